@@ -1,1 +1,8 @@
-//! stint
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod clock;
+pub mod domain;
+pub mod graph;
+pub mod json;
+pub mod outbound;
+pub mod tickets;

@@ -1,1 +1,3 @@
-fn main(){}
+//! The `stint` command.
+
+fn main() {}

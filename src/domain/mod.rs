@@ -1,0 +1,11 @@
+//! What stint knows, and how it decides.
+//!
+//! Everything here is pure: no input or output, no clock, no vendor format. The time is an argument, and what the
+//! neighbours said arrives as the types of [`ticket`] and [`assignment`].
+
+pub mod approval;
+pub mod assignment;
+pub mod duration;
+pub mod entitlement;
+pub mod id;
+pub mod ticket;

@@ -1,0 +1,3 @@
+//! Entra and Graph.
+
+pub mod settings;

@@ -1,0 +1,3 @@
+//! Ticket systems.
+
+pub mod settings;
