@@ -169,7 +169,6 @@ mod tests {
             "PT4HM",
             "PT4H4H",
             "PT9999999S",
-            "PT999999H",
             "8 hours",
             "PT４H",
             "PT1H\0",

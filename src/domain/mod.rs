@@ -5,7 +5,14 @@
 
 pub mod approval;
 pub mod assignment;
+pub mod attempt;
+pub mod audit;
 pub mod duration;
 pub mod entitlement;
 pub mod id;
+pub mod lifecycle;
+pub mod note;
+pub mod policy;
+pub mod request;
+pub mod sight;
 pub mod ticket;

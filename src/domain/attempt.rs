@@ -1,0 +1,190 @@
+//! One try at a call that changes something in Graph, recorded before it is sent.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{duration::Duration, id::AttemptId};
+
+/// From recording an attempt to the last moment it may be sent.
+pub const SEND_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// How long a sent call may still take effect after `send_not_after`: the answer's own limit (30 s) and the time in
+/// which reads may lag behind writes (120 s).
+pub const SETTLE: SignedDuration = SignedDuration::from_secs(30 + 120);
+
+/// Two reads count as two only this far apart.
+pub const ABSENT_APART: SignedDuration = SignedDuration::from_secs(30);
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its id; also sent as `client-request-id`.
+    pub id: AttemptId,
+    /// What it tries.
+    pub kind: AttemptKind,
+    /// When it was committed, before anything was sent.
+    pub recorded_at: Timestamp,
+    /// It is never sent after this moment.
+    pub send_not_after: Timestamp,
+    /// How long the assignment is to live; only for [`AttemptKind::Assign`].
+    pub duration: Option<Duration>,
+    /// When the assignment is to end at the latest by plan; only for [`AttemptKind::Assign`].
+    pub ends_at: Option<Timestamp>,
+    /// How it came out.
+    pub outcome: AttemptOutcome,
+    /// Graph's code or stint's own word for what was seen.
+    pub code: Option<String>,
+    /// The HTTP status, where one was seen.
+    pub http_status: Option<u16>,
+    /// Graph's `request-id`, for Microsoft's support.
+    pub graph_request_id: Option<String>,
+    /// PIM's id of the schedule request it made.
+    pub schedule_request_id: Option<String>,
+    /// PIM's id of the schedule it made.
+    pub schedule_id: Option<String>,
+    /// When its outcome was known.
+    pub closed_at: Option<Timestamp>,
+    /// Reads, at least [`ABSENT_APART`] apart, that showed nothing of it.
+    pub absent_reads: u32,
+    /// The last read counted in `absent_reads`.
+    pub last_absent_at: Option<Timestamp>,
+}
+
+/// What an attempt tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptKind {
+    /// `adminAssign`.
+    Assign,
+    /// `adminRemove`.
+    Remove,
+    /// Cancelling a schedule request that is not in force yet.
+    Cancel,
+}
+
+/// How an attempt came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptOutcome {
+    /// Not known yet: maybe sent, maybe carried out.
+    Open,
+    /// Graph took it, or it was found in Graph.
+    Accepted,
+    /// Graph refused it, or it came to nothing there.
+    Refused,
+    /// It surely never left.
+    NotSent,
+    /// After the settle time nothing of it was there.
+    Absent,
+}
+
+impl Attempt {
+    /// An attempt about to be recorded.
+    #[must_use]
+    pub fn new(kind: AttemptKind, now: Timestamp) -> Self {
+        Self {
+            id: AttemptId(Uuid::now_v7()),
+            kind,
+            recorded_at: now,
+            send_not_after: now + SEND_WITHIN,
+            duration: None,
+            ends_at: None,
+            outcome: AttemptOutcome::Open,
+            code: None,
+            http_status: None,
+            graph_request_id: None,
+            schedule_request_id: None,
+            schedule_id: None,
+            closed_at: None,
+            absent_reads: 0,
+            last_absent_at: None,
+        }
+    }
+
+    /// An attempt to assign for this long.
+    #[must_use]
+    pub fn assign(duration: Duration, now: Timestamp) -> Self {
+        Self {
+            duration: Some(duration),
+            ends_at: Some(now + duration.signed()),
+            ..Self::new(AttemptKind::Assign, now)
+        }
+    }
+
+    /// When an attempt of unknown outcome can no longer take effect unseen.
+    #[must_use]
+    pub fn settled_at(&self) -> Timestamp {
+        self.send_not_after + SETTLE
+    }
+
+    /// Counts a read that showed nothing of it, if the last counted one is long enough ago.
+    pub fn count_absent(&mut self, now: Timestamp) {
+        let far_enough = self
+            .last_absent_at
+            .is_none_or(|last| now.duration_since(last) >= ABSENT_APART);
+        if far_enough {
+            self.absent_reads += 1;
+            self.last_absent_at = Some(now);
+        }
+    }
+
+    /// Whether two absent reads, the last of them after the settle time, say that it came to nothing.
+    #[must_use]
+    pub fn is_proved_absent(&self, now: Timestamp) -> bool {
+        self.absent_reads >= 2 && now >= self.settled_at()
+    }
+
+    /// Closes it.
+    pub fn close(&mut self, outcome: AttemptOutcome, code: Option<String>, now: Timestamp) {
+        self.outcome = outcome;
+        self.code = code.or(self.code.take());
+        self.closed_at = Some(now);
+    }
+}
+
+impl AttemptKind {
+    /// The name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Assign => "assign",
+            Self::Remove => "remove",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+impl AttemptOutcome {
+    /// The name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::NotSent => "not-sent",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_reads_count_only_thirty_seconds_apart_and_prove_nothing_before_the_settle_time() {
+        let start: Timestamp = "2026-11-03T08:31:00Z".parse().expect("time");
+        let at = |seconds| start + SignedDuration::from_secs(seconds);
+        let mut attempt = Attempt::assign(Duration::hours(4), start);
+        for seconds in [2, 5, 10, 20] {
+            attempt.count_absent(at(seconds));
+        }
+        assert_eq!(attempt.absent_reads, 1);
+        attempt.count_absent(at(32));
+        assert_eq!(attempt.absent_reads, 2);
+        assert!(!attempt.is_proved_absent(at(179)));
+        assert!(attempt.is_proved_absent(at(180)));
+    }
+}

@@ -1,0 +1,489 @@
+//! Whether a ticket, as it stands, allows what it asks for.
+//!
+//! [`questions`] says what must be asked of the directory; [`decide`] then gives a decision with the limit that bound
+//! it, or every reason why not. What is unknown, hidden or ambiguous never allows anything.
+
+use jiff::Timestamp;
+
+use super::{
+    approval::{Account, AccountKind, Approval, Outcome, Vote},
+    assignment::Lookup,
+    duration::{Duration, GRANTABLE},
+    entitlement::{Catalog, Entitlement, PrincipalKind},
+    id::{AccountId, ObjectId, TenantName},
+    request::{Approver, Bound, Decision, Granted, Hold, Reason, Receiver},
+    ticket::{Field, Standing, Ticket},
+};
+
+/// Everything a decision rests on, except what the directory says.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// When it is decided.
+    pub now: Timestamp,
+    /// The ticket as just read.
+    pub ticket: &'a Ticket,
+    /// Digest of that reading.
+    pub snapshot_digest: &'a str,
+    /// The tenant it is for.
+    pub tenant: &'a TenantName,
+    /// That tenant's catalog.
+    pub catalog: &'a Catalog,
+    /// Principals that never receive anything, such as break-glass accounts.
+    pub never: &'a [ObjectId],
+    /// Approvals older than this are refused.
+    pub max_approval_age: Duration,
+}
+
+/// What the directory says.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// Who the ticket's principal is; `None` when there was no name to look up.
+    pub principal: Option<Lookup>,
+    /// Groups, among those asked about, that the principal is in.
+    pub principal_groups: Vec<ObjectId>,
+    /// Approving accounts with the Entra users their e-mail leads to.
+    pub approvers: Vec<Match>,
+}
+
+/// A ticket account and the Entra users it leads to.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// The account.
+    pub account: AccountId,
+    /// Users with its e-mail address; exactly one is a match.
+    pub users: Vec<ObjectId>,
+    /// Whether that one user is in the entitlement's approver group.
+    pub in_approver_group: bool,
+}
+
+/// What must be asked of the directory before a case can be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Questions<'a> {
+    /// The principal's name as the ticket gives it.
+    pub principal: Option<&'a str>,
+    /// Groups the principal may have to be in.
+    pub principal_groups: &'a [ObjectId],
+    /// Approving accounts with their e-mail addresses.
+    pub approvers: Vec<(AccountId, String)>,
+    /// The group approvers may have to be in.
+    pub approver_group: Option<ObjectId>,
+}
+
+/// What a case comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Everything allows it.
+    Approved(Box<Decision>),
+    /// Every reason why not.
+    Rejected(Vec<Reason>),
+    /// The ticket was closed or cancelled.
+    Withdrawn,
+    /// The ticket says nothing final yet; another look may.
+    NotYet(Hold),
+}
+
+/// What must be asked of the directory.
+#[must_use]
+pub fn questions<'a>(case: &Case<'a>) -> Questions<'a> {
+    let entitlement = asked_entitlement(case).ok();
+    let approvers = newest(case.ticket).map(approving).unwrap_or_default();
+    Questions {
+        principal: text(&case.ticket.principal),
+        principal_groups: entitlement.map_or(&[], |e| &e.requester_groups),
+        approvers: approvers
+            .into_iter()
+            .filter_map(|a| Some((a.id.clone(), a.email.clone()?)))
+            .collect(),
+        approver_group: entitlement.and_then(|e| e.approver_group),
+    }
+}
+
+/// Whether the directory need not be asked, because the ticket itself says nothing final yet or no longer stands.
+#[must_use]
+pub fn settle_early(case: &Case<'_>) -> Option<Verdict> {
+    let ticket = case.ticket;
+    if ticket.standing == Standing::Closed {
+        return Some(Verdict::Withdrawn);
+    }
+    not_yet(ticket).map(Verdict::NotYet)
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(case: &Case<'_>, directory: &Directory) -> Verdict {
+    if let Some(early) = settle_early(case) {
+        return early;
+    }
+    let mut reasons = Vec::new();
+    let approval = approval(case, &mut reasons);
+    let entitlement = keep(asked_entitlement(case), &mut reasons);
+    let asked = keep(asked_duration(case.ticket), &mut reasons);
+    let principal = keep(receiver(case, directory, entitlement), &mut reasons);
+    let approvers = approval
+        .map(|a| counted(case, directory, a, entitlement, &mut reasons))
+        .unwrap_or_default();
+    let bounded = entitlement
+        .zip(asked)
+        .and_then(|(e, asked)| keep(bound(case, e, asked), &mut reasons));
+    match (approval, entitlement, asked, principal, bounded) {
+        (Some(approval), Some(entitlement), Some(requested), Some(principal), Some((duration, bound_by)))
+            if reasons.is_empty() =>
+        {
+            let parts = Parts {
+                approval,
+                entitlement,
+                requested,
+                principal,
+                duration,
+                bound_by,
+                approvers,
+            };
+            Verdict::Approved(Box::new(decision(case, parts)))
+        }
+        _ => Verdict::Rejected(reasons),
+    }
+}
+
+struct Parts<'a> {
+    approval: &'a Approval,
+    entitlement: &'a Entitlement,
+    requested: Duration,
+    principal: Receiver,
+    duration: Duration,
+    bound_by: Bound,
+    approvers: Vec<Approver>,
+}
+
+fn decision(case: &Case<'_>, parts: Parts<'_>) -> Decision {
+    Decision {
+        decided_at: case.now,
+        tenant: case.tenant.clone(),
+        approval: parts.approval.id.clone(),
+        approved_at: parts.approval.decided_at.unwrap_or(case.now),
+        approvers: parts.approvers,
+        principal: parts.principal,
+        entitlement: Granted {
+            key: parts.entitlement.key.clone(),
+            title: parts.entitlement.title.clone(),
+            target: parts.entitlement.target.clone(),
+        },
+        requested: parts.requested,
+        duration: parts.duration,
+        bound_by: parts.bound_by,
+        not_before: case.ticket.window.start.filter(|start| *start > case.now),
+        not_after: case.ticket.window.end,
+        catalog_version: case.catalog.version.clone(),
+        snapshot_digest: case.snapshot_digest.to_owned(),
+    }
+}
+
+/// What makes the ticket undecidable for now.
+fn not_yet(ticket: &Ticket) -> Option<Hold> {
+    let hidden = [
+        ("entitlement", ticket.entitlement == Field::Hidden),
+        ("principal", ticket.principal == Field::Hidden),
+        ("duration", ticket.duration == Field::Hidden),
+        ("requester", ticket.requester.is_none()),
+        ("creator", ticket.creator.is_none()),
+    ];
+    let hidden: Vec<_> = hidden
+        .iter()
+        .filter(|(_, hidden)| *hidden)
+        .map(|(name, _)| *name)
+        .collect();
+    if !ticket.in_scope {
+        return Some(Hold::new(
+            "ticket-moved",
+            "the ticket now lies outside the connection's projects",
+        ));
+    }
+    if !hidden.is_empty() {
+        let detail = format!("the ticket system does not show stint: {}", hidden.join(", "));
+        return Some(Hold::new("field-hidden", detail));
+    }
+    approval_open(ticket)
+}
+
+fn approval_open(ticket: &Ticket) -> Option<Hold> {
+    let pending = |detail: &str| Some(Hold::new("approval-pending", detail));
+    if ticket.approvals.iter().any(|a| a.outcome == Outcome::Pending) {
+        return pending("an approval of the ticket is still open");
+    }
+    match newest(ticket).map(|a| a.outcome) {
+        Some(Outcome::Unknown) => Some(Hold::new(
+            "approval-unclear",
+            "the approval has an outcome stint does not know",
+        )),
+        Some(Outcome::Declined) => None,
+        _ if ticket.standing != Standing::Approved => pending("the ticket is not in an approved status"),
+        _ => None,
+    }
+}
+
+/// The newest round of approval.
+fn newest(ticket: &Ticket) -> Option<&Approval> {
+    ticket.approvals.iter().max_by_key(|a| a.opened_at)
+}
+
+/// The newest approval, once it is final, fresh, and later than every edit.
+fn approval<'a>(case: &Case<'a>, reasons: &mut Vec<Reason>) -> Option<&'a Approval> {
+    let Some(approval) = newest(case.ticket) else {
+        reasons.push(Reason::new(
+            "no-approval-object",
+            "the ticket has an approved status but no approval behind it",
+        ));
+        return None;
+    };
+    if approval.outcome != Outcome::Approved {
+        reasons.push(Reason::new(
+            "approval-declined",
+            "the newest approval of the ticket was declined",
+        ));
+        return None;
+    }
+    let Some(decided_at) = approval.decided_at else {
+        reasons.push(Reason::new(
+            "approval-undated",
+            "the ticket system does not say when the approval was given",
+        ));
+        return None;
+    };
+    reasons.extend(stale(case, decided_at));
+    reasons.extend(edited(case.ticket, decided_at));
+    Some(approval)
+}
+
+/// Age counts from the approval, or from the change window's start where that comes later.
+fn stale(case: &Case<'_>, decided_at: Timestamp) -> Option<Reason> {
+    let from = case
+        .ticket
+        .window
+        .start
+        .map_or(decided_at, |start| start.max(decided_at));
+    let too_old = case.now.duration_since(from) > case.max_approval_age.signed();
+    let detail = format!("approved at {decided_at}, more than {} ago", case.max_approval_age);
+    too_old.then(|| Reason::new("stale-approval", detail))
+}
+
+fn edited(ticket: &Ticket, decided_at: Timestamp) -> Option<Reason> {
+    let changed = ticket.fields_changed_at.filter(|changed| *changed > decided_at)?;
+    let detail = format!("what is asked for was changed at {changed}, after the approval at {decided_at}");
+    Some(Reason::new("edited-after-approval", detail))
+}
+
+fn asked_entitlement<'a>(case: &Case<'a>) -> Result<&'a Entitlement, Reason> {
+    let name = required(&case.ticket.entitlement, "entitlement")?;
+    let unknown = || Reason::new("entitlement-unknown", format!("the catalog has no entry {name:?}"));
+    case.catalog.find(name).ok_or_else(unknown)
+}
+
+fn asked_duration(ticket: &Ticket) -> Result<Duration, Reason> {
+    let written = required(&ticket.duration, "duration")?;
+    written
+        .parse()
+        .map_err(|error| Reason::new("duration-invalid", format!("{error}")))
+}
+
+fn required<'a>(field: &'a Field, name: &str) -> Result<&'a str, Reason> {
+    match field {
+        Field::Text(text) => Ok(text),
+        Field::Unreadable => Err(Reason::new(
+            format!("{name}-unreadable"),
+            format!("the field {name} is no single text"),
+        )),
+        Field::Empty | Field::Hidden => Err(Reason::new(
+            format!("{name}-missing"),
+            format!("the field {name} is empty"),
+        )),
+    }
+}
+
+fn receiver(case: &Case<'_>, directory: &Directory, entitlement: Option<&Entitlement>) -> Result<Receiver, Reason> {
+    let name = required(&case.ticket.principal, "principal")?;
+    let principal = match &directory.principal {
+        Some(Lookup::One(principal)) => principal,
+        Some(Lookup::Several) => {
+            return Err(Reason::new(
+                "principal-ambiguous",
+                format!("several users are {name:?}"),
+            ));
+        }
+        Some(Lookup::Nobody) | None => {
+            return Err(Reason::new(
+                "principal-not-found",
+                format!("the tenant has no user {name:?}"),
+            ));
+        }
+    };
+    let allows = |kind| entitlement.is_some_and(|e| e.allow.contains(&kind));
+    let refused = if !principal.enabled {
+        Some(("principal-disabled", "the user's account is disabled"))
+    } else if principal.guest && !allows(PrincipalKind::Guest) {
+        Some((
+            "principal-guest",
+            "the user is a guest, which the entitlement does not allow",
+        ))
+    } else if case.never.contains(&principal.id) {
+        Some((
+            "principal-never",
+            "the tenant's configuration never grants to this user",
+        ))
+    } else if !may_ask(directory, entitlement) {
+        Some((
+            "principal-not-entitled",
+            "the user is in none of the groups that may ask for this",
+        ))
+    } else {
+        None
+    };
+    match refused {
+        Some((code, detail)) => Err(Reason::new(code, detail)),
+        None => Ok(Receiver {
+            id: principal.id,
+            name: principal.name.clone(),
+        }),
+    }
+}
+
+fn may_ask(directory: &Directory, entitlement: Option<&Entitlement>) -> bool {
+    let groups = entitlement.map_or(&[][..], |e| &e.requester_groups);
+    groups.is_empty() || groups.iter().any(|group| directory.principal_groups.contains(group))
+}
+
+/// Who voted yes and is known by name, bots left out.
+fn approving(approval: &Approval) -> Vec<&Account> {
+    let yes = |vote: &&Vote| vote.outcome == Outcome::Approved;
+    let accounts = approval
+        .votes
+        .iter()
+        .filter(yes)
+        .filter_map(|vote| vote.approver.as_ref());
+    accounts
+        .filter(|a| a.kind != AccountKind::App && a.active != Some(false))
+        .collect()
+}
+
+/// The approvers that count, with every reason against them.
+fn counted(
+    case: &Case<'_>,
+    directory: &Directory,
+    approval: &Approval,
+    entitlement: Option<&Entitlement>,
+    reasons: &mut Vec<Reason>,
+) -> Vec<Approver> {
+    let accounts = approving(approval);
+    reasons.extend(self_approval(case.ticket, directory, &accounts));
+    let mut people: Vec<&AccountId> = accounts.iter().map(|a| &a.id).collect();
+    people.sort();
+    people.dedup();
+    if let Some(entitlement) = entitlement {
+        reasons.extend(too_few(people.len(), entitlement));
+        reasons.extend(unmatched(directory, &accounts, entitlement));
+    }
+    let when = |id: &AccountId| {
+        let vote = approval
+            .votes
+            .iter()
+            .find(|v| v.approver.as_ref().is_some_and(|a| a.id == *id));
+        vote.and_then(|v| v.decided_at).or(approval.decided_at)
+    };
+    accounts
+        .iter()
+        .map(|a| Approver {
+            id: a.id.clone(),
+            name: a.name.clone(),
+            decided_at: when(&a.id),
+        })
+        .collect()
+}
+
+fn self_approval(ticket: &Ticket, directory: &Directory, accounts: &[&Account]) -> Option<Reason> {
+    let asked_by = |account: &Option<Account>, id: &AccountId| account.as_ref().is_some_and(|a| a.id == *id);
+    let receives = |id: &AccountId| match &directory.principal {
+        Some(Lookup::One(principal)) => matched(directory, id).is_some_and(|m| m.users.contains(&principal.id)),
+        _ => false,
+    };
+    let own = accounts
+        .iter()
+        .find(|a| asked_by(&ticket.requester, &a.id) || asked_by(&ticket.creator, &a.id) || receives(&a.id))?;
+    let name = own.name.as_deref().unwrap_or(own.id.as_str());
+    let detail = format!("{name} approved, and also asked for, created or would receive it");
+    Some(Reason::new("self-approval", detail))
+}
+
+fn too_few(people: usize, entitlement: &Entitlement) -> Option<Reason> {
+    let needed = usize::from(entitlement.approvers.max(1));
+    let detail = format!("{people} of {needed} needed approvers count; bots and inactive accounts never do");
+    let code = if people == 0 {
+        "no-counted-approver"
+    } else {
+        "too-few-approvers"
+    };
+    (people < needed).then(|| Reason::new(code, detail))
+}
+
+fn unmatched(directory: &Directory, accounts: &[&Account], entitlement: &Entitlement) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let must_match = entitlement.protected || entitlement.approver_group.is_some();
+    for account in accounts.iter().filter(|_| must_match) {
+        let name = account.name.as_deref().unwrap_or(account.id.as_str());
+        let found = matched(directory, &account.id);
+        if found.is_none_or(|m| m.users.len() != 1) {
+            let detail = format!("{name} is not matched to exactly one Entra user by e-mail");
+            reasons.push(Reason::new("approver-unmatched", detail));
+        } else if entitlement.approver_group.is_some() && !found.is_some_and(|m| m.in_approver_group) {
+            let detail = format!("{name} is not in the entitlement's approver group");
+            reasons.push(Reason::new("approver-not-in-group", detail));
+        }
+    }
+    reasons
+}
+
+fn matched<'a>(directory: &'a Directory, id: &AccountId) -> Option<&'a Match> {
+    directory.approvers.iter().find(|m| m.account == *id)
+}
+
+/// The duration to grant, and which limit made it so.
+fn bound(case: &Case<'_>, entitlement: &Entitlement, asked: Duration) -> Result<(Duration, Bound), Reason> {
+    let least = entitlement.min_duration.max(*GRANTABLE.start());
+    let most = entitlement.max_duration.min(*GRANTABLE.end());
+    if asked < least {
+        return Err(Reason::new(
+            "duration-too-short",
+            format!("{asked} is shorter than {least}"),
+        ));
+    }
+    let (duration, by) = if asked > most {
+        (most, Bound::Entitlement)
+    } else {
+        (asked, Bound::Requested)
+    };
+    let Some(end) = case.ticket.window.end else {
+        return Ok((duration, by));
+    };
+    let start = case.ticket.window.start.map_or(case.now, |start| start.max(case.now));
+    match Duration::between(start, end) {
+        Some(left) if left >= duration => Ok((duration, by)),
+        Some(left) if left >= *GRANTABLE.start() => Ok((left, Bound::ChangeWindow)),
+        _ => Err(Reason::new(
+            "change-window-over",
+            format!("the change window ends at {end}"),
+        )),
+    }
+}
+
+fn text(field: &Field) -> Option<&str> {
+    if let Field::Text(text) = field {
+        Some(text)
+    } else {
+        None
+    }
+}
+
+fn keep<T>(part: Result<T, Reason>, reasons: &mut Vec<Reason>) -> Option<T> {
+    part.map_err(|reason| reasons.push(reason)).ok()
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;
