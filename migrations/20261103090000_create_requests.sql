@@ -31,10 +31,13 @@ create table requests (
     received_at timestamptz not null,
     updated_at timestamptz not null,
     state_since timestamptz not null,
+    hinted_at timestamptz not null,
     looks integer not null default 0,
     due_at timestamptz,
     lease_token uuid,
     leased_until timestamptz,
+    woken boolean not null default false,
+    end_requested jsonb,
     constraint requests_held_says_why_and_where check ((state = 'held') = (hold is not null and held_state is not null)),
     constraint requests_open_is_due check ((state in ('ended', 'rejected', 'failed')) = (due_at is null)),
     constraint requests_lease_is_whole check ((lease_token is null) = (leased_until is null)),
@@ -86,10 +89,13 @@ comment on column requests.entitlement_key is 'Catalog key of what is granted, f
 comment on column requests.received_at is 'When its first delivery was taken in';
 comment on column requests.updated_at is 'When the row last changed';
 comment on column requests.state_since is 'When it came to stand where it stands; a hold does not change this';
+comment on column requests.hinted_at is 'When a delivery last pointed at its ticket';
 comment on column requests.looks is 'Looks without progress since the last move; sets the pace of the next';
 comment on column requests.due_at is 'When the next step is due; null for terminal states';
 comment on column requests.lease_token is 'Proof of the right to make the next step; null when nobody has it';
 comment on column requests.leased_until is 'When that right lapses';
+comment on column requests.woken is 'Something arrived since the lease was taken: the next step is due at once';
+comment on column requests.end_requested is 'An order to end it that no step has taken up yet; null otherwise';
 
 create table deliveries (
     id bigint generated always as identity primary key,

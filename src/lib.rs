@@ -5,4 +5,5 @@ pub mod domain;
 pub mod graph;
 pub mod json;
 pub mod outbound;
+pub mod store;
 pub mod tickets;

@@ -105,11 +105,7 @@ impl Attempt {
     /// An attempt to assign for this long.
     #[must_use]
     pub fn assign(duration: Duration, now: Timestamp) -> Self {
-        Self {
-            duration: Some(duration),
-            ends_at: Some(now + duration.signed()),
-            ..Self::new(AttemptKind::Assign, now)
-        }
+        Self { duration: Some(duration), ends_at: Some(now + duration.signed()), ..Self::new(AttemptKind::Assign, now) }
     }
 
     /// When an attempt of unknown outcome can no longer take effect unseen.
@@ -120,9 +116,7 @@ impl Attempt {
 
     /// Counts a read that showed nothing of it, if the last counted one is long enough ago.
     pub fn count_absent(&mut self, now: Timestamp) {
-        let far_enough = self
-            .last_absent_at
-            .is_none_or(|last| now.duration_since(last) >= ABSENT_APART);
+        let far_enough = self.last_absent_at.is_none_or(|last| now.duration_since(last) >= ABSENT_APART);
         if far_enough {
             self.absent_reads += 1;
             self.last_absent_at = Some(now);

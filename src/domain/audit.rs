@@ -2,28 +2,42 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::request::Status;
+use super::{
+    id::{ConnectionName, ObjectId},
+    lifecycle::Event,
+    request::Status,
+};
 
-/// Who did something: the API shows it as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
+/// Who did something, as the API shows it: `stint`, `connection:<name>` or `caller:<tenant>/<object id>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Actor(String);
+
+impl Actor {
     /// stint itself.
-    Stint,
+    #[must_use]
+    pub fn stint() -> Self {
+        Self("stint".into())
+    }
+
     /// A ticket system, by the name of its connection.
-    Connection(String),
-    /// A caller of the API, by tenant and object id.
-    Caller(String),
+    #[must_use]
+    pub fn connection(name: &ConnectionName) -> Self {
+        Self(format!("connection:{name}"))
+    }
+
+    /// A caller of the API, by the tenant that issued the token and the object id in it.
+    #[must_use]
+    pub fn caller(tenant: uuid::Uuid, object: ObjectId) -> Self {
+        Self(format!("caller:{tenant}/{object}"))
+    }
 }
 
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Stint => f.write_str("stint"),
-            Self::Connection(name) => write!(f, "connection:{name}"),
-            Self::Caller(id) => write!(f, "caller:{id}"),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -53,4 +67,20 @@ pub struct TimelineEntry {
     pub actor: String,
     /// Its facts.
     pub detail: Value,
+}
+
+/// What the audit log keeps of a move.
+#[must_use]
+pub fn facts(event: &Event) -> Value {
+    let facts = match event {
+        Event::Take | Event::Resume => Ok(json!({})),
+        Event::Approve(decision) | Event::Begin(decision) => serde_json::to_value(decision),
+        Event::Reject(reasons) => Ok(json!({ "reasons": reasons })),
+        Event::Confirm(assignment) => serde_json::to_value(assignment),
+        Event::Fail(failure) => serde_json::to_value(failure),
+        Event::End(order) => serde_json::to_value(order),
+        Event::Gone(at) => Ok(json!({ "confirmed_at": at })),
+        Event::Hold(hold) => serde_json::to_value(hold),
+    };
+    facts.unwrap_or_else(|error| json!({ "unreadable": error.to_string() }))
 }

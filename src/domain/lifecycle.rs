@@ -92,19 +92,13 @@ pub fn apply(state: State, event: Event) -> Result<State, IllegalMove> {
         (S::Ending(decision, assignment, was), E::End(order)) if !was.remove && order.remove => {
             S::Ending(decision, assignment, order)
         }
-        (S::Ending(_, _, order), E::Gone(at)) => S::Ended(EndOrder {
-            confirmed_at: Some(at),
-            ..order
-        }),
+        (S::Ending(_, _, order), E::Gone(at)) => S::Ended(EndOrder { confirmed_at: Some(at), ..order }),
 
         (S::Held { was, hold: old }, E::Hold(hold)) if hold.code != old.code => S::Held { hold, was },
         (S::Held { was, .. }, E::Resume) => *was,
         (state @ S::Held { .. }, event @ (E::Hold(_) | E::Take)) => return Err(illegal(&state, &event)),
         (S::Held { was, .. }, event) => return apply(*was, event),
-        (was, E::Hold(hold)) if !was.status().is_terminal() => S::Held {
-            hold,
-            was: Box::new(was),
-        },
+        (was, E::Hold(hold)) if !was.status().is_terminal() => S::Held { hold, was: Box::new(was) },
 
         (state, event) => return Err(illegal(&state, &event)),
     };
@@ -112,18 +106,11 @@ pub fn apply(state: State, event: Event) -> Result<State, IllegalMove> {
 }
 
 fn at_once(order: EndOrder) -> EndOrder {
-    EndOrder {
-        confirmed_at: Some(order.ordered_at),
-        remove: false,
-        ..order
-    }
+    EndOrder { confirmed_at: Some(order.ordered_at), remove: false, ..order }
 }
 
 fn illegal(state: &State, event: &Event) -> IllegalMove {
-    IllegalMove {
-        status: state.status(),
-        event: event.name(),
-    }
+    IllegalMove { status: state.status(), event: event.name() }
 }
 
 impl Event {

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
+    audit::Actor,
     duration::Duration,
     entitlement::Target,
     id::{ApprovalId, EntitlementKey, ObjectId, TenantName},
@@ -21,17 +22,11 @@ fn decision() -> Decision {
         approval: ApprovalId::new("37"),
         approved_at: moment(),
         approvers: vec![],
-        principal: Receiver {
-            id: ObjectId(Uuid::nil()),
-            name: "Nina Keller".into(),
-        },
+        principal: Receiver { id: ObjectId(Uuid::nil()), name: "Nina Keller".into() },
         entitlement: Granted {
             key: EntitlementKey::new("exchange-admin"),
             title: "Exchange Administrator".into(),
-            target: Target::DirectoryRole {
-                role: Uuid::nil(),
-                scope: "/".into(),
-            },
+            target: Target::DirectoryRole { role: Uuid::nil(), scope: "/".into() },
         },
         requested: Duration::hours(4),
         duration: Duration::hours(4),
@@ -57,7 +52,7 @@ fn order(remove: bool) -> EndOrder {
     EndOrder {
         cause: if remove { EndCause::Revoked } else { EndCause::Expired },
         ordered_at: moment(),
-        actor: "stint".into(),
+        actor: Actor::stint(),
         reason: "because".into(),
         remove,
         confirmed_at: None,
@@ -65,10 +60,7 @@ fn order(remove: bool) -> EndOrder {
 }
 
 fn held(was: State) -> State {
-    State::Held {
-        hold: Hold::new("graph-unavailable", ""),
-        was: Box::new(was),
-    }
+    State::Held { hold: Hold::new("graph-unavailable", ""), was: Box::new(was) }
 }
 
 /// Every state, in the order of the table's rows.
@@ -83,13 +75,7 @@ fn states() -> Vec<(&'static str, State)> {
         ("removing", State::Ending(decision(), Some(assignment()), order(true))),
         ("ended", State::Ended(order(false))),
         ("rejected", State::Rejected(vec![])),
-        (
-            "failed",
-            State::Failed(Failure {
-                code: String::new(),
-                detail: String::new(),
-            }),
-        ),
+        ("failed", State::Failed(Failure { code: String::new(), detail: String::new() })),
         ("held received", held(State::Received)),
         ("held verifying", held(State::Verifying)),
         ("held approved", held(State::Approved(decision()))),
@@ -107,10 +93,7 @@ fn events() -> Vec<Event> {
         Event::Reject(vec![]),
         Event::Begin(Box::new(decision())),
         Event::Confirm(assignment()),
-        Event::Fail(Failure {
-            code: String::new(),
-            detail: String::new(),
-        }),
+        Event::Fail(Failure { code: String::new(), detail: String::new() }),
         Event::End(order(true)),
         Event::End(order(false)),
         Event::Gone(moment()),

@@ -28,10 +28,7 @@ pub fn for_move(request: RequestId, before: &State, event: &Event, after: &State
         (_, State::Ended(order)) => ended(decision, order.cause, &order.reason, order.confirmed_at),
         _ => return None,
     };
-    Some(NewNote {
-        step: note.0,
-        text: format!("{} (request {request})", note.1),
-    })
+    Some(NewNote { step: note.0, text: format!("{} (request {request})", note.1) })
 }
 
 fn granted(decision: &Decision, assignment: &Assignment) -> String {
@@ -70,13 +67,9 @@ fn ended(
     reason: &str,
     confirmed_at: Option<jiff::Timestamp>,
 ) -> (&'static str, String) {
-    let what = decision.map_or_else(
-        || "Access".to_owned(),
-        |d| format!("Access of {} to {}", d.principal.name, d.entitlement.title),
-    );
-    let when = confirmed_at
-        .map(|at| format!(", proved at {} (UTC)", minute(at)))
-        .unwrap_or_default();
+    let what = decision
+        .map_or_else(|| "Access".to_owned(), |d| format!("Access of {} to {}", d.principal.name, d.entitlement.title));
+    let when = confirmed_at.map(|at| format!(", proved at {} (UTC)", minute(at))).unwrap_or_default();
     match cause {
         EndCause::Expired => ("ended", format!("{what} has ended on time{when}.")),
         EndCause::Revoked => ("revoked", format!("{what} was ended early: {reason}{when}.")),

@@ -90,10 +90,7 @@ pub fn questions<'a>(case: &Case<'a>) -> Questions<'a> {
     Questions {
         principal: text(&case.ticket.principal),
         principal_groups: entitlement.map_or(&[], |e| &e.requester_groups),
-        approvers: approvers
-            .into_iter()
-            .filter_map(|a| Some((a.id.clone(), a.email.clone()?)))
-            .collect(),
+        approvers: approvers.into_iter().filter_map(|a| Some((a.id.clone(), a.email.clone()?))).collect(),
         approver_group: entitlement.and_then(|e| e.approver_group),
     }
 }
@@ -119,25 +116,13 @@ pub fn decide(case: &Case<'_>, directory: &Directory) -> Verdict {
     let entitlement = keep(asked_entitlement(case), &mut reasons);
     let asked = keep(asked_duration(case.ticket), &mut reasons);
     let principal = keep(receiver(case, directory, entitlement), &mut reasons);
-    let approvers = approval
-        .map(|a| counted(case, directory, a, entitlement, &mut reasons))
-        .unwrap_or_default();
-    let bounded = entitlement
-        .zip(asked)
-        .and_then(|(e, asked)| keep(bound(case, e, asked), &mut reasons));
+    let approvers = approval.map(|a| counted(case, directory, a, entitlement, &mut reasons)).unwrap_or_default();
+    let bounded = entitlement.zip(asked).and_then(|(e, asked)| keep(bound(case, e, asked), &mut reasons));
     match (approval, entitlement, asked, principal, bounded) {
         (Some(approval), Some(entitlement), Some(requested), Some(principal), Some((duration, bound_by)))
             if reasons.is_empty() =>
         {
-            let parts = Parts {
-                approval,
-                entitlement,
-                requested,
-                principal,
-                duration,
-                bound_by,
-                approvers,
-            };
+            let parts = Parts { approval, entitlement, requested, principal, duration, bound_by, approvers };
             Verdict::Approved(Box::new(decision(case, parts)))
         }
         _ => Verdict::Rejected(reasons),
@@ -186,16 +171,9 @@ fn not_yet(ticket: &Ticket) -> Option<Hold> {
         ("requester", ticket.requester.is_none()),
         ("creator", ticket.creator.is_none()),
     ];
-    let hidden: Vec<_> = hidden
-        .iter()
-        .filter(|(_, hidden)| *hidden)
-        .map(|(name, _)| *name)
-        .collect();
+    let hidden: Vec<_> = hidden.iter().filter(|(_, hidden)| *hidden).map(|(name, _)| *name).collect();
     if !ticket.in_scope {
-        return Some(Hold::new(
-            "ticket-moved",
-            "the ticket now lies outside the connection's projects",
-        ));
+        return Some(Hold::new("ticket-moved", "the ticket now lies outside the connection's projects"));
     }
     if !hidden.is_empty() {
         let detail = format!("the ticket system does not show stint: {}", hidden.join(", "));
@@ -210,10 +188,9 @@ fn approval_open(ticket: &Ticket) -> Option<Hold> {
         return pending("an approval of the ticket is still open");
     }
     match newest(ticket).map(|a| a.outcome) {
-        Some(Outcome::Unknown) => Some(Hold::new(
-            "approval-unclear",
-            "the approval has an outcome stint does not know",
-        )),
+        Some(Outcome::Unknown) => {
+            Some(Hold::new("approval-unclear", "the approval has an outcome stint does not know"))
+        }
         Some(Outcome::Declined) => None,
         _ if ticket.standing != Standing::Approved => pending("the ticket is not in an approved status"),
         _ => None,
@@ -228,24 +205,15 @@ fn newest(ticket: &Ticket) -> Option<&Approval> {
 /// The newest approval, once it is final, fresh, and later than every edit.
 fn approval<'a>(case: &Case<'a>, reasons: &mut Vec<Reason>) -> Option<&'a Approval> {
     let Some(approval) = newest(case.ticket) else {
-        reasons.push(Reason::new(
-            "no-approval-object",
-            "the ticket has an approved status but no approval behind it",
-        ));
+        reasons.push(Reason::new("no-approval-object", "the ticket has an approved status but no approval behind it"));
         return None;
     };
     if approval.outcome != Outcome::Approved {
-        reasons.push(Reason::new(
-            "approval-declined",
-            "the newest approval of the ticket was declined",
-        ));
+        reasons.push(Reason::new("approval-declined", "the newest approval of the ticket was declined"));
         return None;
     }
     let Some(decided_at) = approval.decided_at else {
-        reasons.push(Reason::new(
-            "approval-undated",
-            "the ticket system does not say when the approval was given",
-        ));
+        reasons.push(Reason::new("approval-undated", "the ticket system does not say when the approval was given"));
         return None;
     };
     reasons.extend(stale(case, decided_at));
@@ -255,11 +223,7 @@ fn approval<'a>(case: &Case<'a>, reasons: &mut Vec<Reason>) -> Option<&'a Approv
 
 /// Age counts from the approval, or from the change window's start where that comes later.
 fn stale(case: &Case<'_>, decided_at: Timestamp) -> Option<Reason> {
-    let from = case
-        .ticket
-        .window
-        .start
-        .map_or(decided_at, |start| start.max(decided_at));
+    let from = case.ticket.window.start.map_or(decided_at, |start| start.max(decided_at));
     let too_old = case.now.duration_since(from) > case.max_approval_age.signed();
     let detail = format!("approved at {decided_at}, more than {} ago", case.max_approval_age);
     too_old.then(|| Reason::new("stale-approval", detail))
@@ -279,22 +243,18 @@ fn asked_entitlement<'a>(case: &Case<'a>) -> Result<&'a Entitlement, Reason> {
 
 fn asked_duration(ticket: &Ticket) -> Result<Duration, Reason> {
     let written = required(&ticket.duration, "duration")?;
-    written
-        .parse()
-        .map_err(|error| Reason::new("duration-invalid", format!("{error}")))
+    written.parse().map_err(|error| Reason::new("duration-invalid", format!("{error}")))
 }
 
 fn required<'a>(field: &'a Field, name: &str) -> Result<&'a str, Reason> {
     match field {
         Field::Text(text) => Ok(text),
-        Field::Unreadable => Err(Reason::new(
-            format!("{name}-unreadable"),
-            format!("the field {name} is no single text"),
-        )),
-        Field::Empty | Field::Hidden => Err(Reason::new(
-            format!("{name}-missing"),
-            format!("the field {name} is empty"),
-        )),
+        Field::Unreadable => {
+            Err(Reason::new(format!("{name}-unreadable"), format!("the field {name} is no single text")))
+        }
+        Field::Empty | Field::Hidden => {
+            Err(Reason::new(format!("{name}-missing"), format!("the field {name} is empty")))
+        }
     }
 }
 
@@ -303,45 +263,27 @@ fn receiver(case: &Case<'_>, directory: &Directory, entitlement: Option<&Entitle
     let principal = match &directory.principal {
         Some(Lookup::One(principal)) => principal,
         Some(Lookup::Several) => {
-            return Err(Reason::new(
-                "principal-ambiguous",
-                format!("several users are {name:?}"),
-            ));
+            return Err(Reason::new("principal-ambiguous", format!("several users are {name:?}")));
         }
         Some(Lookup::Nobody) | None => {
-            return Err(Reason::new(
-                "principal-not-found",
-                format!("the tenant has no user {name:?}"),
-            ));
+            return Err(Reason::new("principal-not-found", format!("the tenant has no user {name:?}")));
         }
     };
     let allows = |kind| entitlement.is_some_and(|e| e.allow.contains(&kind));
     let refused = if !principal.enabled {
         Some(("principal-disabled", "the user's account is disabled"))
     } else if principal.guest && !allows(PrincipalKind::Guest) {
-        Some((
-            "principal-guest",
-            "the user is a guest, which the entitlement does not allow",
-        ))
+        Some(("principal-guest", "the user is a guest, which the entitlement does not allow"))
     } else if case.never.contains(&principal.id) {
-        Some((
-            "principal-never",
-            "the tenant's configuration never grants to this user",
-        ))
+        Some(("principal-never", "the tenant's configuration never grants to this user"))
     } else if !may_ask(directory, entitlement) {
-        Some((
-            "principal-not-entitled",
-            "the user is in none of the groups that may ask for this",
-        ))
+        Some(("principal-not-entitled", "the user is in none of the groups that may ask for this"))
     } else {
         None
     };
     match refused {
         Some((code, detail)) => Err(Reason::new(code, detail)),
-        None => Ok(Receiver {
-            id: principal.id,
-            name: principal.name.clone(),
-        }),
+        None => Ok(Receiver { id: principal.id, name: principal.name.clone() }),
     }
 }
 
@@ -353,14 +295,8 @@ fn may_ask(directory: &Directory, entitlement: Option<&Entitlement>) -> bool {
 /// Who voted yes and is known by name, bots left out.
 fn approving(approval: &Approval) -> Vec<&Account> {
     let yes = |vote: &&Vote| vote.outcome == Outcome::Approved;
-    let accounts = approval
-        .votes
-        .iter()
-        .filter(yes)
-        .filter_map(|vote| vote.approver.as_ref());
-    accounts
-        .filter(|a| a.kind != AccountKind::App && a.active != Some(false))
-        .collect()
+    let accounts = approval.votes.iter().filter(yes).filter_map(|vote| vote.approver.as_ref());
+    accounts.filter(|a| a.kind != AccountKind::App && a.active != Some(false)).collect()
 }
 
 /// The approvers that count, with every reason against them.
@@ -381,20 +317,10 @@ fn counted(
         reasons.extend(unmatched(directory, &accounts, entitlement));
     }
     let when = |id: &AccountId| {
-        let vote = approval
-            .votes
-            .iter()
-            .find(|v| v.approver.as_ref().is_some_and(|a| a.id == *id));
+        let vote = approval.votes.iter().find(|v| v.approver.as_ref().is_some_and(|a| a.id == *id));
         vote.and_then(|v| v.decided_at).or(approval.decided_at)
     };
-    accounts
-        .iter()
-        .map(|a| Approver {
-            id: a.id.clone(),
-            name: a.name.clone(),
-            decided_at: when(&a.id),
-        })
-        .collect()
+    accounts.iter().map(|a| Approver { id: a.id.clone(), name: a.name.clone(), decided_at: when(&a.id) }).collect()
 }
 
 fn self_approval(ticket: &Ticket, directory: &Directory, accounts: &[&Account]) -> Option<Reason> {
@@ -414,11 +340,7 @@ fn self_approval(ticket: &Ticket, directory: &Directory, accounts: &[&Account]) 
 fn too_few(people: usize, entitlement: &Entitlement) -> Option<Reason> {
     let needed = usize::from(entitlement.approvers.max(1));
     let detail = format!("{people} of {needed} needed approvers count; bots and inactive accounts never do");
-    let code = if people == 0 {
-        "no-counted-approver"
-    } else {
-        "too-few-approvers"
-    };
+    let code = if people == 0 { "no-counted-approver" } else { "too-few-approvers" };
     (people < needed).then(|| Reason::new(code, detail))
 }
 
@@ -448,16 +370,9 @@ fn bound(case: &Case<'_>, entitlement: &Entitlement, asked: Duration) -> Result<
     let least = entitlement.min_duration.max(*GRANTABLE.start());
     let most = entitlement.max_duration.min(*GRANTABLE.end());
     if asked < least {
-        return Err(Reason::new(
-            "duration-too-short",
-            format!("{asked} is shorter than {least}"),
-        ));
+        return Err(Reason::new("duration-too-short", format!("{asked} is shorter than {least}")));
     }
-    let (duration, by) = if asked > most {
-        (most, Bound::Entitlement)
-    } else {
-        (asked, Bound::Requested)
-    };
+    let (duration, by) = if asked > most { (most, Bound::Entitlement) } else { (asked, Bound::Requested) };
     let Some(end) = case.ticket.window.end else {
         return Ok((duration, by));
     };
@@ -465,19 +380,12 @@ fn bound(case: &Case<'_>, entitlement: &Entitlement, asked: Duration) -> Result<
     match Duration::between(start, end) {
         Some(left) if left >= duration => Ok((duration, by)),
         Some(left) if left >= *GRANTABLE.start() => Ok((left, Bound::ChangeWindow)),
-        _ => Err(Reason::new(
-            "change-window-over",
-            format!("the change window ends at {end}"),
-        )),
+        _ => Err(Reason::new("change-window-over", format!("the change window ends at {end}"))),
     }
 }
 
 fn text(field: &Field) -> Option<&str> {
-    if let Field::Text(text) = field {
-        Some(text)
-    } else {
-        None
-    }
+    if let Field::Text(text) = field { Some(text) } else { None }
 }
 
 fn keep<T>(part: Result<T, Reason>, reasons: &mut Vec<Reason>) -> Option<T> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     assignment::Holding,
     attempt::Attempt,
+    audit::Actor,
     duration::Duration,
     entitlement::Target,
     id::{
@@ -32,10 +33,14 @@ pub struct Request {
     pub state: State,
     /// When it came to stand there.
     pub state_since: Timestamp,
+    /// When a delivery last pointed at its ticket.
+    pub hinted_at: Timestamp,
     /// Looks taken since it came to stand there, or since the last look that succeeded.
     pub looks: u32,
     /// Every attempt so far, oldest first.
     pub attempts: Vec<Attempt>,
+    /// An order to end it that no step has taken up yet.
+    pub end_requested: Option<EndOrder>,
 }
 
 /// Where a request stands. Each variant carries exactly what is true there.
@@ -184,7 +189,7 @@ pub struct EndOrder {
     /// When it was ordered, or when its time was over.
     pub ordered_at: Timestamp,
     /// Who ordered it.
-    pub actor: String,
+    pub actor: Actor,
     /// Why, in words.
     pub reason: String,
     /// Whether stint itself must remove it, because PIM would not in time.
@@ -327,24 +332,14 @@ impl Decision {
     /// Who is to hold what.
     #[must_use]
     pub fn holding(&self) -> Holding {
-        Holding {
-            principal: self.principal.id,
-            target: self.entitlement.target.clone(),
-        }
+        Holding { principal: self.principal.id, target: self.entitlement.target.clone() }
     }
 
     /// Whether a later decision about the same ticket asks for the same thing on the same approval.
     #[must_use]
     pub fn agrees_with(&self, later: &Decision) -> bool {
         let essence = |d: &Decision| {
-            (
-                d.tenant.clone(),
-                d.approval.clone(),
-                d.approved_at,
-                d.holding(),
-                d.entitlement.key.clone(),
-                d.requested,
-            )
+            (d.tenant.clone(), d.approval.clone(), d.approved_at, d.holding(), d.entitlement.key.clone(), d.requested)
         };
         essence(self) == essence(later)
     }
@@ -377,19 +372,13 @@ impl Bound {
 impl Hold {
     /// A hold with this code.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            detail: detail.into(),
-        }
+        Self { code: code.into(), detail: detail.into() }
     }
 }
 
 impl Reason {
     /// A reason with this code.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            detail: detail.into(),
-        }
+        Self { code: code.into(), detail: detail.into() }
     }
 }

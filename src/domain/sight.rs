@@ -58,9 +58,7 @@ pub fn judge(sighting: &Sighting, request: RequestId, attempts: &[Attempt]) -> S
         return Seen::Known((*known).clone());
     }
     if is_foreign(sighting, &schedules) {
-        return Seen::Foreign {
-            of_stint: is_of_stint(sighting),
-        };
+        return Seen::Foreign { of_stint: is_of_stint(sighting) };
     }
     ours.last().map_or(Seen::Nothing, |over| Seen::Over((*over).clone()))
 }
@@ -81,21 +79,14 @@ fn our_schedule_requests<'a>(
 fn our_schedules<'a>(sighting: &'a Sighting, ours: &[&'a ScheduleRequest], attempts: &'a [Attempt]) -> Vec<&'a str> {
     let listed = ours.iter().filter_map(|r| r.schedule_id.as_deref());
     let made_by_us = |id: &Option<String>| id.as_ref().is_some_and(|id| ours.iter().any(|r| r.id == *id));
-    let made = sighting
-        .schedules
-        .iter()
-        .filter(|s| made_by_us(&s.created_using))
-        .map(|s| s.id.as_str());
+    let made = sighting.schedules.iter().filter(|s| made_by_us(&s.created_using)).map(|s| s.id.as_str());
     let assigned = attempts.iter().filter(|a| a.kind == AttemptKind::Assign);
     let answered = assigned.filter_map(|a| a.schedule_id.as_deref());
     listed.chain(made).chain(answered).collect()
 }
 
 fn made_by(sighting: &Sighting, ours: &[&ScheduleRequest], schedule_id: &str) -> Option<String> {
-    let listed = ours
-        .iter()
-        .find(|r| r.schedule_id.as_deref() == Some(schedule_id))
-        .map(|r| r.id.clone());
+    let listed = ours.iter().find(|r| r.schedule_id.as_deref() == Some(schedule_id)).map(|r| r.id.clone());
     let schedule = sighting.schedules.iter().find(|s| s.id == schedule_id);
     listed.or_else(|| schedule.and_then(|s| s.created_using.clone()))
 }
@@ -106,26 +97,15 @@ fn is_over(request: &ScheduleRequest) -> bool {
 
 fn is_foreign(sighting: &Sighting, ours: &[&str]) -> bool {
     let foreign_instance = |i: &Instance| i.direct && i.schedule_id.as_deref().is_none_or(|id| !ours.contains(&id));
-    let foreign_schedule = sighting
-        .schedules
-        .iter()
-        .any(|s| s.direct && !ours.contains(&s.id.as_str()));
+    let foreign_schedule = sighting.schedules.iter().any(|s| s.direct && !ours.contains(&s.id.as_str()));
     foreign_schedule || sighting.instances.iter().any(foreign_instance)
 }
 
 /// Whether what is there carries the marker of another stint request.
 fn is_of_stint(sighting: &Sighting) -> bool {
     let marked = |r: &&ScheduleRequest| r.justification.as_deref().is_some_and(|j| j.contains(" stint:"));
-    let schedules: Vec<_> = sighting
-        .requests
-        .iter()
-        .filter(marked)
-        .filter_map(|r| r.schedule_id.as_ref())
-        .collect();
-    sighting
-        .instances
-        .iter()
-        .any(|i| i.direct && i.schedule_id.as_ref().is_some_and(|id| schedules.contains(&id)))
+    let schedules: Vec<_> = sighting.requests.iter().filter(marked).filter_map(|r| r.schedule_id.as_ref()).collect();
+    sighting.instances.iter().any(|i| i.direct && i.schedule_id.as_ref().is_some_and(|id| schedules.contains(&id)))
 }
 
 /// How the end of an assignment in force compares with what was approved.
@@ -151,11 +131,7 @@ pub fn check_end(instance: &Instance, attempts: &[Attempt], not_after: Option<Ti
     };
     let by_duration = start + asked.signed();
     let limit = not_after.map_or(by_duration, |window| window.min(by_duration));
-    if end > limit + TOLERANCE {
-        EndCheck::Late(end)
-    } else {
-        EndCheck::Kept(start, end)
-    }
+    if end > limit + TOLERANCE { EndCheck::Late(end) } else { EndCheck::Kept(start, end) }
 }
 
 /// What the attempt behind an assignment that started then had asked for: the last one recorded before it.
@@ -208,39 +184,24 @@ mod tests {
     #[test]
     fn ours_is_known_by_the_whole_marker_only() {
         let longer = schedule_request("b", &format!("ITSEC-482 {}0", id().marker()), Progress::Done);
-        let sighting = Sighting {
-            requests: vec![longer],
-            instances: vec![instance("schedule-b")],
-            ..Sighting::default()
-        };
+        let sighting =
+            Sighting { requests: vec![longer], instances: vec![instance("schedule-b")], ..Sighting::default() };
         assert_eq!(judge(&sighting, id(), &[]), Seen::Foreign { of_stint: true });
-        let sighting = Sighting {
-            requests: vec![ours()],
-            instances: vec![instance("schedule-a")],
-            ..Sighting::default()
-        };
+        let sighting =
+            Sighting { requests: vec![ours()], instances: vec![instance("schedule-a")], ..Sighting::default() };
         assert!(matches!(judge(&sighting, id(), &[]), Seen::InForce { .. }));
     }
 
     #[test]
     fn a_standing_or_unlisted_assignment_is_foreign() {
-        let sighting = Sighting {
-            instances: vec![instance("somebody")],
-            ..Sighting::default()
-        };
+        let sighting = Sighting { instances: vec![instance("somebody")], ..Sighting::default() };
         assert_eq!(judge(&sighting, id(), &[]), Seen::Foreign { of_stint: false });
     }
 
     #[test]
     fn an_activated_or_inherited_row_is_nobodys_business() {
-        let row = Instance {
-            direct: false,
-            ..instance("somebody")
-        };
-        let sighting = Sighting {
-            instances: vec![row],
-            ..Sighting::default()
-        };
+        let row = Instance { direct: false, ..instance("somebody") };
+        let sighting = Sighting { instances: vec![row], ..Sighting::default() };
         assert_eq!(judge(&sighting, id(), &[]), Seen::Nothing);
     }
 
@@ -248,28 +209,16 @@ mod tests {
     fn an_instance_is_ours_by_the_id_that_graph_answered_even_while_lists_lag() {
         let mut attempt = Attempt::assign(Duration::hours(4), at("2026-11-03T08:31:10Z"));
         attempt.schedule_id = Some("schedule-a".into());
-        let sighting = Sighting {
-            instances: vec![instance("schedule-a")],
-            ..Sighting::default()
-        };
+        let sighting = Sighting { instances: vec![instance("schedule-a")], ..Sighting::default() };
         assert!(matches!(judge(&sighting, id(), &[attempt]), Seen::InForce { .. }));
     }
 
     #[test]
     fn our_failed_schedule_request_is_over_unless_another_one_lives() {
-        let failed = ScheduleRequest {
-            progress: Progress::Over,
-            ..ours()
-        };
-        let sighting = Sighting {
-            requests: vec![failed.clone()],
-            ..Sighting::default()
-        };
+        let failed = ScheduleRequest { progress: Progress::Over, ..ours() };
+        let sighting = Sighting { requests: vec![failed.clone()], ..Sighting::default() };
         assert!(matches!(judge(&sighting, id(), &[]), Seen::Over(_)));
-        let sighting = Sighting {
-            requests: vec![failed, ours()],
-            ..Sighting::default()
-        };
+        let sighting = Sighting { requests: vec![failed, ours()], ..Sighting::default() };
         assert!(matches!(judge(&sighting, id(), &[]), Seen::Known(_)));
     }
 
@@ -279,22 +228,13 @@ mod tests {
         let second = Attempt::assign(Duration::hours(3), at("2026-11-03T09:31:10Z"));
         let attempts = [first, second];
         assert!(matches!(check_end(&instance("a"), &attempts, None), EndCheck::Kept(..)));
-        let from_second = Instance {
-            starts_at: Some(at("2026-11-03T09:31:12Z")),
-            ..instance("a")
-        };
+        let from_second = Instance { starts_at: Some(at("2026-11-03T09:31:12Z")), ..instance("a") };
         assert!(matches!(check_end(&from_second, &attempts, None), EndCheck::Kept(..)));
-        let late = Instance {
-            ends_at: Some(at("2026-11-03T12:33:00Z")),
-            ..from_second
-        };
+        let late = Instance { ends_at: Some(at("2026-11-03T12:33:00Z")), ..from_second };
         assert!(matches!(check_end(&late, &attempts, None), EndCheck::Late(_)));
         let endless = Instance { ends_at: None, ..late };
         assert_eq!(check_end(&endless, &attempts, None), EndCheck::Missing);
         let window = Some(at("2026-11-03T12:00:00Z"));
-        assert!(matches!(
-            check_end(&instance("a"), &attempts, window),
-            EndCheck::Late(_)
-        ));
+        assert!(matches!(check_end(&instance("a"), &attempts, window), EndCheck::Late(_)));
     }
 }

@@ -1,0 +1,328 @@
+//! One move of a request's life: state, attempts, note, findings and audit events in one transaction.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Lease, Store, StoreError, attempts, audit, findings, notes, requests};
+use crate::domain::{
+    attempt::{Attempt, AttemptOutcome},
+    audit::{Actor, AuditEvent, facts},
+    id::{ApprovalId, TenantName, TicketNumber},
+    lifecycle::{Event, apply},
+    note,
+    request::{Request, State},
+};
+
+/// What a step changes.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// When, by stint's clock.
+    pub now: Timestamp,
+    /// The move; `None` when only attempts or the reading change.
+    pub event: Option<Event>,
+    /// Who makes it.
+    pub actor: Actor,
+    /// When the next step is due; meaningless for terminal states.
+    pub due_at: Timestamp,
+    /// Attempts made or changed, whole.
+    pub attempts: Vec<Attempt>,
+    /// The ticket as just read.
+    pub reading: Option<Reading>,
+    /// The approval that this request uses up.
+    pub approval: Option<ApprovalId>,
+    /// What somebody must look at.
+    pub findings: Vec<NewFinding>,
+    /// Whether the lease is kept for a further step.
+    pub keep_lease: bool,
+}
+
+/// A ticket as read back, ready to be kept.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The tenant it is for, where the reading tells.
+    pub tenant: Option<TenantName>,
+    /// The number it has now.
+    pub number: TicketNumber,
+    /// Where a person opens it.
+    pub url: Option<String>,
+    /// The snapshot.
+    pub snapshot: Value,
+    /// Its digest.
+    pub digest: String,
+}
+
+/// Something an auditor or operator must look at.
+#[derive(Clone, Debug)]
+pub struct NewFinding {
+    /// Stable code.
+    pub kind: &'static str,
+    /// Its facts.
+    pub detail: Value,
+}
+
+impl Change {
+    /// A change that only says when to look again.
+    #[must_use]
+    pub fn later(now: Timestamp, due_at: Timestamp) -> Self {
+        Self {
+            now,
+            event: None,
+            actor: Actor::stint(),
+            due_at,
+            attempts: vec![],
+            reading: None,
+            approval: None,
+            findings: vec![],
+            keep_lease: false,
+        }
+    }
+
+    /// A change that makes this move.
+    #[must_use]
+    pub fn to(event: Event, now: Timestamp, due_at: Timestamp) -> Self {
+        Self { event: Some(event), ..Self::later(now, due_at) }
+    }
+}
+
+impl Store {
+    /// Makes one move, or none: returns the request as it then stands.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`], [`StoreError::ApprovalUsed`], [`StoreError::HoldingBusy`],
+    /// [`StoreError::EndOrdered`] and [`StoreError::Illegal`] change nothing; after [`StoreError::Database`] it is
+    /// unknown whether the move was made.
+    pub async fn advance(&self, lease: &Lease, change: Change) -> Result<Request, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let held = lock(&mut transaction, lease).await?;
+        let request = requests::load(&mut transaction, lease.request).await?;
+        let before = request.ok_or(StoreError::LeaseLost(lease.request))?;
+        if before.end_requested.is_some() && change.event.as_ref().is_some_and(leads_to_access) {
+            return Err(StoreError::EndOrdered(before.id));
+        }
+        let after = step(&before, change.event.clone())?;
+        let tenant = change.reading.as_ref().and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned());
+        let mut row = Row { tenant: tenant.or(held.tenant), connection: held.connection, ..Row::default() };
+        write_attempts(&mut transaction, &before, &after, &change, &row).await?;
+        row.due_at = (!after.status().is_terminal()).then_some(change.due_at);
+        write_request(&mut transaction, lease, &before, &after, &change, &row).await?;
+        write_event(&mut transaction, &before, &after, &change, &row).await?;
+        let moved = requests::load(&mut transaction, lease.request).await?;
+        transaction.commit().await?;
+        moved.ok_or(StoreError::LeaseLost(lease.request))
+    }
+}
+
+#[derive(Default)]
+struct Row {
+    connection: String,
+    tenant: Option<String>,
+    due_at: Option<Timestamp>,
+}
+
+struct Held {
+    connection: String,
+    tenant: Option<String>,
+}
+
+/// Locks the row if the lease is still held.
+async fn lock(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<Held, StoreError> {
+    let row = sqlx::query_as!(
+        Held,
+        "-- store::advance::lock\n\
+         select connection, tenant from requests where id = $1 and lease_token = $2 for update",
+        lease.request.0,
+        lease.token,
+    );
+    row.fetch_optional(connection).await?.ok_or(StoreError::LeaseLost(lease.request))
+}
+
+/// Moves that must not be made once somebody ordered the end.
+fn leads_to_access(event: &Event) -> bool {
+    matches!(event, Event::Take | Event::Approve(_) | Event::Begin(_) | Event::Confirm(_))
+}
+
+fn step(before: &Request, event: Option<Event>) -> Result<State, StoreError> {
+    let Some(event) = event else {
+        return Ok(before.state.clone());
+    };
+    apply(before.state.clone(), event).map_err(|illegal| StoreError::Illegal(before.id, illegal))
+}
+
+async fn write_attempts(
+    connection: &mut sqlx::PgConnection,
+    before: &Request,
+    after: &State,
+    change: &Change,
+    row: &Row,
+) -> Result<(), StoreError> {
+    for attempt in &change.attempts {
+        let earlier = before.attempts.iter().find(|a| a.id == attempt.id);
+        let decision = after.decision().or(before.state.decision());
+        let Some(decision) = decision.filter(|_| earlier != Some(attempt)) else {
+            continue;
+        };
+        attempts::put(connection, before.id, decision, attempt).await?;
+        let event = match earlier {
+            None => "attempt-recorded",
+            Some(earlier) if earlier.outcome == AttemptOutcome::Open && attempt.outcome != AttemptOutcome::Open => {
+                "attempt-closed"
+            }
+            Some(_) => continue,
+        };
+        let detail = requests::json(attempt)?;
+        let event = AuditEvent { at: change.now, event, actor: Actor::stint(), moved: None, detail };
+        append(connection, before, row, event).await?;
+    }
+    Ok(())
+}
+
+async fn write_request(
+    connection: &mut sqlx::PgConnection,
+    lease: &Lease,
+    before: &Request,
+    after: &State,
+    change: &Change,
+    row: &Row,
+) -> Result<(), StoreError> {
+    let parts = Parts::of(after)?;
+    let moved = before.state.underlying().status() != after.underlying().status();
+    let looks = if change.event.is_some() { 0 } else { before.looks + 1 };
+    let (token, until) =
+        if change.keep_lease && row.due_at.is_some() { (Some(lease.token), true) } else { (None, false) };
+    let reading = change.reading.as_ref();
+    sqlx::query!(
+        "-- store::advance::write_request\n\
+         update requests set state = $2, held_state = $3, hold = $4, decision = coalesce($5, decision), \
+         assignment = coalesce($6, assignment), end_order = coalesce($7, end_order), reasons = coalesce($8, reasons), \
+         failure = coalesce($9, failure), principal_id = coalesce($10, principal_id), \
+         principal_name = coalesce($11, principal_name), entitlement_key = coalesce($12, entitlement_key), \
+         tenant = coalesce($13, tenant), approval_id = coalesce($14, approval_id), \
+         ticket_number = coalesce($15, ticket_number), ticket_url = coalesce($16, ticket_url), \
+         snapshot = coalesce($17, snapshot), snapshot_digest = coalesce($18, snapshot_digest), \
+         updated_at = $19, state_since = case when $20 then $19 else state_since end, looks = $21, \
+         due_at = case when $22::timestamptz is null then null when woken and not $24 then least($22, $19) else $22 end, \
+         lease_token = $23, leased_until = case when $24 then leased_until end, \
+         end_requested = case when $25 then null else end_requested end \
+         where id = $1",
+        lease.request.0,
+        after.status().as_str(),
+        parts.held_state,
+        parts.hold,
+        parts.decision,
+        parts.assignment,
+        parts.end_order,
+        parts.reasons,
+        parts.failure,
+        parts.principal_id,
+        parts.principal_name,
+        parts.entitlement_key,
+        row.tenant,
+        change.approval.as_ref().map(ApprovalId::as_str),
+        reading.map(|r| r.number.as_str()),
+        reading.and_then(|r| r.url.as_deref()),
+        reading.map(|r| &r.snapshot),
+        reading.map(|r| r.digest.as_str()),
+        change.now.to_sqlx(),
+        moved,
+        i32::try_from(looks).unwrap_or(i32::MAX),
+        row.due_at.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
+        token,
+        until,
+        matches!(change.event, Some(Event::End(_))),
+    )
+    .execute(connection)
+    .await
+    .map_err(|error| StoreError::of_request(error, lease.request))?;
+    Ok(())
+}
+
+async fn write_event(
+    connection: &mut sqlx::PgConnection,
+    before: &Request,
+    after: &State,
+    change: &Change,
+    row: &Row,
+) -> Result<(), StoreError> {
+    for finding in &change.findings {
+        findings::raise(connection, before.id, row.tenant.as_deref(), finding, change.now).await?;
+    }
+    let Some(event) = &change.event else { return Ok(()) };
+    if let Some(note) = note::for_move(before.id, &before.state, event, after) {
+        notes::queue(connection, before.id, &note, change.now).await?;
+    }
+    let event = AuditEvent {
+        at: change.now,
+        event: event.name(),
+        actor: change.actor.clone(),
+        moved: Some((Some(before.state.status()), after.status())),
+        detail: facts(event),
+    };
+    append(connection, before, row, event).await
+}
+
+async fn append(
+    connection: &mut sqlx::PgConnection,
+    before: &Request,
+    row: &Row,
+    event: AuditEvent,
+) -> Result<(), StoreError> {
+    let about =
+        audit::About { request: Some(before.id), connection: Some(&row.connection), tenant: row.tenant.as_deref() };
+    audit::append(connection, &about, &event).await
+}
+
+/// A state spread over its columns.
+#[derive(Default)]
+struct Parts {
+    held_state: Option<&'static str>,
+    hold: Option<Value>,
+    decision: Option<Value>,
+    assignment: Option<Value>,
+    end_order: Option<Value>,
+    reasons: Option<Value>,
+    failure: Option<Value>,
+    principal_id: Option<Uuid>,
+    principal_name: Option<String>,
+    entitlement_key: Option<String>,
+}
+
+impl Parts {
+    fn of(state: &State) -> Result<Self, StoreError> {
+        let mut parts = Self::default();
+        if let State::Held { hold, was } = state {
+            parts.hold = Some(requests::json(hold)?);
+            parts.held_state = Some(was.status().as_str());
+        }
+        if let Some(decision) = state.decision() {
+            parts.decision = Some(requests::json(decision)?);
+            parts.principal_id = Some(decision.principal.id.0);
+            parts.principal_name = Some(decision.principal.name.clone());
+            parts.entitlement_key = Some(decision.entitlement.key.to_string());
+        }
+        match state.underlying() {
+            State::Active(_, assignment) => parts.assignment = Some(requests::json(assignment)?),
+            State::Ending(_, assignment, order) => {
+                parts.assignment = assignment.as_ref().map(requests::json).transpose()?;
+                parts.end_order = Some(requests::json(order)?);
+            }
+            State::Ended(order) => parts.end_order = Some(requests::json(order)?),
+            State::Rejected(reasons) => parts.reasons = Some(requests::json(reasons)?),
+            State::Failed(failure) => parts.failure = Some(requests::json(failure)?),
+            _ => {}
+        }
+        Ok(parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_move_towards_access_yields_to_an_order_to_end() {
+        assert!(leads_to_access(&Event::Take));
+        assert!(!leads_to_access(&Event::Resume));
+    }
+}

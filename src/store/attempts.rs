@@ -1,0 +1,100 @@
+//! Attempts as rows; written only inside a move.
+
+use jiff_sqlx::{Timestamp as Column, ToSqlx};
+
+use super::StoreError;
+use crate::domain::{
+    attempt::{Attempt, AttemptKind, AttemptOutcome},
+    duration::Duration,
+    id::{AttemptId, RequestId},
+    request::Decision,
+};
+
+/// Every attempt of a request, oldest first.
+pub(super) async fn of_request(
+    connection: &mut sqlx::PgConnection,
+    request: RequestId,
+) -> Result<Vec<Attempt>, StoreError> {
+    let rows = sqlx::query!(
+        "-- store::attempts::of_request\n\
+         select id, kind, recorded_at, send_not_after, duration_seconds, ends_at, outcome, code, http_status, \
+         graph_request_id, schedule_request_id, schedule_id, closed_at, absent_reads, last_absent_at \
+         from attempts where request_id = $1 order by recorded_at, id",
+        request.0
+    );
+    let rows = rows.fetch_all(connection).await?;
+    rows.into_iter()
+        .map(|row| {
+            let unknown = |column, text: &str| StoreError::bad("attempts", column, row.id, format!("unknown {text:?}"));
+            Ok(Attempt {
+                id: AttemptId(row.id),
+                kind: kind(&row.kind).ok_or_else(|| unknown("kind", &row.kind))?,
+                recorded_at: row.recorded_at.to_jiff(),
+                send_not_after: row.send_not_after.to_jiff(),
+                duration: row.duration_seconds.and_then(|s| u32::try_from(s).ok()).map(Duration::seconds),
+                ends_at: row.ends_at.map(Column::to_jiff),
+                outcome: outcome(&row.outcome).ok_or_else(|| unknown("outcome", &row.outcome))?,
+                code: row.code,
+                http_status: row.http_status.and_then(|s| u16::try_from(s).ok()),
+                graph_request_id: row.graph_request_id,
+                schedule_request_id: row.schedule_request_id,
+                schedule_id: row.schedule_id,
+                closed_at: row.closed_at.map(Column::to_jiff),
+                absent_reads: u32::try_from(row.absent_reads).unwrap_or(0),
+                last_absent_at: row.last_absent_at.map(Column::to_jiff),
+            })
+        })
+        .collect()
+}
+
+/// Writes an attempt whole.
+pub(super) async fn put(
+    connection: &mut sqlx::PgConnection,
+    request: RequestId,
+    decision: &Decision,
+    attempt: &Attempt,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "-- store::attempts::put\n\
+         insert into attempts (id, request_id, tenant, principal_id, target, kind, recorded_at, send_not_after, \
+         duration_seconds, ends_at, outcome, code, http_status, graph_request_id, schedule_request_id, schedule_id, \
+         closed_at, absent_reads, last_absent_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+         on conflict (id) do update set outcome = excluded.outcome, code = excluded.code, \
+         http_status = excluded.http_status, graph_request_id = excluded.graph_request_id, \
+         schedule_request_id = excluded.schedule_request_id, schedule_id = excluded.schedule_id, \
+         closed_at = excluded.closed_at, absent_reads = excluded.absent_reads, last_absent_at = excluded.last_absent_at",
+        attempt.id.0,
+        request.0,
+        decision.tenant.as_str(),
+        decision.principal.id.0,
+        decision.entitlement.target.to_string(),
+        attempt.kind.as_str(),
+        attempt.recorded_at.to_sqlx(),
+        attempt.send_not_after.to_sqlx(),
+        attempt.duration.and_then(|d| i32::try_from(d.as_secs()).ok()),
+        attempt.ends_at.map(ToSqlx::to_sqlx) as Option<Column>,
+        attempt.outcome.as_str(),
+        attempt.code,
+        attempt.http_status.map(i32::from),
+        attempt.graph_request_id,
+        attempt.schedule_request_id,
+        attempt.schedule_id,
+        attempt.closed_at.map(ToSqlx::to_sqlx) as Option<Column>,
+        i32::try_from(attempt.absent_reads).unwrap_or(i32::MAX),
+        attempt.last_absent_at.map(ToSqlx::to_sqlx) as Option<Column>,
+    )
+    .execute(connection)
+    .await
+    .map_err(|error| StoreError::of_request(error, request))?;
+    Ok(())
+}
+
+fn kind(name: &str) -> Option<AttemptKind> {
+    [AttemptKind::Assign, AttemptKind::Remove, AttemptKind::Cancel].into_iter().find(|kind| kind.as_str() == name)
+}
+
+fn outcome(name: &str) -> Option<AttemptOutcome> {
+    use AttemptOutcome::{Absent, Accepted, NotSent, Open, Refused};
+    [Open, Accepted, Refused, NotSent, Absent].into_iter().find(|outcome| outcome.as_str() == name)
+}

@@ -1,0 +1,240 @@
+//! Taking a delivery in: delivery, request and audit event in one transaction, or nothing.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Store, StoreError, audit};
+use crate::domain::{
+    audit::{Actor, AuditEvent},
+    id::{ConnectionName, RequestId, TenantName},
+    request::Status,
+    ticket::{Hint, HintEvent},
+};
+
+/// A genuine delivery.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The connection it was posted to.
+    pub connection: ConnectionName,
+    /// What a repeat of it carries too.
+    pub key: String,
+    /// Identifier, retry and flow headers.
+    pub headers: Value,
+    /// The raw bytes.
+    pub body: Vec<u8>,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// What it means.
+    pub meant: Meant,
+}
+
+/// What a delivery means.
+#[derive(Clone, Debug)]
+pub enum Meant {
+    /// Look at a ticket. The tenant is known where the connection serves one only.
+    Look(Hint, Option<TenantName>),
+    /// Genuine, and nothing for stint.
+    Ignored(String),
+    /// No ticket number of that system.
+    Rejected(String),
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// It belongs to this request.
+    Request {
+        /// Made by it, or joined by it.
+        id: RequestId,
+        /// The very delivery had been taken in before; nothing was changed.
+        repeat: bool,
+    },
+    /// Recorded as not for stint.
+    Ignored(String),
+    /// Recorded as rejected.
+    Rejected(String),
+}
+
+impl Store {
+    /// Takes a delivery in. Once this returns, it is committed.
+    ///
+    /// # Errors
+    /// When the database fails; the caller then answers 503 and the sender repeats.
+    pub async fn receive(&self, delivery: &Delivery) -> Result<Received, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let Some(row) = insert(&mut transaction, delivery).await? else {
+            return earlier(&mut transaction, delivery).await;
+        };
+        let received = match &delivery.meant {
+            Meant::Look(hint, tenant) => look(&mut transaction, delivery, hint, tenant.as_ref()).await?,
+            Meant::Ignored(why) => Received::Ignored(why.clone()),
+            Meant::Rejected(why) => Received::Rejected(why.clone()),
+        };
+        conclude(&mut transaction, row, delivery, &received).await?;
+        transaction.commit().await?;
+        Ok(received)
+    }
+}
+
+/// What became of the delivery that this one repeats.
+async fn earlier(connection: &mut sqlx::PgConnection, delivery: &Delivery) -> Result<Received, StoreError> {
+    let row = sqlx::query!(
+        "-- store::deliveries::earlier\n\
+         select request_id, outcome, detail from deliveries where connection = $1 and delivery_key = $2",
+        delivery.connection.as_str(),
+        delivery.key,
+    );
+    let row = row.fetch_one(connection).await?;
+    let detail = row.detail.unwrap_or_default();
+    Ok(match row.request_id {
+        Some(id) => Received::Request { id: RequestId(id), repeat: true },
+        None if row.outcome == "rejected" => Received::Rejected(detail),
+        None => Received::Ignored(detail),
+    })
+}
+
+/// The row's id, or `None` when the delivery is there already. A concurrent copy waits here for the first one's commit.
+async fn insert(connection: &mut sqlx::PgConnection, delivery: &Delivery) -> Result<Option<i64>, StoreError> {
+    let row = sqlx::query_scalar!(
+        "-- store::deliveries::insert\n\
+         insert into deliveries (connection, delivery_key, outcome, detail, headers, body, received_at) \
+         values ($1, $2, 'ignored', 'being taken in', $3, $4, $5) \
+         on conflict (connection, delivery_key) do nothing returning id",
+        delivery.connection.as_str(),
+        delivery.key,
+        delivery.headers,
+        delivery.body,
+        delivery.received_at.to_sqlx(),
+    );
+    Ok(row.fetch_optional(connection).await?)
+}
+
+async fn look(
+    connection: &mut sqlx::PgConnection,
+    delivery: &Delivery,
+    hint: &Hint,
+    tenant: Option<&TenantName>,
+) -> Result<Received, StoreError> {
+    if let Some(id) = wake_open(connection, delivery, hint).await? {
+        return Ok(Received::Request { id, repeat: false });
+    }
+    if let Some(id) = answered_before(connection, delivery, hint).await? {
+        return Ok(Received::Request { id, repeat: true });
+    }
+    if hint.event == HintEvent::Changed {
+        return Ok(Received::Ignored(format!("no open request rests on {}", hint.number)));
+    }
+    if let Some(id) = create(connection, delivery, hint, tenant).await? {
+        return Ok(Received::Request { id, repeat: false });
+    }
+    // Another delivery about the same ticket made the request between the first look and the insert.
+    let open = wake_open(connection, delivery, hint).await?;
+    open.map(|id| Received::Request { id, repeat: false }).ok_or_else(|| StoreError::Database(sqlx::Error::RowNotFound))
+}
+
+/// The ticket's open request, made due at once if it still reads the ticket.
+async fn wake_open(
+    connection: &mut sqlx::PgConnection,
+    delivery: &Delivery,
+    hint: &Hint,
+) -> Result<Option<RequestId>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "-- store::deliveries::wake_open\n\
+         update requests set woken = true, hinted_at = $3, \
+         due_at = case when coalesce(held_state, state) in ('received', 'verifying', 'approved') \
+         then least(due_at, $3) else due_at end \
+         where connection = $1 and ticket_id = $2 and state not in ('ended', 'rejected', 'failed') returning id",
+        delivery.connection.as_str(),
+        hint.ticket.as_str(),
+        delivery.received_at.to_sqlx(),
+    );
+    Ok(id.fetch_optional(connection).await?.map(RequestId))
+}
+
+/// The request that used up the approval this delivery mentions.
+async fn answered_before(
+    connection: &mut sqlx::PgConnection,
+    delivery: &Delivery,
+    hint: &Hint,
+) -> Result<Option<RequestId>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "-- store::deliveries::answered_before\n\
+         select id from requests where connection = $1 and ticket_id = $2 and approval_id = $3",
+        delivery.connection.as_str(),
+        hint.ticket.as_str(),
+        hint.approval.as_ref().map(|id| id.as_str()),
+    );
+    Ok(id.fetch_optional(connection).await?.map(RequestId))
+}
+
+async fn create(
+    connection: &mut sqlx::PgConnection,
+    delivery: &Delivery,
+    hint: &Hint,
+    tenant: Option<&TenantName>,
+) -> Result<Option<RequestId>, StoreError> {
+    let id = RequestId(Uuid::now_v7());
+    let tenant = tenant.map(TenantName::as_str);
+    let made = sqlx::query!(
+        "-- store::deliveries::create\n\
+         insert into requests (id, connection, tenant, ticket_id, ticket_number, state, received_at, updated_at, \
+         state_since, hinted_at, due_at) values ($1, $2, $3, $4, $5, 'received', $6, $6, $6, $6, $6) \
+         on conflict (connection, ticket_id) where state not in ('ended', 'rejected', 'failed') do nothing",
+        id.0,
+        delivery.connection.as_str(),
+        tenant,
+        hint.ticket.as_str(),
+        hint.number.as_str(),
+        delivery.received_at.to_sqlx(),
+    );
+    if made.execute(&mut *connection).await?.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let event = AuditEvent {
+        at: delivery.received_at,
+        event: "received",
+        actor: Actor::connection(&delivery.connection),
+        moved: Some((None, Status::Received)),
+        detail: json!({ "ticket": { "id": hint.ticket, "number": hint.number }, "delivery": delivery.key }),
+    };
+    let about = audit::About { request: Some(id), connection: Some(delivery.connection.as_str()), tenant };
+    audit::append(connection, &about, &event).await?;
+    Ok(Some(id))
+}
+
+async fn conclude(
+    connection: &mut sqlx::PgConnection,
+    row: i64,
+    delivery: &Delivery,
+    received: &Received,
+) -> Result<(), StoreError> {
+    let (request, outcome, detail) = match received {
+        Received::Request { id, .. } => (Some(id.0), "accepted", None),
+        Received::Ignored(why) => (None, "ignored", Some(why)),
+        Received::Rejected(why) => (None, "rejected", Some(why)),
+    };
+    sqlx::query!(
+        "-- store::deliveries::conclude\n\
+         update deliveries set request_id = $2, outcome = $3, detail = $4 where id = $1",
+        row,
+        request,
+        outcome,
+        detail,
+    )
+    .execute(&mut *connection)
+    .await?;
+    if let Some(why) = detail {
+        let event = AuditEvent {
+            at: delivery.received_at,
+            event: if outcome == "rejected" { "delivery-rejected" } else { "delivery-ignored" },
+            actor: Actor::connection(&delivery.connection),
+            moved: None,
+            detail: json!({ "delivery": delivery.key, "why": why }),
+        };
+        let about = audit::About { request: None, connection: Some(delivery.connection.as_str()), tenant: None };
+        audit::append(connection, &about, &event).await?;
+    }
+    Ok(())
+}

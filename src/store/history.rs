@@ -1,0 +1,231 @@
+//! The history as the API shows it.
+
+use jiff::Timestamp;
+use jiff_sqlx::{Timestamp as Column, ToSqlx};
+use serde_json::Value;
+use sqlx::{Postgres, QueryBuilder};
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{attempt::Attempt, audit::TimelineEntry, id::RequestId};
+
+/// A request as its row holds it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+#[expect(missing_docs, reason = "each column is described in the schema")]
+pub struct Record {
+    pub id: Uuid,
+    pub connection: String,
+    pub tenant: Option<String>,
+    pub ticket_id: String,
+    pub ticket_number: String,
+    pub ticket_url: Option<String>,
+    pub state: String,
+    pub hold: Option<Value>,
+    pub decision: Option<Value>,
+    pub assignment: Option<Value>,
+    pub end_order: Option<Value>,
+    pub reasons: Option<Value>,
+    pub failure: Option<Value>,
+    pub snapshot: Option<Value>,
+    pub snapshot_digest: Option<String>,
+    pub received_at: Column,
+    pub updated_at: Column,
+    pub due_at: Option<Column>,
+}
+
+/// A record with all that belongs to it.
+#[derive(Clone, Debug)]
+pub struct Dossier {
+    /// The request.
+    pub record: Record,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// Its notes, oldest first.
+    pub notes: Vec<NoteRecord>,
+    /// What happened, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+}
+
+/// A note as its row holds it.
+#[derive(Clone, Debug)]
+pub struct NoteRecord {
+    /// Which step it tells.
+    pub step: String,
+    /// What it says.
+    pub text: String,
+    /// When the move was made.
+    pub created_at: Timestamp,
+    /// When the ticket took it.
+    pub written_at: Option<Timestamp>,
+    /// Tries begun.
+    pub tries: u32,
+    /// Why the last try failed.
+    pub last_error: Option<String>,
+}
+
+/// Which records are asked for; what is `None` or empty does not filter.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Tenants the caller may see; `None`: all.
+    pub visible_tenants: Option<Vec<String>>,
+    /// Only this principal's, as a requester sees them.
+    pub own: Option<Uuid>,
+    /// One tenant.
+    pub tenant: Option<String>,
+    /// One state.
+    pub status: Option<String>,
+    /// Object id, or part of the name.
+    pub principal: Option<String>,
+    /// Catalog key.
+    pub entitlement: Option<String>,
+    /// Ticket number or immutable id.
+    pub ticket: Option<String>,
+    /// One connection.
+    pub connection: Option<String>,
+    /// Received at or after.
+    pub from: Option<Timestamp>,
+    /// Received before.
+    pub to: Option<Timestamp>,
+    /// Part of ticket number, principal's name, entitlement or tenant.
+    pub q: Option<String>,
+}
+
+const COLUMNS: &str = "id, connection, tenant, ticket_id, ticket_number, ticket_url, state, hold, decision, assignment, \
+                       end_order, reasons, failure, received_at, updated_at, due_at";
+
+impl Store {
+    /// One page of records, newest first, after the given (`received_at`, id).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(
+        &self,
+        filter: &Filter,
+        after: Option<(Timestamp, Uuid)>,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut query = QueryBuilder::<Postgres>::new("-- store::history::list\nselect ");
+        query.push(COLUMNS).push(", null::jsonb as snapshot, snapshot_digest from requests where true");
+        narrow(&mut query, filter);
+        if let Some((received_at, id)) = after {
+            query.push(" and (received_at, id) < (").push_bind(received_at.to_sqlx());
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(" order by received_at desc, id desc limit ").push_bind(i64::from(limit));
+        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+    }
+
+    /// One request with all that belongs to it, if the filter's visibility allows; `None` otherwise.
+    ///
+    /// # Errors
+    /// When the database fails or a row does not hold what it must.
+    pub async fn dossier(&self, id: RequestId, filter: &Filter) -> Result<Option<Dossier>, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        // One snapshot for all reads, so that record, attempts and timeline tell the same moment.
+        sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *transaction).await?;
+        let mut query = QueryBuilder::<Postgres>::new("-- store::history::dossier\nselect ");
+        query.push(COLUMNS).push(", snapshot, snapshot_digest from requests where id = ").push_bind(id.0);
+        narrow(&mut query, filter);
+        let Some(record) = query.build_query_as().fetch_optional(&mut *transaction).await? else {
+            return Ok(None);
+        };
+        let attempts = super::attempts::of_request(&mut transaction, id).await?;
+        let notes = notes(&mut transaction, id).await?;
+        let timeline = timeline(&mut transaction, id).await?;
+        Ok(Some(Dossier { record, attempts, notes, timeline }))
+    }
+}
+
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if let Some(tenants) = &filter.visible_tenants {
+        query.push(" and tenant = any(").push_bind(tenants.clone()).push(")");
+    }
+    if let Some(own) = filter.own {
+        query.push(" and principal_id = ").push_bind(own);
+    }
+    let exact = [
+        (" and tenant = ", &filter.tenant),
+        (" and state = ", &filter.status),
+        (" and entitlement_key = ", &filter.entitlement),
+        (" and connection = ", &filter.connection),
+    ];
+    for (clause, value) in exact {
+        if let Some(value) = value {
+            query.push(clause).push_bind(value.clone());
+        }
+    }
+    if let Some(ticket) = &filter.ticket {
+        query.push(" and (ticket_number = ").push_bind(ticket.clone());
+        query.push(" or ticket_id = ").push_bind(ticket.clone()).push(")");
+    }
+    narrow_by_person(query, filter.principal.as_deref());
+    narrow_by_time(query, filter);
+    if let Some(q) = &filter.q {
+        let part = format!("%{}%", escape_like(q));
+        query.push(" and (ticket_number ilike ").push_bind(part.clone());
+        for column in ["principal_name", "entitlement_key", "tenant"] {
+            query.push(" or ").push(column).push(" ilike ").push_bind(part.clone());
+        }
+        query.push(")");
+    }
+}
+
+fn narrow_by_person(query: &mut QueryBuilder<Postgres>, principal: Option<&str>) {
+    match principal.map(|text| (text, text.parse::<Uuid>())) {
+        Some((_, Ok(id))) => {
+            query.push(" and principal_id = ").push_bind(id);
+        }
+        Some((name, Err(_))) => {
+            query.push(" and principal_name ilike ").push_bind(format!("%{}%", escape_like(name)));
+        }
+        None => {}
+    }
+}
+
+fn narrow_by_time(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+    if let Some(from) = filter.from {
+        query.push(" and received_at >= ").push_bind(from.to_sqlx());
+    }
+    if let Some(to) = filter.to {
+        query.push(" and received_at < ").push_bind(to.to_sqlx());
+    }
+}
+
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+async fn notes(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Vec<NoteRecord>, StoreError> {
+    let rows = sqlx::query!(
+        "-- store::history::notes\n\
+         select step, text, created_at, written_at, tries, last_error from notes where request_id = $1 \
+         order by created_at, step",
+        id.0
+    );
+    let rows = rows.fetch_all(connection).await?;
+    let note = rows.into_iter().map(|row| NoteRecord {
+        step: row.step,
+        text: row.text,
+        created_at: row.created_at.to_jiff(),
+        written_at: row.written_at.map(Column::to_jiff),
+        tries: u32::try_from(row.tries).unwrap_or(0),
+        last_error: row.last_error,
+    });
+    Ok(note.collect())
+}
+
+async fn timeline(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Vec<TimelineEntry>, StoreError> {
+    let rows = sqlx::query!(
+        "-- store::history::timeline\n\
+         select at, event, actor, detail from audit_events where request_id = $1 order by id",
+        id.0
+    );
+    let rows = rows.fetch_all(connection).await?;
+    let entry = rows.into_iter().map(|row| TimelineEntry {
+        at: row.at.to_jiff(),
+        event: row.event,
+        actor: row.actor,
+        detail: row.detail,
+    });
+    Ok(entry.collect())
+}

@@ -1,0 +1,66 @@
+//! Postgres: the only SQL in the crate.
+//!
+//! [`Store::receive`] and [`Store::advance`] are the only writers of a request's state, and each writes the audit event in
+//! the same transaction. [`Store::advance`] asks for a [`Lease`], which only [`Store::lease_due`] makes; a stale one
+//! changes no row. No transaction lasts across a call to a neighbour.
+
+mod advance;
+mod attempts;
+mod audit;
+mod deliveries;
+mod error;
+mod findings;
+pub mod history;
+mod leases;
+mod notes;
+mod requests;
+mod schema;
+mod wake;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+pub use advance::{Change, NewFinding, Reading};
+pub use deliveries::{Delivery, Meant, Received};
+pub use error::StoreError;
+pub use leases::Lease;
+pub use notes::{DueNote, NoteResult};
+pub use requests::Ordered;
+pub use schema::{SchemaState, migrations};
+pub use wake::Wakes;
+
+/// stint's database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Opens a pool of at most `connections`; nothing is tried before the first use.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn open(url: &str, connections: u32) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url.parse().map_err(StoreError::from)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options.application_name("stint"));
+        Ok(Self { pool })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query!("-- store::ping\nselect 1 as one").fetch_one(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

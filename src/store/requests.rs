@@ -1,0 +1,204 @@
+//! Requests as rows: read whole, and told to end.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Store, StoreError, audit};
+use crate::domain::{
+    audit::{Actor, AuditEvent},
+    id::{ConnectionName, RequestId, TicketId, TicketNumber},
+    request::{EndOrder, Request, State, Status},
+};
+
+/// The columns a state is made of.
+pub(super) struct StateColumns {
+    pub id: RequestId,
+    pub state: String,
+    pub held_state: Option<String>,
+    pub hold: Option<Value>,
+    pub decision: Option<Value>,
+    pub assignment: Option<Value>,
+    pub end_order: Option<Value>,
+    pub reasons: Option<Value>,
+    pub failure: Option<Value>,
+}
+
+/// What became of an order to end a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// It is recorded and due at once.
+    Recorded,
+    /// It is ending already, by an earlier order.
+    Already,
+    /// It is over.
+    Over(Status),
+    /// There is no such request.
+    Unknown,
+}
+
+impl Store {
+    /// One request with its attempts; `None` when there is none of this id.
+    ///
+    /// # Errors
+    /// When the database fails or the row does not hold what it must.
+    pub async fn load(&self, id: RequestId) -> Result<Option<Request>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        load(&mut connection, id).await
+    }
+
+    /// Orders a request to end. The order outlives restarts and comes before whatever a running step would do next.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn order_end(&self, id: RequestId, actor: &Actor, order: &EndOrder) -> Result<Ordered, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let row = sqlx::query!(
+            "-- store::requests::order_end\n\
+             select state, connection, tenant, end_requested is not null as \"ordered!\", \
+             coalesce((end_order->>'remove')::boolean, false) as \"removing!\" \
+             from requests where id = $1 for update",
+            id.0
+        );
+        let Some(row) = row.fetch_optional(&mut *transaction).await? else {
+            return Ok(Ordered::Unknown);
+        };
+        let status = status(id, &row.state)?;
+        if status.is_terminal() {
+            return Ok(Ordered::Over(status));
+        }
+        if row.ordered || row.removing {
+            return Ok(Ordered::Already);
+        }
+        sqlx::query!(
+            "-- store::requests::order_end\n\
+             update requests set end_requested = $2, woken = true, due_at = $3, updated_at = $3 where id = $1",
+            id.0,
+            json(order)?,
+            order.ordered_at.to_sqlx(),
+        )
+        .execute(&mut *transaction)
+        .await?;
+        let event = AuditEvent {
+            at: order.ordered_at,
+            event: "end-ordered",
+            actor: actor.clone(),
+            moved: None,
+            detail: json(order)?,
+        };
+        let about =
+            audit::About { request: Some(id), connection: Some(&row.connection), tenant: row.tenant.as_deref() };
+        audit::append(&mut transaction, &about, &event).await?;
+        transaction.commit().await?;
+        Ok(Ordered::Recorded)
+    }
+
+    /// How many open requests stand in each state, and when the longest-waiting step fell due.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn backlog(&self) -> Result<(Vec<(Status, i64)>, Option<Timestamp>), StoreError> {
+        let rows = sqlx::query!(
+            "-- store::requests::backlog\n\
+             select state, count(*) as \"count!\", min(due_at) as oldest from requests \
+             where due_at is not null group by state"
+        );
+        let rows = rows.fetch_all(&self.pool).await?;
+        let oldest = rows.iter().filter_map(|row| row.oldest.map(jiff_sqlx::Timestamp::to_jiff)).min();
+        let counts = rows.into_iter().filter_map(|row| Some((Status::named(&row.state)?, row.count)));
+        Ok((counts.collect(), oldest))
+    }
+}
+
+pub(super) async fn load(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Option<Request>, StoreError> {
+    let row = sqlx::query!(
+        "-- store::requests::load\n\
+         select connection, ticket_id, ticket_number, state, held_state, hold, decision, assignment, end_order, \
+         reasons, failure, received_at, state_since, hinted_at, looks, end_requested from requests where id = $1",
+        id.0
+    );
+    let Some(row) = row.fetch_optional(&mut *connection).await? else {
+        return Ok(None);
+    };
+    let columns = StateColumns {
+        id,
+        state: row.state,
+        held_state: row.held_state,
+        hold: row.hold,
+        decision: row.decision,
+        assignment: row.assignment,
+        end_order: row.end_order,
+        reasons: row.reasons,
+        failure: row.failure,
+    };
+    Ok(Some(Request {
+        id,
+        connection: ConnectionName::new(row.connection),
+        ticket: TicketId::new(row.ticket_id),
+        number: TicketNumber::new(row.ticket_number),
+        received_at: row.received_at.to_jiff(),
+        state: columns.state()?,
+        state_since: row.state_since.to_jiff(),
+        hinted_at: row.hinted_at.to_jiff(),
+        looks: u32::try_from(row.looks).unwrap_or(0),
+        attempts: super::attempts::of_request(connection, id).await?,
+        end_requested: row.end_requested.map(|order| parse(id, "end_requested", order)).transpose()?,
+    }))
+}
+
+impl StateColumns {
+    /// The state these columns spell.
+    pub(super) fn state(self) -> Result<State, StoreError> {
+        let status = status(self.id, &self.state)?;
+        if status != Status::Held {
+            return self.named(status);
+        }
+        let hold = self.part("hold", self.hold.as_ref())?;
+        let was = self.held_state.as_deref().unwrap_or_default();
+        let was = status_named(self.id, "held_state", was)?;
+        Ok(State::Held { hold, was: Box::new(self.named(was)?) })
+    }
+
+    fn named(&self, status: Status) -> Result<State, StoreError> {
+        let decision = || self.part("decision", self.decision.as_ref());
+        let end_order = || self.part("end_order", self.end_order.as_ref());
+        let assignment = || self.part("assignment", self.assignment.as_ref());
+        Ok(match status {
+            Status::Received => State::Received,
+            Status::Verifying => State::Verifying,
+            Status::Approved => State::Approved(decision()?),
+            Status::Assigning => State::Assigning(decision()?),
+            Status::Active => State::Active(decision()?, assignment()?),
+            Status::Ending => {
+                let assignment = self.assignment.is_some().then(assignment).transpose()?;
+                State::Ending(decision()?, assignment, end_order()?)
+            }
+            Status::Ended => State::Ended(end_order()?),
+            Status::Rejected => State::Rejected(self.part("reasons", self.reasons.as_ref())?),
+            Status::Failed => State::Failed(self.part("failure", self.failure.as_ref())?),
+            Status::Held => return Err(StoreError::bad("requests", "held_state", self.id, "held twice")),
+        })
+    }
+
+    fn part<T: DeserializeOwned>(&self, column: &'static str, value: Option<&Value>) -> Result<T, StoreError> {
+        let missing = || StoreError::bad("requests", column, self.id, "missing");
+        parse(self.id, column, value.ok_or_else(missing)?.clone())
+    }
+}
+
+fn status(id: RequestId, name: &str) -> Result<Status, StoreError> {
+    status_named(id, "state", name)
+}
+
+fn status_named(id: RequestId, column: &'static str, name: &str) -> Result<Status, StoreError> {
+    Status::named(name).ok_or_else(|| StoreError::bad("requests", column, id, format!("unknown state {name:?}")))
+}
+
+pub(super) fn parse<T: DeserializeOwned>(id: RequestId, column: &'static str, value: Value) -> Result<T, StoreError> {
+    serde_json::from_value(value).map_err(|error| StoreError::bad("requests", column, id, error))
+}
+
+pub(super) fn json(value: &impl serde::Serialize) -> Result<Value, StoreError> {
+    serde_json::to_value(value).map_err(|error| StoreError::bad("requests", "json", "new", error))
+}
