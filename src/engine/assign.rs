@@ -1,0 +1,293 @@
+//! The grant protocol: record the attempt, look first, read the ticket once more, send once, never guess.
+
+use std::time::Duration as Wait;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tracing::info;
+
+use super::{
+    Engine, Tenant, retry,
+    step::{go_on, hold_until},
+    verify::{Trouble, withdrawn},
+};
+use crate::{
+    domain::{
+        assignment::{Answer, AssignOrder, Progress, ScheduleRequest},
+        attempt::{Attempt, AttemptKind, AttemptOutcome},
+        duration::{Duration, GRANTABLE},
+        lifecycle::Event,
+        policy::Verdict,
+        request::{Decision, Failure, Hold, Reason, Request, State},
+        sight::{Seen, judge},
+    },
+    graph::Sent,
+    store::{Change, Lease, NewFinding, StoreError},
+};
+
+/// The ticket was read at most this long before the call that assigns is sent.
+const TICKET_FRESH: Wait = Wait::from_secs(5);
+
+/// How long PIM may take to know a principal, role or group it refuses as unknown (`contracts/graph.md` §6.1).
+const KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(3);
+
+impl Engine {
+    /// Brings an approved request to an assignment, one attempt at a time.
+    pub(super) async fn assign(
+        &self,
+        lease: &Lease,
+        request: &Request,
+        decision: &Decision,
+    ) -> Result<Change, StoreError> {
+        let now = self.clock.now();
+        let Some(tenant) = self.tenants.get(&decision.tenant) else {
+            let detail = format!("the configuration has no tenant {}", decision.tenant);
+            return Ok(hold_until(request, Hold::new("tenant-unknown", detail), now, retry::parked(now)));
+        };
+        if let Some(start) = decision.not_before.filter(|start| *start > now) {
+            return Ok(go_on(request, now, start));
+        }
+        match last_assign(request).map(|attempt| (attempt, attempt.outcome)) {
+            Some((attempt, AttemptOutcome::Open | AttemptOutcome::Accepted)) => {
+                Ok(self.confirm(tenant, request, decision, attempt).await)
+            }
+            _ => self.send_new(lease, tenant, request, decision).await,
+        }
+    }
+
+    /// Records a new attempt, then sends it if nothing speaks against it.
+    async fn send_new(
+        &self,
+        lease: &Lease,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+    ) -> Result<Change, StoreError> {
+        let now = self.clock.now();
+        let Some(duration) = remaining(request, decision, now) else {
+            let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
+            return Ok(Change::to(failed("too-late", detail), now, now));
+        };
+        let attempt = Attempt::assign(duration, now);
+        let send_not_after = self.clock.monotonic() + Wait::from_secs(30);
+        let begun = match request.state.underlying() {
+            State::Approved(decision) => Change::to(Event::Begin(Box::new(decision.clone())), now, now),
+            _ => Change::later(now, now),
+        };
+        let begun = Change { attempts: vec![attempt.clone()], keep_lease: true, ..begun };
+        let request = self.store.advance(lease, begun).await?;
+        let not_sent = |change| not_sent(attempt.clone(), self.clock.now(), change);
+
+        if let Some(change) = self.look_first(tenant, &request, decision, &attempt).await {
+            return Ok(change);
+        }
+        if let Some(change) = self.read_again(&request, decision).await {
+            return Ok(not_sent(change));
+        }
+        let deadline = send_not_after.min(self.clock.monotonic() + TICKET_FRESH);
+        let sent = tenant.graph.assign(&order(&request, decision, &attempt), deadline).await;
+        Ok(self.conclude(&request, attempt, sent))
+    }
+
+    /// Looks before sending. `None`: nothing is there, go on.
+    async fn look_first(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        attempt: &Attempt,
+    ) -> Option<Change> {
+        let sighting = match tenant.graph.look(&decision.holding()).await {
+            Ok(sighting) => sighting,
+            Err(error) => {
+                let now = self.clock.now();
+                let due_at = retry::after_graph_error(now, &error, request.looks);
+                let change = hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at);
+                return Some(not_sent(attempt.clone(), now, change));
+            }
+        };
+        let now = self.clock.now();
+        match judge(&sighting, request.id, &request.attempts) {
+            Seen::Nothing => None,
+            Seen::Foreign { of_stint } => {
+                let change = hold_until(request, foreign(of_stint), now, retry::parked(now));
+                Some(not_sent(attempt.clone(), now, change))
+            }
+            Seen::Over(schedule_request) => {
+                let change = Change::to(came_to_nothing(&schedule_request), now, now);
+                Some(not_sent(attempt.clone(), now, change))
+            }
+            // An earlier attempt of ours took effect after all: this one stands for it and is not sent.
+            Seen::InForce { .. } | Seen::Known(_) => Some(self.adopt(request, attempt.clone(), now)),
+        }
+    }
+
+    fn adopt(&self, request: &Request, mut attempt: Attempt, now: Timestamp) -> Change {
+        info!(request = %request.id, "an earlier attempt took effect after all");
+        attempt.close(AttemptOutcome::Accepted, Some("adopted".into()), now);
+        Change { attempts: vec![attempt], ..go_on(request, now, now) }
+    }
+
+    /// Reads the ticket once more before sending. `None`: it still says what was decided on.
+    async fn read_again(&self, request: &Request, decision: &Decision) -> Option<Change> {
+        let examined = match self.examine(request).await {
+            Ok(examined) => examined,
+            Err(Trouble::NoTenant(reading, reason)) => {
+                let now = self.clock.now();
+                let change = Change::to(Event::Reject(vec![reason]), now, now);
+                return Some(Change { reading: Some(*reading), ..change });
+            }
+            Err(trouble) => return Some(self.troubled(request, trouble)),
+        };
+        let now = self.clock.now();
+        let change = match examined.verdict {
+            Verdict::Approved(again) if decision.agrees_with(&again) && again.duration >= least(decision, &again) => {
+                return None;
+            }
+            Verdict::Approved(_) => Change::to(Event::Reject(vec![changed()]), now, now),
+            Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
+            Verdict::Withdrawn => Change::to(withdrawn(now, "the ticket was closed or cancelled"), now, now),
+            Verdict::NotYet(hold) => hold_until(request, hold, now, retry::parked(now)),
+        };
+        Some(Change { reading: Some(examined.reading), ..change })
+    }
+
+    /// What the answer to the call makes of attempt and request.
+    fn conclude(&self, request: &Request, mut attempt: Attempt, sent: Sent) -> Change {
+        let now = self.clock.now();
+        attempt.http_status = sent.http_status;
+        attempt.graph_request_id = sent.graph_request_id;
+        let mut change = self.answered(request, &mut attempt, sent.answer, now);
+        change.attempts = vec![attempt];
+        change
+    }
+
+    fn answered(&self, request: &Request, attempt: &mut Attempt, answer: Answer, now: Timestamp) -> Change {
+        let held = |code: &str, detail: String, due_at| hold_until(request, Hold::new(code, detail), now, due_at);
+        match answer {
+            Answer::Accepted(schedule_request) => {
+                take_ids(attempt, &schedule_request);
+                if schedule_request.progress == Progress::Over {
+                    attempt.close(AttemptOutcome::Refused, Some(schedule_request.status.clone()), now);
+                    return Change::to(came_to_nothing(&schedule_request), now, now);
+                }
+                attempt.close(AttemptOutcome::Accepted, Some(schedule_request.status), now);
+                go_on(request, now, now)
+            }
+            Answer::Refused { code, detail } => {
+                attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
+                Change::to(failed(&code, &detail), now, now)
+            }
+            Answer::TenantRefused { code, detail } => {
+                attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
+                let finding = NewFinding { kind: "tenant-refused", detail: json!({ "code": code, "detail": detail }) };
+                let change = held("graph-refuses-tenant", format!("{code}: {detail}"), retry::parked(now));
+                Change { findings: vec![finding], ..change }
+            }
+            Answer::NotYet { code } => {
+                attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
+                if refused_since(request, &code).is_some_and(|since| now.duration_since(since) >= KNOWN_WITHIN) {
+                    return Change::to(failed(&code, "PIM still does not know the principal or role"), now, now);
+                }
+                held("graph-not-yet", format!("PIM answered {code}"), retry::next_try(now, request.looks + 1))
+            }
+            Answer::Throttled { after } => {
+                attempt.close(AttemptOutcome::Refused, Some("TooManyRequests".into()), now);
+                let due_at = retry::asked(now, after, request.looks);
+                held("graph-throttled", "Graph asks stint to wait".into(), due_at)
+            }
+            Answer::NotSent { reason } => {
+                attempt.close(AttemptOutcome::NotSent, Some(reason.clone()), now);
+                held("graph-unavailable", format!("nothing was sent: {reason}"), retry::next_try(now, request.looks))
+            }
+            Answer::TooEarly => self.unclear(request, attempt, "ActiveDurationTooShort".into(), now),
+            Answer::Look { code } | Answer::Unclear { reason: code } => self.unclear(request, attempt, code, now),
+        }
+    }
+
+    /// The attempt stays open; looking decides.
+    fn unclear(&self, request: &Request, attempt: &mut Attempt, seen: String, now: Timestamp) -> Change {
+        attempt.code = Some(seen);
+        go_on(request, now, retry::next_look(now, 0))
+    }
+}
+
+/// The last attempt to assign.
+pub(super) fn last_assign(request: &Request) -> Option<&Attempt> {
+    request.attempts.iter().rev().find(|attempt| attempt.kind == AttemptKind::Assign)
+}
+
+/// What of the approved time may still be asked for; `None` when it is too short for PIM. The first call that may have
+/// been carried out fixed the end, so a later one asks only for the rest.
+fn remaining(request: &Request, decision: &Decision, now: Timestamp) -> Option<Duration> {
+    let maybe_sent = |attempt: &&Attempt| {
+        attempt.kind == AttemptKind::Assign
+            && matches!(attempt.outcome, AttemptOutcome::Absent | AttemptOutcome::Open | AttemptOutcome::Accepted)
+    };
+    let fixed = request.attempts.iter().find(maybe_sent).and_then(|attempt| attempt.ends_at);
+    let end = [fixed, decision.not_after].into_iter().flatten().min();
+    let left = end.map_or(Some(decision.duration), |end| Duration::between(now, end))?;
+    let duration = left.min(decision.duration);
+    (duration >= *GRANTABLE.start()).then_some(duration)
+}
+
+/// A later decision may only be shorter because the change window has come closer.
+fn least(decision: &Decision, again: &Decision) -> Duration {
+    if again.not_after.is_some() { *GRANTABLE.start() } else { decision.duration }
+}
+
+fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrder {
+    AssignOrder {
+        holding: decision.holding(),
+        duration: attempt.duration.unwrap_or(decision.duration),
+        justification: justification(request),
+        ticket_number: request.number.to_string(),
+        ticket_system: request.connection.to_string(),
+        start: attempt.recorded_at,
+        call_id: attempt.id.0,
+    }
+}
+
+/// The text PIM stores: ticket number first, then the marker.
+pub(super) fn justification(request: &Request) -> String {
+    format!("{} {}", request.number, request.id.marker())
+}
+
+/// Keeps the ids that PIM gave.
+pub(super) fn take_ids(attempt: &mut Attempt, schedule_request: &ScheduleRequest) {
+    attempt.schedule_request_id = Some(schedule_request.id.clone());
+    attempt.schedule_id.clone_from(&schedule_request.schedule_id);
+}
+
+fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> Change {
+    attempt.close(AttemptOutcome::NotSent, Some("not-sent".into()), now);
+    Change { attempts: vec![attempt], ..change }
+}
+
+/// Since when PIM has been refusing with this code.
+fn refused_since(request: &Request, code: &str) -> Option<Timestamp> {
+    let refused = request.attempts.iter().find(|a| a.code.as_deref() == Some(code))?;
+    Some(refused.recorded_at)
+}
+
+fn failed(code: &str, detail: &str) -> Event {
+    Event::Fail(Failure { code: code.to_owned(), detail: detail.to_owned() })
+}
+
+/// PIM took the schedule request and it came to nothing there.
+pub(super) fn came_to_nothing(schedule_request: &ScheduleRequest) -> Event {
+    let detail = format!("PIM's schedule request {} is {}", schedule_request.id, schedule_request.status);
+    failed("schedule-request-over", &detail)
+}
+
+pub(super) fn foreign(of_stint: bool) -> Hold {
+    if of_stint {
+        Hold::new("held-by-another-request", "another approved request holds the same assignment now")
+    } else {
+        Hold::new("foreign-assignment", "the principal holds this already, by somebody else's hand; stint leaves it alone")
+    }
+}
+
+fn changed() -> Reason {
+    Reason::new("changed-after-decision", "the ticket or the catalog no longer says what was decided on")
+}

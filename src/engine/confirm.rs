@@ -1,0 +1,163 @@
+//! From an attempt to a proved assignment: read back until the instance shows, or until it surely never will.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{
+    Engine, Tenant,
+    assign::{came_to_nothing, foreign, take_ids},
+    retry,
+    step::{go_on, hold_until},
+};
+use crate::{
+    domain::{
+        assignment::{Instance, Sighting},
+        attempt::{Attempt, AttemptOutcome},
+        audit::Actor,
+        lifecycle::Event,
+        request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
+        sight::{EndCheck, Seen, check_end, judge},
+    },
+    store::{Change, NewFinding},
+};
+
+/// An accepted schedule request that is not in force after this long is shown as held (`contracts/graph.md` §7.5).
+const IN_FORCE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+
+impl Engine {
+    /// Looks for what the attempt made.
+    pub(super) async fn confirm(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        attempt: &Attempt,
+    ) -> Change {
+        match tenant.graph.look(&decision.holding()).await {
+            Ok(sighting) => judged(request, decision, attempt.clone(), &sighting, self.clock.now()),
+            Err(error) => {
+                let now = self.clock.now();
+                let due_at = retry::after_graph_error(now, &error, request.looks);
+                hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at)
+            }
+        }
+    }
+}
+
+/// What a sighting makes of the attempt and the request.
+fn judged(
+    request: &Request,
+    decision: &Decision,
+    mut attempt: Attempt,
+    sighting: &Sighting,
+    now: Timestamp,
+) -> Change {
+    let seen = judge(sighting, request.id, &request.attempts);
+    let mut change = match seen {
+        Seen::InForce { instance, schedule_id, schedule_request_id } => {
+            found(&mut attempt, schedule_request_id.as_deref(), Some(&schedule_id), now);
+            in_force(request, decision, &instance, (schedule_id, schedule_request_id), now)
+        }
+        Seen::Known(schedule_request) => {
+            found(&mut attempt, Some(&schedule_request.id), schedule_request.schedule_id.as_deref(), now);
+            coming(request, &attempt, &schedule_request.status, now)
+        }
+        Seen::Over(schedule_request) => {
+            take_ids(&mut attempt, &schedule_request);
+            attempt.close(AttemptOutcome::Refused, Some(schedule_request.status.clone()), now);
+            Change::to(came_to_nothing(&schedule_request), now, now)
+        }
+        Seen::Foreign { of_stint } => {
+            let waiting = nothing(request, &mut attempt, now);
+            let hold = hold_until(request, foreign(of_stint), now, waiting.due_at);
+            if attempt.outcome == AttemptOutcome::Absent { waiting } else { hold }
+        }
+        Seen::Nothing => nothing(request, &mut attempt, now),
+    };
+    change.attempts = vec![attempt];
+    change
+}
+
+/// Graph knows it: the attempt is no longer open.
+fn found(attempt: &mut Attempt, schedule_request: Option<&str>, schedule: Option<&str>, now: Timestamp) {
+    let keep = |slot: &mut Option<String>, value: Option<&str>| {
+        if let Some(value) = value {
+            *slot = Some(value.to_owned());
+        }
+    };
+    keep(&mut attempt.schedule_request_id, schedule_request);
+    keep(&mut attempt.schedule_id, schedule);
+    if attempt.outcome == AttemptOutcome::Open {
+        attempt.absent_reads = 0;
+        attempt.last_absent_at = None;
+        attempt.close(AttemptOutcome::Accepted, None, now);
+    }
+}
+
+fn in_force(
+    request: &Request,
+    decision: &Decision,
+    instance: &Instance,
+    (schedule_id, schedule_request_id): (String, Option<String>),
+    now: Timestamp,
+) -> Change {
+    let (finding, reason) = match check_end(instance, &request.attempts, decision.not_after) {
+        EndCheck::Kept(starts_at, ends_at) => {
+            let assignment = Assignment { schedule_request_id, schedule_id, starts_at, ends_at, confirmed_at: now };
+            return Change::to(Event::Confirm(assignment), now, ends_at);
+        }
+        EndCheck::Missing => ("end-missing", "PIM gave it no end".to_owned()),
+        EndCheck::Late(end) => ("end-late", format!("PIM ends it at {end}, later than approved")),
+    };
+    let detail = json!({ "instance": instance, "approved": decision.duration });
+    let change = Change::to(ordered(EndCause::Revoked, &reason, true, now), now, now);
+    Change { findings: vec![NewFinding { kind: finding, detail }], ..change }
+}
+
+/// Accepted by PIM, not in force yet.
+fn coming(request: &Request, attempt: &Attempt, status: &str, now: Timestamp) -> Change {
+    let over = attempt.ends_at.is_some_and(|end| now > end + SignedDuration::from_mins(2));
+    if over {
+        let reason = "its time was over before PIM brought it into force";
+        return Change::to(ordered(EndCause::Expired, reason, true, now), now, now);
+    }
+    let due_at = retry::next_look(now, request.looks);
+    let since = attempt.closed_at.unwrap_or(attempt.recorded_at);
+    if now.duration_since(since) < IN_FORCE_WITHIN {
+        return go_on(request, now, due_at);
+    }
+    let id = attempt.schedule_request_id.as_deref().unwrap_or_default();
+    let detail = format!("PIM's schedule request {id} is still {status}");
+    hold_until(request, Hold::new("not-in-force", detail), now, due_at)
+}
+
+/// Nothing is there. An open attempt comes to nothing only after the settle time and two absent reads; one that Graph
+/// accepted is waited for.
+fn nothing(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
+    if attempt.outcome == AttemptOutcome::Open {
+        attempt.count_absent(now);
+        if attempt.is_proved_absent(now) {
+            attempt.close(AttemptOutcome::Absent, None, now);
+            return go_on(request, now, now + SignedDuration::from_secs(1));
+        }
+        return go_on(request, now, retry::next_look(now, request.looks).min(settled(attempt, now)));
+    }
+    coming(request, attempt, "not listed yet", now)
+}
+
+/// The moment the settle time is over, if that is still to come.
+fn settled(attempt: &Attempt, now: Timestamp) -> Timestamp {
+    let at = attempt.settled_at();
+    if at > now { at } else { Timestamp::MAX }
+}
+
+pub(super) fn ordered(cause: EndCause, reason: &str, remove: bool, now: Timestamp) -> Event {
+    Event::End(EndOrder {
+        cause,
+        ordered_at: now,
+        actor: Actor::stint(),
+        reason: reason.to_owned(),
+        remove,
+        confirmed_at: None,
+    })
+}

@@ -1,0 +1,243 @@
+//! The end of an assignment: by its own time, or brought about early; proved by reading either way.
+
+use std::time::Duration as Wait;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    Engine, Tenant,
+    assign::justification,
+    confirm::ordered,
+    retry,
+    step::{go_on, hold_until},
+};
+use crate::{
+    domain::{
+        assignment::{Answer, Instance, Progress, RemoveOrder, ScheduleRequest},
+        attempt::{Attempt, AttemptKind, AttemptOutcome},
+        lifecycle::Event,
+        request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
+        sight::{Seen, judge},
+    },
+    graph::Sent,
+    store::{Change, Lease, NewFinding, StoreError},
+};
+
+/// Absence this long after the end is proof by itself (`contracts/graph.md` §2.7).
+const PROOF_AFTER: SignedDuration = SignedDuration::from_mins(2);
+
+/// Reads may lag by two minutes; what is still there after this long is really there.
+const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(3);
+
+/// PIM refuses to remove a younger assignment; with a margin for its clock.
+const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
+
+/// A removal of unknown outcome is repeated after this long, if the assignment still shows.
+const REMOVE_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+impl Engine {
+    /// Marks that the assignment's time is over; whether it is gone is proved next.
+    pub(super) fn expire(&self, assignment: &Assignment) -> Change {
+        let now = self.clock.now();
+        if now < assignment.ends_at {
+            return Change::later(now, assignment.ends_at);
+        }
+        let Event::End(order) = ordered(EndCause::Expired, "its time is over", false, assignment.ends_at) else {
+            return Change::later(now, now);
+        };
+        Change::to(Event::End(order), now, assignment.ends_at + PROOF_AFTER)
+    }
+
+    /// Removes what is to be removed, and proves that nothing is left.
+    pub(super) async fn end(
+        &self,
+        lease: &Lease,
+        request: &Request,
+        decision: &Decision,
+        assignment: Option<&Assignment>,
+        order: &EndOrder,
+    ) -> Result<Change, StoreError> {
+        let Some(tenant) = self.tenants.get(&decision.tenant) else {
+            let now = self.clock.now();
+            let detail = format!("the configuration has no tenant {}", decision.tenant);
+            return Ok(hold_until(request, Hold::new("tenant-unknown", detail), now, retry::parked(now)));
+        };
+        let sighting = match tenant.graph.look(&decision.holding()).await {
+            Ok(sighting) => sighting,
+            Err(error) => {
+                let now = self.clock.now();
+                let due_at = retry::after_graph_error(now, &error, request.looks);
+                return Ok(hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at));
+            }
+        };
+        let now = self.clock.now();
+        match judge(&sighting, request.id, &request.attempts) {
+            Seen::InForce { instance, .. } if order.remove => {
+                self.remove(lease, tenant, request, decision, &instance).await
+            }
+            Seen::InForce { instance, .. } => Ok(overdue(request, &instance, order, now)),
+            Seen::Known(schedule_request) if may_still_start(&schedule_request) => {
+                self.cancel(lease, tenant, request, decision, &schedule_request).await
+            }
+            _ => Ok(absent(request, assignment, order, now)),
+        }
+    }
+
+    async fn remove(
+        &self,
+        lease: &Lease,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        instance: &Instance,
+    ) -> Result<Change, StoreError> {
+        let now = self.clock.now();
+        let allowed = instance.starts_at.map_or(now, |start| start + REMOVABLE_AFTER);
+        if now < allowed {
+            return Ok(go_on(request, now, allowed));
+        }
+        let Some((attempt, request)) = self.record(lease, request, AttemptKind::Remove).await? else {
+            return Ok(go_on(request, now, now + REMOVE_AGAIN));
+        };
+        let order = RemoveOrder {
+            holding: decision.holding(),
+            justification: justification(&request),
+            call_id: attempt.id.0,
+        };
+        let sent = tenant.graph.remove(&order, self.clock.monotonic() + Wait::from_secs(5)).await;
+        Ok(removed(&request, attempt, sent, self.clock.now()))
+    }
+
+    async fn cancel(
+        &self,
+        lease: &Lease,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        schedule_request: &ScheduleRequest,
+    ) -> Result<Change, StoreError> {
+        let now = self.clock.now();
+        let Some((attempt, request)) = self.record(lease, request, AttemptKind::Cancel).await? else {
+            return Ok(go_on(request, now, now + REMOVE_AGAIN));
+        };
+        let deadline = self.clock.monotonic() + Wait::from_secs(5);
+        let target = &decision.entitlement.target;
+        let call: Uuid = attempt.id.0;
+        let sent = tenant.graph.cancel(target, &schedule_request.id, call, deadline).await;
+        Ok(removed(&request, attempt, sent, self.clock.now()))
+    }
+
+    /// Records an attempt to end it; `None` while an earlier one may still take effect. An open attempt to assign has
+    /// served its purpose once the assignment shows.
+    async fn record(
+        &self,
+        lease: &Lease,
+        request: &Request,
+        kind: AttemptKind,
+    ) -> Result<Option<(Attempt, Request)>, StoreError> {
+        let now = self.clock.now();
+        let recent = |a: &&Attempt| a.kind != AttemptKind::Assign && now.duration_since(a.recorded_at) < REMOVE_AGAIN;
+        if request.attempts.iter().any(|a| recent(&a)) {
+            return Ok(None);
+        }
+        let mut attempts = close_open(request, AttemptOutcome::Accepted, AttemptOutcome::Absent, now);
+        let attempt = Attempt::new(kind, now);
+        // The earlier ones are closed first: one open attempt at a time.
+        attempts.push(attempt.clone());
+        let change = Change { attempts, keep_lease: true, ..go_on(request, now, now) };
+        let request = self.store.advance(lease, change).await?;
+        Ok(Some((attempt, request)))
+    }
+}
+
+/// Still in force although its time is over: read again while reads may lag, then remove it and say so.
+fn overdue(request: &Request, instance: &Instance, order: &EndOrder, now: Timestamp) -> Change {
+    if now < order.ordered_at + OVERDUE_AFTER {
+        return go_on(request, now, now + SignedDuration::from_secs(20));
+    }
+    let reason = "its time is over, and PIM has not ended it";
+    let Event::End(again) = ordered(EndCause::Expired, reason, true, order.ordered_at) else {
+        return go_on(request, now, now);
+    };
+    let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": instance }) };
+    Change { findings: vec![finding], ..Change::to(Event::End(again), now, now) }
+}
+
+/// What the answer to a removal makes of it. Whatever was answered, reading decides.
+fn removed(request: &Request, mut attempt: Attempt, sent: Sent, now: Timestamp) -> Change {
+    attempt.http_status = sent.http_status;
+    attempt.graph_request_id = sent.graph_request_id;
+    let (outcome, code, due_at) = match sent.answer {
+        Answer::Accepted(schedule_request) => {
+            (Some(AttemptOutcome::Accepted), schedule_request.status, retry::next_look(now, 0))
+        }
+        Answer::TooEarly => {
+            (Some(AttemptOutcome::Refused), "ActiveDurationTooShort".into(), now + SignedDuration::from_secs(45))
+        }
+        Answer::Throttled { after } => {
+            (Some(AttemptOutcome::Refused), "TooManyRequests".into(), retry::asked(now, after, request.looks))
+        }
+        Answer::Refused { code, .. } | Answer::TenantRefused { code, .. } => {
+            let attempt = { attempt.close(AttemptOutcome::Refused, Some(code.clone()), now); attempt };
+            return refused(request, attempt, &code, now);
+        }
+        Answer::NotSent { reason } => (Some(AttemptOutcome::NotSent), reason, retry::next_try(now, request.looks)),
+        Answer::NotYet { code } => (Some(AttemptOutcome::Refused), code, retry::next_try(now, request.looks)),
+        Answer::Look { code } | Answer::Unclear { reason: code } => (None, code, retry::next_look(now, 0)),
+    };
+    match outcome {
+        Some(outcome) => attempt.close(outcome, Some(code), now),
+        None => attempt.code = Some(code),
+    }
+    Change { attempts: vec![attempt], ..go_on(request, now, due_at) }
+}
+
+/// Graph refuses to remove what must go: somebody has to know.
+fn refused(request: &Request, attempt: Attempt, code: &str, now: Timestamp) -> Change {
+    let hold = Hold::new("removal-refused", format!("Graph refuses to remove the assignment: {code}"));
+    let finding = NewFinding { kind: "removal-refused", detail: json!({ "code": code }) };
+    let change = hold_until(request, hold, now, retry::parked(now));
+    Change { attempts: vec![attempt], findings: vec![finding], ..change }
+}
+
+/// Nothing of it shows. That proves its end where nothing could show late any more.
+fn absent(request: &Request, assignment: Option<&Assignment>, order: &EndOrder, now: Timestamp) -> Change {
+    let own_time = |a: &Assignment| order.cause == EndCause::Expired && now >= a.ends_at + PROOF_AFTER;
+    if assignment.is_some_and(own_time) {
+        return gone(request, now);
+    }
+    let Some(mut witness) = request.attempts.last().cloned() else { return gone(request, now) };
+    witness.count_absent(now);
+    let settled = request.attempts.iter().all(|a| a.outcome != AttemptOutcome::Open || now >= a.settled_at());
+    if witness.absent_reads >= 2 && settled {
+        return gone(request, now);
+    }
+    let open = request.attempts.iter().find(|a| a.outcome == AttemptOutcome::Open && now < a.settled_at());
+    let again = now + SignedDuration::from_secs(31);
+    let due_at = if witness.absent_reads >= 2 { open.map_or(again, Attempt::settled_at) } else { again };
+    Change { attempts: vec![witness], ..go_on(request, now, due_at) }
+}
+
+fn gone(request: &Request, now: Timestamp) -> Change {
+    let attempts = close_open(request, AttemptOutcome::Absent, AttemptOutcome::Accepted, now);
+    Change { attempts, ..Change::to(Event::Gone(now), now, now) }
+}
+
+/// Closes what is open, attempts to assign and to end each with their own outcome.
+fn close_open(request: &Request, assign: AttemptOutcome, end: AttemptOutcome, now: Timestamp) -> Vec<Attempt> {
+    let open = request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open);
+    let close = |attempt: &Attempt| {
+        let mut attempt = attempt.clone();
+        let outcome = if attempt.kind == AttemptKind::Assign { assign } else { end };
+        attempt.close(outcome, None, now);
+        attempt
+    };
+    open.map(close).collect()
+}
+
+/// Whether PIM may yet bring it into force.
+fn may_still_start(schedule_request: &ScheduleRequest) -> bool {
+    matches!(schedule_request.progress, Progress::Granted | Progress::Underway | Progress::Unknown)
+}

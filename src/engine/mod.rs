@@ -1,0 +1,92 @@
+//! The order of work: reads, decides, assigns, proves, ends, tells.
+//!
+//! The engine interprets [`crate::domain::lifecycle`]. It leases what is due, performs the one effect that is due for
+//! it, and hands the outcome to [`Store::advance`]. It holds no state of its own: whatever stops it, another worker goes
+//! on from the row. The tenants' PIM and the ticket systems are asked; what they do not answer is never guessed.
+
+mod assign;
+mod confirm;
+mod end;
+mod retry;
+mod step;
+mod verify;
+mod worker;
+mod write_back;
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::Notify;
+
+use crate::{
+    clock::Clock,
+    domain::{
+        audit::Actor,
+        entitlement::Catalog,
+        id::{ConnectionName, ObjectId, RequestId, TenantName},
+        request::{EndCause, EndOrder},
+    },
+    graph::TenantGraph,
+    store::{Ordered, Store, StoreError},
+    tickets::Connection,
+};
+
+pub use worker::{Pace, Worker};
+
+/// One tenant, as the engine needs it.
+#[derive(Debug)]
+pub struct Tenant {
+    /// Its Graph.
+    pub graph: TenantGraph,
+    /// What may be granted there.
+    pub catalog: Catalog,
+    /// Principals that never receive anything.
+    pub never: Vec<ObjectId>,
+}
+
+/// Everything a step needs.
+#[derive(Debug)]
+pub struct Engine {
+    store: Store,
+    clock: Clock,
+    connections: HashMap<ConnectionName, Arc<Connection>>,
+    tenants: HashMap<TenantName, Tenant>,
+    wake: Arc<Notify>,
+}
+
+impl Engine {
+    /// An engine over these neighbours.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        connections: HashMap<ConnectionName, Arc<Connection>>,
+        tenants: HashMap<TenantName, Tenant>,
+    ) -> Self {
+        Self { store, clock, connections, tenants, wake: Arc::new(Notify::new()) }
+    }
+
+    /// Wakes the worker of this process: something may be due.
+    #[must_use]
+    pub fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
+    /// Ends a request early on somebody's word: at once where nothing was sent, otherwise as soon as PIM allows. It
+    /// never becomes active afterwards.
+    ///
+    /// # Errors
+    /// When the order cannot be stored.
+    pub async fn revoke(&self, request: RequestId, actor: Actor, reason: &str) -> Result<Ordered, StoreError> {
+        let order = EndOrder {
+            cause: EndCause::Revoked,
+            ordered_at: self.clock.now(),
+            actor: actor.clone(),
+            reason: reason.to_owned(),
+            remove: true,
+            confirmed_at: None,
+        };
+        let ordered = self.store.order_end(request, &actor, &order).await?;
+        self.wake.notify_one();
+        Ok(ordered)
+    }
+}

@@ -1,0 +1,145 @@
+//! One step: load, perform the effect that is due, make the move; again, while moves follow each other at once.
+
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::{Engine, retry};
+use crate::{
+    domain::{
+        id::RequestId,
+        lifecycle::{Effect, Event, due},
+        request::{Hold, Reason, Request, State},
+    },
+    store::{Change, Lease, StoreError},
+};
+
+/// Moves that follow each other under one lease stop here, so that a lease never outlives its time.
+const MAX_MOVES: u32 = 8;
+
+/// No further move is begun under a lease this old.
+const LEASE_SPENT: Duration = Duration::from_secs(40);
+
+impl Engine {
+    /// Performs what is due for the leased request. Whatever goes wrong, the row says when to come back.
+    pub async fn step(&self, lease: Lease) {
+        let id = lease.request();
+        let began = self.clock.monotonic();
+        for _ in 0..MAX_MOVES {
+            match self.one_move(&lease).await {
+                Ok(true) if self.clock.monotonic().saturating_sub(began) < LEASE_SPENT => {}
+                Ok(true) => return self.give_back(lease, 0).await,
+                Ok(false) => return,
+                Err(problem) => return self.stumble(lease, problem).await,
+            }
+        }
+        warn!(request = %id, "many moves in one step; going on later");
+        self.give_back(lease, 1).await;
+    }
+
+    /// One effect and its move. `true`: the lease is still held and something further is due.
+    async fn one_move(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let Some(request) = self.store.load(lease.request()).await? else { return Ok(false) };
+        let before = request.state.status();
+        let change = match self.change_due(lease, &request).await {
+            Err(StoreError::EndOrdered(_)) => return Ok(true),
+            Err(StoreError::HoldingBusy(_)) => self.busy(&request),
+            change => change?,
+        };
+        let Some(mut change) = change else { return Ok(false) };
+        let goes_on = change.due_at <= change.now;
+        change.keep_lease = goes_on;
+        let moved = match self.store.advance(lease, change.clone()).await {
+            Err(StoreError::ApprovalUsed(_)) => self.store.advance(lease, used_up(change)).await?,
+            Err(StoreError::EndOrdered(_)) => return Ok(true),
+            moved => moved?,
+        };
+        let after = moved.state.status();
+        if before != after {
+            info!(request = %moved.id, from = %before, to = %after, "request moved");
+        }
+        Ok(goes_on && !after.is_terminal())
+    }
+
+    /// The change that is due; `None` when nothing is.
+    async fn change_due(&self, lease: &Lease, request: &Request) -> Result<Option<Change>, StoreError> {
+        let now = self.clock.now();
+        if let Some(order) = &request.end_requested {
+            let mut change = Change::to(Event::End(order.clone()), now, now);
+            change.actor = order.actor.clone();
+            return Ok(Some(change));
+        }
+        match (due(&request.state), request.state.underlying()) {
+            (Effect::Verify, State::Received) => Ok(Some(Change::to(Event::Take, now, now))),
+            (Effect::Verify, _) => Ok(Some(self.verify(request).await)),
+            (Effect::Assign, State::Approved(decision) | State::Assigning(decision)) => {
+                self.assign(lease, request, decision).await.map(Some)
+            }
+            (Effect::Expire, State::Active(_, assignment)) => Ok(Some(self.expire(assignment))),
+            (Effect::End, State::Ending(decision, assignment, order)) => {
+                self.end(lease, request, decision, assignment.as_ref(), order).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn busy(&self, request: &Request) -> Option<Change> {
+        let hold = Hold::new(
+            "held-by-another-request",
+            "another request is changing the same principal's assignment; this one goes on after it",
+        );
+        let now = self.clock.now();
+        Some(hold_until(request, hold, now, retry::next_try(now, request.looks.max(2))))
+    }
+
+    async fn stumble(&self, lease: Lease, problem: StoreError) {
+        let id = lease.request();
+        match problem {
+            StoreError::LeaseLost(_) => info!(request = %id, "another worker took the request over"),
+            StoreError::Database(_) => {
+                warn!(request = %id, %problem, "the step was not recorded; it is repeated");
+                self.give_back(lease, 5).await;
+            }
+            _ => {
+                error!(request = %id, %problem, "the step cannot be made");
+                self.give_back(lease, 300).await;
+            }
+        }
+    }
+
+    /// Gives the lease back; if even that fails it lapses by itself.
+    async fn give_back(&self, lease: Lease, seconds: i64) {
+        let id = lease.request();
+        let again = self.clock.now() + jiff::SignedDuration::from_secs(seconds);
+        if let Err(problem) = self.store.release(lease, again).await {
+            warn!(request = %id, %problem, "a lease is left to lapse");
+        }
+    }
+}
+
+/// Holds a request, or keeps it held for the same reason without a further event.
+pub(super) fn hold_until(
+    request: &Request,
+    hold: Hold,
+    now: jiff::Timestamp,
+    due_at: jiff::Timestamp,
+) -> Change {
+    match &request.state {
+        State::Held { hold: old, .. } if old.code == hold.code => Change::later(now, due_at),
+        _ => Change::to(Event::Hold(hold), now, due_at),
+    }
+}
+
+/// Goes on without a move; what held the request is resolved.
+pub(super) fn go_on(request: &Request, now: jiff::Timestamp, due_at: jiff::Timestamp) -> Change {
+    match request.state {
+        State::Held { .. } => Change::to(Event::Resume, now, due_at),
+        _ => Change::later(now, due_at),
+    }
+}
+
+/// The same reading, refused because its approval was used before.
+fn used_up(change: Change) -> Change {
+    let reason = Reason::new("approval-used", "another request already rests on this approval");
+    Change { event: Some(Event::Reject(vec![reason])), approval: None, ..change }
+}

@@ -1,0 +1,227 @@
+//! Reading the ticket back, asking the directory, deciding.
+
+use aws_lc_rs::digest;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Engine, Tenant, retry, step::hold_until};
+use crate::{
+    domain::{
+        audit::Actor,
+        id::TenantName,
+        lifecycle::Event,
+        policy::{self, Case, Directory, Match, Verdict},
+        request::{EndCause, EndOrder, Hold, Reason, Request, State},
+        ticket::{self, Field, Ticket},
+    },
+    graph::GraphError,
+    store::{Change, Reading},
+    tickets::Connection,
+};
+
+/// A webhook may arrive before the REST API shows what it tells (`contracts/tickets.md` R9): this long the ticket is
+/// read again and again.
+const STALE_READS: SignedDuration = SignedDuration::from_secs(60);
+const STALE_READ_PACE: SignedDuration = SignedDuration::from_secs(5);
+
+/// A ticket that cannot be found this long, in several looks, counts as deleted.
+const ABSENT_FOR: SignedDuration = SignedDuration::from_mins(15);
+const ABSENT_LOOKS: u32 = 2;
+
+/// What reading and deciding came to.
+pub(super) struct Examined {
+    pub reading: Reading,
+    pub approval: Option<crate::domain::id::ApprovalId>,
+    pub verdict: Verdict,
+}
+
+/// Why there is no verdict.
+pub(super) enum Trouble {
+    /// Something must be resolved first.
+    Hold(Hold, Timestamp),
+    /// Neither the ticket nor a sign of it is there.
+    Absent,
+    /// The ticket names no tenant of this connection.
+    NoTenant(Box<Reading>, Reason),
+}
+
+impl Engine {
+    /// Reads the ticket and moves the request as it says.
+    pub(super) async fn verify(&self, request: &Request) -> Change {
+        let examined = match self.examine(request).await {
+            Ok(examined) => examined,
+            Err(trouble) => return self.troubled(request, trouble),
+        };
+        let now = self.clock.now();
+        let Examined { reading, approval, verdict } = examined;
+        let mut change = match verdict {
+            Verdict::Approved(decision) => {
+                let due_at = decision.not_before.map_or(now, |start| start.max(now));
+                Change::to(Event::Approve(decision), now, due_at)
+            }
+            Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
+            Verdict::Withdrawn => Change::to(withdrawn(now, "the ticket was closed or cancelled"), now, now),
+            Verdict::NotYet(hold) => not_yet(request, hold, now),
+        };
+        change.approval = approval.filter(|_| uses_up(change.event.as_ref()));
+        change.reading = Some(reading);
+        change
+    }
+
+    /// The move that trouble makes before anything was sent.
+    pub(super) fn troubled(&self, request: &Request, trouble: Trouble) -> Change {
+        let now = self.clock.now();
+        match trouble {
+            Trouble::Hold(hold, due_at) => hold_until(request, hold, now, due_at),
+            Trouble::Absent if is_gone(request, now) => {
+                Change::to(withdrawn(now, "the ticket was deleted, or is hidden from stint"), now, now)
+            }
+            Trouble::Absent => {
+                let hold = Hold::new("ticket-absent", "the ticket was deleted, or is hidden from stint");
+                hold_until(request, hold, now, retry::parked(now))
+            }
+            Trouble::NoTenant(reading, reason) => {
+                let change = Change::to(Event::Reject(vec![reason]), now, now);
+                Change { reading: Some(*reading), ..change }
+            }
+        }
+    }
+
+    /// Reads the ticket back, asks the directory what the case needs, and decides.
+    pub(super) async fn examine(&self, request: &Request) -> Result<Examined, Trouble> {
+        let connection = self.connections.get(&request.connection).ok_or_else(|| {
+            let detail = format!("the configuration has no connection {}", request.connection);
+            Trouble::Hold(Hold::new("connection-unknown", detail), retry::parked(self.clock.now()))
+        })?;
+        let ticket = self.read(request, connection).await?;
+        let mut reading = kept(&ticket, self.clock.now(), request)?;
+        let tenant_name = pick_tenant(&ticket, connection, &reading)?;
+        let tenant = self.tenants.get(&tenant_name).ok_or_else(|| {
+            let detail = format!("the configuration has no tenant {tenant_name}");
+            Trouble::Hold(Hold::new("tenant-unknown", detail), retry::parked(self.clock.now()))
+        })?;
+        reading.tenant = Some(tenant_name.clone());
+        let digest = reading.digest.clone();
+        let case = Case {
+            now: self.clock.now(),
+            ticket: &ticket,
+            snapshot_digest: &digest,
+            tenant: &tenant_name,
+            catalog: &tenant.catalog,
+            never: &tenant.never,
+            max_approval_age: connection.settings().max_approval_age,
+        };
+        let verdict = match policy::settle_early(&case) {
+            Some(early) => early,
+            None => self.ask_and_decide(request, tenant, &case).await?,
+        };
+        let approval = ticket.approvals.iter().max_by_key(|a| a.opened_at).map(|a| a.id.clone());
+        Ok(Examined { reading, approval, verdict })
+    }
+
+    async fn read(&self, request: &Request, connection: &Connection) -> Result<Ticket, Trouble> {
+        match connection.read(&request.ticket).await {
+            Ok(ticket::Reading::Found(ticket)) => Ok(*ticket),
+            Ok(ticket::Reading::Absent) => Err(Trouble::Absent),
+            Err(error) => {
+                let due_at = retry::after_ticket_error(self.clock.now(), &error, request.looks);
+                Err(Trouble::Hold(Hold::new(error.code(), error.to_string()), due_at))
+            }
+        }
+    }
+
+    async fn ask_and_decide(&self, request: &Request, tenant: &Tenant, case: &Case<'_>) -> Result<Verdict, Trouble> {
+        let directory = ask(tenant, case).await.map_err(|error| {
+            let due_at = retry::after_graph_error(self.clock.now(), &error, request.looks);
+            Trouble::Hold(Hold::new(error.code(), error.to_string()), due_at)
+        })?;
+        Ok(policy::decide(case, &directory))
+    }
+}
+
+/// Asks the directory what the case needs to know.
+async fn ask(tenant: &Tenant, case: &Case<'_>) -> Result<Directory, GraphError> {
+    let questions = policy::questions(case);
+    let mut directory = Directory::default();
+    if let Some(name) = questions.principal {
+        directory.principal = Some(tenant.graph.find_principal(name).await?);
+    }
+    if let Some(crate::domain::assignment::Lookup::One(principal)) = &directory.principal
+        && !questions.principal_groups.is_empty()
+    {
+        directory.principal_groups = tenant.graph.groups_among(principal.id, questions.principal_groups).await?;
+    }
+    for (account, mail) in questions.approvers {
+        let users = tenant.graph.find_by_mail(&mail).await?;
+        let in_approver_group = match (questions.approver_group, users.as_slice()) {
+            (Some(group), [only]) => !tenant.graph.groups_among(*only, &[group]).await?.is_empty(),
+            _ => false,
+        };
+        directory.approvers.push(Match { account, users, in_approver_group });
+    }
+    Ok(directory)
+}
+
+/// The snapshot and its digest: SHA-256 over the JSON text with sorted keys and no white space.
+fn kept(ticket: &Ticket, now: Timestamp, request: &Request) -> Result<Reading, Trouble> {
+    let snapshot = serde_json::to_value(ticket).map_err(|error| {
+        let hold = Hold::new("ticket-bad-answer", error.to_string());
+        Trouble::Hold(hold, retry::next_try(now, request.looks))
+    })?;
+    let digest = digest::digest(&digest::SHA256, snapshot.to_string().as_bytes());
+    Ok(Reading {
+        tenant: None,
+        number: ticket.number.clone(),
+        url: ticket.url.clone(),
+        snapshot,
+        digest: format!("sha256:{}", hex::encode(digest)),
+    })
+}
+
+fn pick_tenant(ticket: &Ticket, connection: &Connection, reading: &Reading) -> Result<TenantName, Trouble> {
+    let tenants = &connection.settings().tenants;
+    if let [only] = tenants.as_slice() {
+        return Ok(only.clone());
+    }
+    let refuse = |detail: String| {
+        Err(Trouble::NoTenant(Box::new(reading.clone()), Reason::new("tenant-unknown", detail)))
+    };
+    match &ticket.tenant {
+        Some(Field::Text(name)) => match tenants.iter().find(|t| t.as_str() == name) {
+            Some(tenant) => Ok(tenant.clone()),
+            None => refuse(format!("{name:?} is no tenant of this connection")),
+        },
+        _ => refuse("the ticket names no tenant, and the connection serves several".into()),
+    }
+}
+
+fn not_yet(request: &Request, hold: Hold, now: Timestamp) -> Change {
+    let since = request.state_since.max(request.hinted_at);
+    let may_be_stale = now.duration_since(since) < STALE_READS;
+    match &request.state {
+        State::Held { hold: old, .. } if may_be_stale && old.code == hold.code => {
+            Change::later(now, now + STALE_READ_PACE)
+        }
+        State::Verifying if may_be_stale => Change::later(now, now + STALE_READ_PACE),
+        _ => hold_until(request, hold, now, retry::parked(now)),
+    }
+}
+
+fn is_gone(request: &Request, now: Timestamp) -> bool {
+    request.looks >= ABSENT_LOOKS && now.duration_since(request.state_since) >= ABSENT_FOR
+}
+
+/// Only what was decided uses an approval up; a withdrawn ticket leaves it to nobody.
+fn uses_up(event: Option<&Event>) -> bool {
+    matches!(event, Some(Event::Approve(_) | Event::Reject(_) | Event::End(_)))
+}
+
+pub(super) fn withdrawn(now: Timestamp, reason: &str) -> Event {
+    Event::End(EndOrder {
+        cause: EndCause::Withdrawn,
+        ordered_at: now,
+        actor: Actor::stint(),
+        reason: reason.to_owned(),
+        remove: true,
+        confirmed_at: None,
+    })
+}

@@ -1,0 +1,161 @@
+//! The loop that leases what is due and works on it, a bounded number of steps at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::Engine;
+use crate::store::StoreError;
+
+/// How much a worker does at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Steps and notes in flight.
+    pub in_flight: u32,
+    /// How long a lease lasts: longer than a step is allowed to take.
+    pub lease: SignedDuration,
+    /// How long a step may take before it is dropped and repeated.
+    pub step: Duration,
+    /// The longest wait without looking at the database.
+    pub idle: SignedDuration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            in_flight: 32,
+            lease: SignedDuration::from_secs(120),
+            step: Duration::from_secs(100),
+            idle: SignedDuration::from_secs(30),
+        }
+    }
+}
+
+/// Leases and works.
+#[derive(Debug)]
+pub struct Worker {
+    engine: Arc<Engine>,
+    pace: Pace,
+    idle: watch::Sender<bool>,
+}
+
+impl Worker {
+    /// A worker for this engine.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, pace: Pace) -> Self {
+        Self { engine, pace, idle: watch::Sender::new(false) }
+    }
+
+    /// Whether the worker waits with nothing in flight.
+    #[must_use]
+    pub fn idle(&self) -> watch::Receiver<bool> {
+        self.idle.subscribe()
+    }
+
+    /// Works until told to stop, then lets steps in flight finish.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        while !stop.is_cancelled() {
+            match self.fill(&mut tasks).await {
+                Ok(0) => self.wait(&mut tasks, &stop).await,
+                Ok(_) if u32::try_from(tasks.len()).unwrap_or(u32::MAX) < self.pace.in_flight => {}
+                Ok(_) => join_one(&mut tasks).await,
+                Err(problem) => {
+                    warn!(%problem, "nothing can be leased; trying again");
+                    let again = self.engine.clock.now() + SignedDuration::from_secs(1);
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = self.engine.clock.sleep_until(again) => {}
+                    }
+                }
+            }
+        }
+        while !tasks.is_empty() {
+            join_one(&mut tasks).await;
+        }
+    }
+
+    /// Works until nothing is due at the present moment; returns how much was done.
+    ///
+    /// # Errors
+    /// When nothing can be leased.
+    pub async fn run_until_idle(&self) -> Result<u32, StoreError> {
+        let mut tasks = JoinSet::new();
+        let mut done = 0;
+        loop {
+            let taken = self.fill(&mut tasks).await?;
+            done += taken;
+            if taken == 0 && tasks.is_empty() {
+                return Ok(done);
+            }
+            join_one(&mut tasks).await;
+        }
+    }
+
+    /// Leases as much as there is room for, and begins it.
+    async fn fill(&self, tasks: &mut JoinSet<()>) -> Result<u32, StoreError> {
+        let room = self.pace.in_flight.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
+        if room == 0 {
+            return Ok(0);
+        }
+        self.idle.send_replace(false);
+        let now = self.engine.clock.now();
+        let until = now + self.pace.lease;
+        let leases = self.engine.store.lease_due(now, until, room).await?;
+        let notes_room = room.saturating_sub(u32::try_from(leases.len()).unwrap_or(u32::MAX)).max(1);
+        let notes = self.engine.store.lease_notes(now, until, notes_room).await?;
+        let taken = leases.len() + notes.len();
+        for lease in leases {
+            let engine = Arc::clone(&self.engine);
+            self.begin(tasks, async move { engine.step(lease).await });
+        }
+        for note in notes {
+            let engine = Arc::clone(&self.engine);
+            self.begin(tasks, async move { engine.write_note(note).await });
+        }
+        Ok(u32::try_from(taken).unwrap_or(u32::MAX))
+    }
+
+    /// A step that takes too long is dropped; its lease lapses and the row says where to go on.
+    fn begin(&self, tasks: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
+        let limit = self.pace.step;
+        tasks.spawn(async move {
+            if tokio::time::timeout(limit, work).await.is_err() {
+                warn!("a step took too long and was dropped; it is repeated");
+            }
+        });
+    }
+
+    /// Waits for a wake, a finished step, or the time of the next one.
+    async fn wait(&self, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
+        let now = self.engine.clock.now();
+        let next = self.engine.store.next_due().await.ok().flatten();
+        if next.is_some_and(|next| next <= now) && tasks.is_empty() {
+            return;
+        }
+        let until = next.unwrap_or(Timestamp::MAX).min(now + self.pace.idle);
+        self.idle.send_replace(tasks.is_empty());
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.engine.wake.notified() => {}
+            () = self.engine.clock.sleep_until(until) => {}
+            Some(ended) = tasks.join_next() => report(ended),
+        }
+    }
+}
+
+async fn join_one(tasks: &mut JoinSet<()>) {
+    if let Some(ended) = tasks.join_next().await {
+        report(ended);
+    }
+}
+
+/// A step that panicked is reported; its lease lapses, and no other request is touched.
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(problem) = ended {
+        error!(%problem, "a step broke off");
+    }
+}

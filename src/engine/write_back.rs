@@ -1,0 +1,51 @@
+//! Notes on tickets: once each, as people see it. A note that fails never delays access or its end.
+
+use jiff::SignedDuration;
+use tracing::{info, warn};
+
+use super::{Engine, retry};
+use crate::{
+    domain::duration::Duration,
+    store::{DueNote, NoteResult},
+    tickets::Note,
+};
+
+/// A note is tried this long.
+const GIVE_UP_AFTER: Duration = Duration::hours(24);
+
+impl Engine {
+    /// Tries to write one note. From the second try on the ticket is searched for it first, since the first may have
+    /// been written without an answer.
+    pub async fn write_note(&self, due: DueNote) {
+        let result = self.try_note(&due).await;
+        if let NoteResult::Later(_, why) | NoteResult::GivenUp(why) = &result {
+            warn!(request = %due.request, step = due.step, why, "note not written");
+        } else {
+            info!(request = %due.request, step = due.step, "note written");
+        }
+        if let Err(problem) = self.store.conclude_note(&due, &result, self.clock.now()).await {
+            warn!(request = %due.request, %problem, "a note's outcome is not recorded; it is searched for next time");
+        }
+    }
+
+    async fn try_note(&self, due: &DueNote) -> NoteResult {
+        let now = self.clock.now();
+        let Some(connection) = self.connections.get(&due.connection) else {
+            return NoteResult::Later(retry::parked(now), format!("no connection {}", due.connection));
+        };
+        let note = Note {
+            ticket: due.ticket.clone(),
+            key: format!("{}:{}", due.request, due.step),
+            text: due.text.clone(),
+            internal: connection.settings().internal_notes,
+        };
+        let Err(error) = connection.write_note(&note, due.tries > 1).await else { return NoteResult::Written };
+        let now = self.clock.now();
+        let again = retry::after_ticket_error(now, &error, due.tries.saturating_sub(1));
+        let last = due.created_at + GIVE_UP_AFTER.signed().max(SignedDuration::ZERO);
+        if again > last {
+            return NoteResult::GivenUp(error.to_string());
+        }
+        NoteResult::Later(again, error.to_string())
+    }
+}
