@@ -1,1 +1,3 @@
 //! stint
+
+pub mod sandbox;

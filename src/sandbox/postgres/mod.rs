@@ -1,0 +1,7 @@
+//! stub
+/// a
+pub struct Postgres;
+/// a
+pub struct PostgresError;
+/// a
+pub struct PostgresOptions;
