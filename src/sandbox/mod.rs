@@ -10,6 +10,7 @@
 //!
 //! Left out on purpose: delegated callers, self-activation, PIM for Groups, Jira's own user interface.
 
+mod call;
 mod entra;
 mod fault;
 pub mod graph;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::call::Call;
 pub use self::entra::{ApiToken, Entra};
 pub use self::fault::Retry;
 pub use self::graph::Graph;

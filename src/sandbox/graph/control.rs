@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::super::Call;
 use super::super::wire::{guid, lock, opaque};
 use super::knobs::Knobs;
-use super::ledger::{Call, Entry, Grant};
+use super::ledger::{Entry, Grant};
 use super::policy::RolePolicy;
 use super::state::{Assignment, Triple};
 use super::{Fault, Graph, User};
@@ -141,6 +142,6 @@ impl Graph {
     /// The last ten thousand HTTP calls, oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        lock(&self.state).calls.iter().cloned().collect()
+        lock(&self.state).calls.all()
     }
 }

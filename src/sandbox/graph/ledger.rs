@@ -1,7 +1,5 @@
 //! What really happened, for checkers that do not ask stint.
 
-use bytes::Bytes;
-use http::Request;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -71,24 +69,4 @@ pub struct Grant {
     pub schedule_id: String,
     /// The text it was made with.
     pub justification: Option<String>,
-}
-
-/// One HTTP call, refused ones included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// HTTP method.
-    pub method: String,
-    /// Path and query as sent.
-    pub path: String,
-    /// When it arrived.
-    pub at: Timestamp,
-    /// What was answered; 0 when nothing was.
-    pub status: u16,
-}
-
-impl Call {
-    pub(super) fn new(request: &Request<Bytes>, at: Timestamp, status: u16) -> Self {
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Self { method: request.method().to_string(), path, at, status }
-    }
 }

@@ -36,7 +36,7 @@ use super::{Entra, Now};
 pub use self::directory::User;
 pub use self::fault::{Fault, FaultKind, On};
 pub use self::knobs::{Casing, Knobs};
-pub use self::ledger::{Call, Entry, Grant};
+pub use self::ledger::{Entry, Grant};
 pub use self::policy::RolePolicy;
 
 /// The simulated Graph. Clones share one state.
@@ -72,8 +72,7 @@ impl Graph {
             Some(caller) => self.attend(&Asked { caller, now, trace, request }),
             None => Answer::Reply(Refusal::token().answer(&trace, false)),
         };
-        let call = Call::new(request, now, answer.status());
-        lock(&self.state).record_call(call);
+        lock(&self.state).calls.record(request, now, answer.status());
         answer
     }
 

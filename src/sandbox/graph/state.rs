@@ -1,28 +1,26 @@
 //! Everything this Graph remembers.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::super::call::Calls;
 use super::super::fault::Queue;
 use super::fault::{FaultKind, On};
 use super::knobs::Knobs;
-use super::ledger::{Call, Entry, Grant};
+use super::ledger::{Entry, Grant};
 use super::policy::RolePolicy;
 use super::route::Route;
 use super::{Asked, User};
-
-/// Older calls are forgotten.
-const CALLS_KEPT: usize = 10_000;
 
 #[derive(Default)]
 pub(super) struct State {
     pub(super) knobs: Knobs,
     pub(super) faults: Queue<On, FaultKind>,
     pub(super) ledger: Vec<Entry>,
-    pub(super) calls: VecDeque<Call>,
+    pub(super) calls: Calls,
     tenants: HashMap<Uuid, Tenant>,
 }
 
@@ -95,13 +93,6 @@ pub(super) struct Assignment {
 impl State {
     pub(super) fn tenant(&mut self, id: Uuid) -> &mut Tenant {
         self.tenants.entry(id).or_default()
-    }
-
-    pub(super) fn record_call(&mut self, call: Call) {
-        if self.calls.len() == CALLS_KEPT {
-            self.calls.pop_front();
-        }
-        self.calls.push_back(call);
     }
 
     /// Reads leave no trace in the ledger; a refused write does.
