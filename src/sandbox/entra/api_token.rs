@@ -1,4 +1,4 @@
-//! The OpenID side: discovery, keys, and v2.0 access tokens for stint's own API (`contracts/graph.md §9.6`).
+//! Discovery, keys, and v2.0 access tokens for stint's own API (`contracts/graph.md §9.6`).
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! Entra, small: the login endpoint that hands out Graph tokens, and the OpenID side that vouches for callers of
-//! stint's own API.
+//! Entra, small: the login endpoint that hands out Graph tokens, and the keys that vouch for callers of stint's
+//! own API.
 //!
 //! Graph tokens are opaque here as they are to a real client; [`Graph`](super::Graph) asks this module whether one
 //! is still good. API tokens are real RS256 JWTs, checked by whoever reads the published keys.
@@ -83,7 +83,8 @@ impl Entra {
     /// The certificate is not a PEM certificate with an RSA key.
     #[expect(clippy::expect_used, reason = "whoever registers an unreadable certificate must hear of it at once")]
     pub fn register_app(&self, tenant: Uuid, client_id: &str, secret: Option<&str>, certificate_pem: Option<&str>) {
-        let certificate = certificate_pem.map(|pem| Certificate::from_pem(pem).expect("a PEM certificate with an RSA key"));
+        let certificate =
+            certificate_pem.map(|pem| Certificate::from_pem(pem).expect("a PEM certificate with an RSA key"));
         let app = App { secret: secret.map(str::to_owned), certificate };
         lock(&self.state).apps.insert((tenant, client_id.to_owned()), app);
     }
@@ -133,3 +134,6 @@ impl Entra {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

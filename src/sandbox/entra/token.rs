@@ -78,7 +78,11 @@ impl Entra {
         }
         let key = (tenant_id, client_id.clone());
         let Some(app) = state.apps.get(&key) else {
-            return Err(Refusal::request("unauthorized_client", 700_016, "Application was not found in the directory."));
+            return Err(Refusal::request(
+                "unauthorized_client",
+                700_016,
+                "Application was not found in the directory.",
+            ));
         };
         if let Some(secret) = form.first("client_secret") {
             check_secret(app, secret)?;

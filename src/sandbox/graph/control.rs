@@ -68,6 +68,7 @@ impl Graph {
 
     /// An assignment that somebody else made. Without an end it was made outside PIM altogether. Answers its
     /// schedule id.
+    #[expect(clippy::must_use_candidate, reason = "called for what it does")]
     pub fn add_foreign_grant(
         &self,
         tenant: Uuid,
@@ -99,6 +100,7 @@ impl Graph {
     }
 
     /// Somebody takes the assignment away at once, without the API. Answers whether there was one.
+    #[expect(clippy::must_use_candidate, reason = "called for what it does")]
     pub fn remove_grant(&self, tenant: Uuid, principal: &str, role: &str, scope: &str) -> bool {
         let now = (self.now)();
         let mut state = lock(&self.state);

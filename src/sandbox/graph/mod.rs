@@ -140,3 +140,6 @@ impl Trace {
         set_header(response, "client-request-id", self.client());
     }
 }
+
+#[cfg(test)]
+mod tests;

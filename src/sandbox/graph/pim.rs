@@ -36,7 +36,7 @@ impl Graph {
 
         let mut request = wish.request(asked, &knobs);
         let mut entry = Entry::of_body(asked);
-        entry.action = wish.action.to_owned();
+        wish.action.clone_into(&mut entry.action);
         if wish.action == "adminRemove" {
             tenant.remove(&wish, &knobs, asked.now, &mut entry)?;
         } else {
@@ -77,7 +77,8 @@ impl Graph {
 
 impl Wish {
     fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let body: Value = serde_json::from_slice(body).map_err(|_| Refusal::bad("Unable to read JSON request payload."))?;
+        let body: Value =
+            serde_json::from_slice(body).map_err(|_| Refusal::bad("Unable to read JSON request payload."))?;
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let required = |name: &str| {
             text(&format!("/{name}")).ok_or_else(|| Refusal::bad(format!("The property '{name}' is required.")))
@@ -87,11 +88,8 @@ impl Wish {
             let message = "Attempted to perform an unauthorized operation.";
             Refusal::new(403, "UnauthorizedAccessException", message)
         })?;
-        let triple = Triple::new(
-            &required("principalId")?,
-            &required("roleDefinitionId")?,
-            &required("directoryScopeId")?,
-        );
+        let triple =
+            Triple::new(&required("principalId")?, &required("roleDefinitionId")?, &required("directoryScopeId")?);
         let schedule = body["scheduleInfo"].clone();
         if action != "adminRemove" && !schedule.is_object() {
             return Err(Refusal::bad("The property 'scheduleInfo' is required."));
@@ -128,7 +126,8 @@ impl Wish {
         let kind = expiration["type"].as_str().unwrap_or("notSpecified").to_ascii_lowercase();
         let asked_start = date(&self.schedule["startDateTime"])?.unwrap_or(now);
         let scheduled = asked_start > now;
-        let begin = plus_seconds(asked_start.max(now), signed(knobs.granted_seconds.max(knobs.provision_delay_seconds)));
+        let begin =
+            plus_seconds(asked_start.max(now), signed(knobs.granted_seconds.max(knobs.provision_delay_seconds)));
         let mut window = Window {
             start: (!knobs.granted_forever).then_some(begin),
             end: None,

@@ -131,10 +131,7 @@ fn assignment(tenant: &Tenant, tenant_id: Uuid, role: &str, expanded: bool, now:
 
 /// All seventeen rules, in the service's order.
 fn rules(policy: &RolePolicy) -> Vec<Value> {
-    let mut rules = vec![
-        expiration("Admin", "Eligibility", false, "P365D"),
-        enablement("Admin", "Eligibility", &[]),
-    ];
+    let mut rules = vec![expiration("Admin", "Eligibility", false, "P365D"), enablement("Admin", "Eligibility", &[])];
     rules.extend(notifications("Admin", "Eligibility"));
     rules.push(expiration("Admin", "Assignment", policy.expiration_required, &policy.maximum_duration));
     rules.push(enablement("Admin", "Assignment", &policy.enabled_rules));
@@ -148,7 +145,7 @@ fn rules(policy: &RolePolicy) -> Vec<Value> {
     rules
 }
 
-fn rule(kind: &str, id: String, caller: &str, level: &str, fields: Value) -> Value {
+fn rule(kind: &str, id: &str, caller: &str, level: &str, fields: Value) -> Value {
     let mut rule = fields;
     rule["@odata.type"] = json!(format!("#microsoft.graph.unifiedRoleManagementPolicy{kind}Rule"));
     rule["id"] = json!(id);
@@ -160,11 +157,11 @@ fn rule(kind: &str, id: String, caller: &str, level: &str, fields: Value) -> Val
 
 fn expiration(caller: &str, level: &str, required: bool, maximum: &str) -> Value {
     let fields = json!({"isExpirationRequired": required, "maximumDuration": maximum});
-    rule("Expiration", format!("Expiration_{caller}_{level}"), caller, level, fields)
+    rule("Expiration", &format!("Expiration_{caller}_{level}"), caller, level, fields)
 }
 
 fn enablement(caller: &str, level: &str, enabled: &[String]) -> Value {
-    rule("Enablement", format!("Enablement_{caller}_{level}"), caller, level, json!({"enabledRules": enabled}))
+    rule("Enablement", &format!("Enablement_{caller}_{level}"), caller, level, json!({"enabledRules": enabled}))
 }
 
 fn approval() -> Value {
@@ -172,12 +169,12 @@ fn approval() -> Value {
         "isApprovalRequired": false, "isApprovalRequiredForExtension": false,
         "isRequestorJustificationRequired": true, "approvalMode": "SingleStage", "approvalStages": [],
     }});
-    rule("Approval", "Approval_EndUser_Assignment".to_owned(), "EndUser", "Assignment", fields)
+    rule("Approval", "Approval_EndUser_Assignment", "EndUser", "Assignment", fields)
 }
 
 fn authentication_context() -> Value {
     let fields = json!({"isEnabled": false, "claimValue": null});
-    let id = "AuthenticationContext_EndUser_Assignment".to_owned();
+    let id = "AuthenticationContext_EndUser_Assignment";
     rule("AuthenticationContext", id, "EndUser", "Assignment", fields)
 }
 
@@ -187,7 +184,7 @@ fn notifications(caller: &'static str, level: &'static str) -> impl Iterator<Ite
             "notificationType": "Email", "recipientType": recipient, "notificationLevel": "All",
             "isDefaultRecipientsEnabled": true, "notificationRecipients": [],
         });
-        rule("Notification", format!("Notification_{recipient}_{caller}_{level}"), caller, level, fields)
+        rule("Notification", &format!("Notification_{recipient}_{caller}_{level}"), caller, level, fields)
     })
 }
 

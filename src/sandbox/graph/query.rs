@@ -1,4 +1,4 @@
-//! The part of OData that clients of PIM use: `$filter` with `eq`/`ne` joined by `and`, `$select`, `$top`, paging.
+//! The part of the query language that clients of PIM use: `$filter` with `eq`/`ne` joined by `and`, `$select`, `$top`, paging.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -99,9 +99,10 @@ impl Clause {
 }
 
 fn with_token(query: Option<&str>, token: &str) -> String {
-    let kept = query.unwrap_or_default().split('&').filter(|pair| {
-        !pair.is_empty() && !pair.starts_with("$skiptoken=") && !pair.starts_with("%24skiptoken=")
-    });
+    let kept = query
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("$skiptoken=") && !pair.starts_with("%24skiptoken="));
     kept.chain([format!("$skiptoken={token}").as_str()]).collect::<Vec<_>>().join("&")
 }
 

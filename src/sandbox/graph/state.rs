@@ -119,11 +119,7 @@ impl Tenant {
 
 impl Triple {
     pub(super) fn new(principal: &str, role: &str, scope: &str) -> Self {
-        Self {
-            principal: principal.to_ascii_lowercase(),
-            role: role.to_ascii_lowercase(),
-            scope: scope.to_owned(),
-        }
+        Self { principal: principal.to_ascii_lowercase(), role: role.to_ascii_lowercase(), scope: scope.to_owned() }
     }
 }
 

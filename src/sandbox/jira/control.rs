@@ -111,7 +111,6 @@ impl Jira {
     }
 
     /// Somebody files a request.
-    #[must_use]
     pub fn create_issue(&self, draft: IssueDraft) -> Issue {
         let now = (self.now)();
         let mut state = lock(&self.state);
@@ -229,6 +228,7 @@ impl Jira {
     }
 
     /// Moves the issue to another project, where it gets a new key; the old key keeps resolving.
+    #[expect(clippy::must_use_candidate, reason = "called for what it does")]
     pub fn move_to_project(&self, id: &str, project: &str) -> Issue {
         self.with(id, |state, index, now| state.move_project(index, project, now))
     }
@@ -334,7 +334,8 @@ impl State {
             issue.resolution = Some(name);
             items.push(change("resolution", "jira", "resolution", (None, None), (Some("10004"), Some(name))));
         }
-        let (before, after) = ((Some(from.as_str()), Some(status(&from).0)), (Some(status_id), Some(status(status_id).0)));
+        let (before, after) =
+            ((Some(from.as_str()), Some(status(&from).0)), (Some(status_id), Some(status(status_id).0)));
         items.push(change("status", "jira", "status", before, after));
         self.record(index, author, items, now);
     }

@@ -124,7 +124,8 @@ impl Jira {
             }
             Play::OtherIssue => {
                 let other = state.other_than(path);
-                let path: Vec<&str> = path.iter().map(|part| if on.names(part) { other.as_str() } else { part }).collect();
+                let path: Vec<&str> =
+                    path.iter().map(|part| if on.names(part) { other.as_str() } else { part }).collect();
                 Answer::Reply(self.reply(state, method, &path, asked))
             }
         }
@@ -157,3 +158,6 @@ impl State {
             || self.bearer.iter().any(|token| given.strip_prefix("Bearer ") == Some(token))
     }
 }
+
+#[cfg(test)]
+mod tests;

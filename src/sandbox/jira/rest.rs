@@ -48,9 +48,8 @@ impl Jira {
         let total = issue.histories.len();
         let shown = issue.histories.iter().skip(start).take(size);
         let values: Vec<Value> = shown.map(|history| self.history_row(state, history)).collect();
-        let link = |start: usize| {
-            format!("{}/rest/api/3/issue/{id}/changelog?startAt={start}&maxResults={size}", self.url)
-        };
+        let link =
+            |start: usize| format!("{}/rest/api/3/issue/{id}/changelog?startAt={start}&maxResults={size}", self.url);
         let is_last = start + values.len() >= total;
         let mut page = json!({
             "self": link(start), "maxResults": size, "startAt": start, "total": total,
@@ -80,7 +79,8 @@ impl Jira {
         if asked.anonymous {
             return Err(Refusal::unauthenticated());
         }
-        let body: Value = serde_json::from_slice(asked.body).map_err(|_| Refusal::new(400, "Invalid request payload."))?;
+        let body: Value =
+            serde_json::from_slice(asked.body).map_err(|_| Refusal::new(400, "Invalid request payload."))?;
         live(state, id)?;
         let text = adf::text(&body["body"]).ok_or_else(invalid_comment)?;
         let internal = body["properties"]

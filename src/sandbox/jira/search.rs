@@ -21,7 +21,8 @@ impl Jira {
     pub(super) fn search(&self, state: &State, method: &Method, asked: &Asked) -> Outcome {
         let query = Search::read(method, asked)?;
         let terms = Terms::parse(&query.jql).ok_or_else(|| Refusal::new(400, "The JQL query is not supported."))?;
-        let mut found: Vec<&IssueState> = state.issues.iter().filter_map(|issue| state.shown(&issue.id, asked.now)).collect();
+        let mut found: Vec<&IssueState> =
+            state.issues.iter().filter_map(|issue| state.shown(&issue.id, asked.now)).collect();
         found.retain(|issue| terms.accept(issue, asked.now));
         found.sort_by_key(|issue| issue.updated);
         let is_last = found.len() <= query.start + query.size;
@@ -60,11 +61,11 @@ impl Search {
                 size: asked.query.number("maxResults").unwrap_or(50).max(1),
             });
         }
-        let body: Value = serde_json::from_slice(asked.body).map_err(|_| Refusal::new(400, "Invalid request payload."))?;
+        let body: Value =
+            serde_json::from_slice(asked.body).map_err(|_| Refusal::new(400, "Invalid request payload."))?;
         let size = body["maxResults"].as_u64().and_then(|size| usize::try_from(size).ok());
-        let fields = body["fields"].as_array().map(|names| {
-            names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
-        });
+        let fields =
+            body["fields"].as_array().map(|names| names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","));
         Ok(Self {
             jql: body["jql"].as_str().unwrap_or_default().to_owned(),
             fields,

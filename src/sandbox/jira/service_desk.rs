@@ -56,9 +56,12 @@ impl Jira {
         let comment = comment.ok_or_else(Refusal::absent)?;
         let author = state.account(&comment.author).service_desk_row(&self.url);
         let created = service_desk_date(comment.created);
-        Ok((201, json!({
-            "id": comment.id, "body": comment.text, "public": !comment.internal, "author": author, "created": created,
-        })))
+        Ok((
+            201,
+            json!({
+                "id": comment.id, "body": comment.text, "public": !comment.internal, "author": author, "created": created,
+            }),
+        ))
     }
 }
 

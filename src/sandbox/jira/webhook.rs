@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_retry_counts_up_and_keeps_everything_else() {
-        let first = Webhook { headers: vec![("X-Atlassian-Webhook-Identifier".to_owned(), "i".to_owned())], body: vec![1] };
+        let first =
+            Webhook { headers: vec![("X-Atlassian-Webhook-Identifier".to_owned(), "i".to_owned())], body: vec![1] };
         let third = first.retry().retry();
         assert_eq!(third.header(RETRY), Some("2"));
         assert_eq!(third.header("X-Atlassian-Webhook-Identifier"), Some("i"));
