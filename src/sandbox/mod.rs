@@ -80,7 +80,7 @@ impl Sandbox {
 
         let entra = Entra::new(entra_port.url(), &graph_port.url(), Arc::clone(&now))?;
         let graph = Graph::new(graph_port.url(), entra.clone(), Arc::clone(&now));
-        let jira = Jira::new(jira_port.url(), now)?;
+        let jira = Jira::new(jira_port.url(), now);
 
         let servers = [
             entra_port.serve(handler(&entra, Entra::handle)),

@@ -142,4 +142,6 @@ impl Trace {
 }
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod tests;

@@ -3,16 +3,16 @@
 
 use serde_json::{Value, json};
 
+use super::super::Graph;
 use super::super::story::{self, TENANT};
 use super::super::testing::{INSTANCES, REQUESTS, ROLE, SCHEDULES, World, assignment};
-use super::super::{Graph, Retry};
-use super::{Casing, Fault, FaultKind, On, RolePolicy, User};
+use super::{Casing, RolePolicy, User};
 
-fn code(body: &Value) -> &str {
+pub(super) fn code(body: &Value) -> &str {
     body["error"]["code"].as_str().unwrap()
 }
 
-fn graph(world: &World) -> &Graph {
+pub(super) fn graph(world: &World) -> &Graph {
     &world.sandbox.graph
 }
 
@@ -255,74 +255,6 @@ async fn a_refused_token_is_told_apart_from_a_good_one() {
     world.sandbox.entra.revoke_tokens();
     assert_eq!(ask().await, 401);
     assert_eq!(world.sandbox.entra.tokens_issued(), 2);
-}
-
-#[tokio::test]
-async fn a_fault_before_the_commit_leaves_nothing_and_one_after_it_leaves_the_grant() {
-    let kinds = [
-        (FaultKind::Status(500), 0),
-        (FaultKind::Html(502), 0),
-        (FaultKind::DropBeforeCommit, 0),
-        (FaultKind::Throttle(Retry::Zero), 0),
-        (FaultKind::StatusAfterCommit(504), 1),
-        (FaultKind::HtmlAfterCommit(502), 1),
-        (FaultKind::DropAfterCommit, 1),
-        (FaultKind::Truncated201, 1),
-    ];
-    for (kind, grants) in kinds {
-        let world = World::story().await;
-        graph(&world).fault(Fault::once(On::Create, kind.clone()));
-        assert_eq!(world.rows(INSTANCES).await.len(), 0, "a read must not use up the fault");
-        let answer = world.assign("PT1H").await;
-        assert!(answer.is_err() || answer.unwrap().0 != 201, "{kind:?}");
-        assert_eq!(graph(&world).grants(TENANT).len(), grants, "{kind:?}");
-        assert_eq!(graph(&world).faults_waiting(), 0);
-        let ledger = graph(&world).ledger();
-        assert_eq!((ledger.len(), ledger[0].committed), (1, grants == 1), "{kind:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_stall_commits_or_not_and_ends_with_the_client_s_patience() {
-    for (kind, grants) in [(FaultKind::StallBeforeCommit, 0), (FaultKind::StallAfterCommit, 1)] {
-        let world = World::story().await;
-        graph(&world).fault(Fault::once(On::Create, kind));
-        let patience = std::time::Duration::from_millis(200);
-        assert!(tokio::time::timeout(patience, world.assign("PT1H")).await.is_err());
-        assert_eq!(graph(&world).grants(TENANT).len(), grants);
-        assert_eq!(graph(&world).calls().last().unwrap().status, 0);
-    }
-}
-
-#[tokio::test]
-async fn throttling_says_when_to_come_back_in_four_ways() {
-    let world = World::story().await;
-    let url = format!("{}/v1.0/users", graph(&world).url());
-    let token = world.token().await;
-    let expected = [
-        (Retry::Seconds(7), Some("7")),
-        (Retry::Zero, Some("0")),
-        (Retry::HttpDate(90), Some("Tue, 03 Nov 2026 09:01:30 GMT")),
-        (Retry::Absent, None),
-    ];
-    for (retry, header) in expected {
-        graph(&world).fault(Fault::once(On::Any, FaultKind::Throttle(retry)));
-        let response = world.http.get(&url).bearer_auth(&token).send().await.unwrap();
-        assert_eq!(response.status(), 429);
-        assert_eq!(response.headers().get("retry-after").map(|value| value.to_str().unwrap()), header);
-    }
-}
-
-#[tokio::test]
-async fn errors_can_come_wrapped() {
-    let world = World::story().await;
-    let code = "PermissionScopeNotGranted".to_owned();
-    let kind = FaultKind::WrappedCode { status: 403, code, message: "missing".to_owned() };
-    graph(&world).fault(Fault::once(On::ReadUsers, kind));
-    let (status, body) = world.graph_get("users").await;
-    assert_eq!((status, super::tests::code(&body)), (403, "UnknownError"));
-    let inner: Value = serde_json::from_str(body["error"]["message"].as_str().unwrap()).unwrap();
-    assert_eq!(inner["errorCode"], "PermissionScopeNotGranted");
 }
 
 #[tokio::test]

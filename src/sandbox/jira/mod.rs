@@ -6,16 +6,17 @@
 
 mod account;
 mod adf;
+mod changes;
 mod control;
 mod fault;
 mod model;
+mod people;
 mod render;
 mod rest;
 mod search;
 mod service_desk;
 mod webhook;
 
-use std::io;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -32,9 +33,9 @@ use super::server::Answer;
 use super::wire::{Pairs, empty, header_text, json as json_answer, lock, segments};
 
 pub use self::account::Account;
-pub use self::control::{Issue, IssueDraft};
 pub use self::fault::{JiraFault, JiraFaultKind, JiraOn};
 pub use self::model::Comment;
+pub use self::people::{Issue, IssueDraft};
 pub use self::webhook::{Delivered, Webhook, WebhookKind};
 
 /// The simulated Jira site. Clones share one state.
@@ -43,7 +44,6 @@ pub struct Jira {
     url: Arc<str>,
     now: Now,
     state: Arc<Mutex<State>>,
-    client: reqwest::Client,
 }
 
 /// One call, read.
@@ -84,14 +84,8 @@ impl Refusal {
 }
 
 impl Jira {
-    pub(super) fn new(url: String, now: Now) -> io::Result<Self> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(io::Error::other)?;
-        Ok(Self { url: url.into(), now, state: Arc::new(Mutex::new(State::default())), client })
+    pub(super) fn new(url: String, now: Now) -> Self {
+        Self { url: url.into(), now, state: Arc::new(Mutex::new(State::default())) }
     }
 
     pub(super) fn handle(&self, request: &Request<Bytes>) -> Answer {

@@ -1,5 +1,7 @@
 //! The deliveries Jira would have sent: bodies, headers, signature, and the POST itself (`contracts/tickets.md A2–A5`).
 
+use std::sync::OnceLock;
+
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -38,16 +40,8 @@ pub struct Webhook {
     pub body: Vec<u8>,
 }
 
-/// How a delivery was answered.
-#[derive(Debug, Clone)]
-pub struct Delivered {
-    /// HTTP status.
-    pub status: u16,
-    /// The raw answer.
-    pub body: Bytes,
-    /// Its headers.
-    pub headers: HeaderMap,
-}
+/// How a delivery was answered: status, raw body, headers.
+pub type Delivered = (u16, Bytes, HeaderMap);
 
 const SIGNATURE: &str = "X-Hub-Signature";
 const RETRY: &str = "X-Atlassian-Webhook-Retry";
@@ -70,21 +64,6 @@ impl Jira {
             }
             Webhook { headers, body: body.to_string().into_bytes() }
         })
-    }
-
-    /// Posts the delivery once and reads the answer; redirects are not followed.
-    ///
-    /// # Errors
-    ///
-    /// No answer came.
-    pub async fn deliver(&self, webhook: &Webhook, url: &str) -> reqwest::Result<Delivered> {
-        let mut request = self.client.post(url).body(webhook.body.clone());
-        for (name, value) in &webhook.headers {
-            request = request.header(name, value);
-        }
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Delivered { status, headers, body: response.bytes().await? })
     }
 
     fn issue_body(&self, state: &State, issue: &IssueState, kind: WebhookKind, now: Timestamp) -> Value {
@@ -169,12 +148,39 @@ fn latest(issue: &IssueState, kind: WebhookKind) -> Option<&History> {
     })
 }
 
+/// One client for all deliveries, since building one is slow. It keeps no idle connections, so it may be shared by
+/// the runtimes of many tests.
+fn sender() -> reqwest::Result<reqwest::Client> {
+    static SENDER: OnceLock<reqwest::Client> = OnceLock::new();
+    if let Some(client) = SENDER.get() {
+        return Ok(client.clone());
+    }
+    let policy = reqwest::redirect::Policy::none();
+    let client = reqwest::Client::builder().no_proxy().redirect(policy).pool_max_idle_per_host(0).build()?;
+    Ok(SENDER.get_or_init(|| client).clone())
+}
+
 impl Webhook {
     /// Signs the raw body with the secret; an earlier signature is replaced.
     pub fn sign_jira_hub(&mut self, secret: &str) {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let signature = format!("sha256={}", hex::encode(hmac::sign(&key, &self.body)));
         self.set_header(SIGNATURE, signature);
+    }
+
+    /// Posts the delivery once and reads the answer. Redirects are not followed, proxies not used, nothing repeated.
+    ///
+    /// # Errors
+    ///
+    /// No whole answer came.
+    pub async fn deliver(&self, url: &str) -> reqwest::Result<Delivered> {
+        let mut request = sender()?.post(url).body(self.body.clone());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok((status, response.bytes().await?, headers))
     }
 
     /// The same delivery once more: same identifier, same body, and a count of retries.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use super::PostgresError;
+use super::error::PostgresError;
 
 /// The oldest version stint supports.
 const MINIMUM: u32 = 15;

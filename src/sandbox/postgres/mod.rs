@@ -10,13 +10,12 @@
 
 mod account;
 mod binaries;
+mod cluster;
+mod error;
 mod guard;
 
 use std::fs;
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,15 +24,17 @@ use tempfile::TempDir;
 
 use self::account::Account;
 use self::binaries::Binaries;
+use self::cluster::{SUPERUSER, data_of, free_port, initdb, new_folder, server_arguments};
+use self::error::failed_to;
 use self::guard::{Launch, Running};
 
+pub use self::error::PostgresError;
 pub use self::guard::guard_main;
 
 /// How long a server may take to accept connections; a loaded machine needs seconds.
 const START_LIMIT: Duration = Duration::from_mins(1);
 /// Names the socket file where no TCP port is wanted.
 const SOCKET_PORT: u16 = 5432;
-const SUPERUSER: &str = "postgres";
 
 /// What kind of server is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,48 +46,6 @@ pub struct PostgresOptions {
     /// The program to start as guard; it is called with `__pg-guard` and must call [`guard_main`]. Without one the
     /// server is a direct child, which survives a SIGKILL of this process.
     pub guard: Option<PathBuf>,
-}
-
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-pub enum PostgresError {
-    /// None of the known places has a usable installation.
-    #[error(
-        "PostgreSQL {minimum} or newer was not found. Looked for `initdb` and `postgres` in: {looked}. \
-         Install it (Debian, Ubuntu: `apt-get install postgresql`; Fedora: `dnf install postgresql-server`; \
-         macOS: `brew install postgresql@17`) or set STINT_PG_BIN to the folder that holds both."
-    )]
-    NotFound {
-        /// The oldest version that will do.
-        minimum: u32,
-        /// The places, and why each was passed over.
-        looked: String,
-    },
-    /// Running as root, and nobody to run the server as.
-    #[error("Postgres does not run as root, and /etc/passwd has neither a user `postgres` nor `nobody`")]
-    NoAccount,
-    /// The new cluster could not be made.
-    #[error("initdb failed: {0}")]
-    Initdb(String),
-    /// The server ended, or was not ready in time.
-    #[error("Postgres did not start: {0}")]
-    NotReady(String),
-    /// The operating system refused something.
-    #[error("could not {doing}: {source}")]
-    Io {
-        /// What was tried.
-        doing: String,
-        /// Why it failed.
-        source: io::Error,
-    },
-    /// A database could not be created.
-    #[error("could not create the database {name:?}: {source}")]
-    Database {
-        /// Its name.
-        name: String,
-        /// Why.
-        source: sqlx::Error,
-    },
 }
 
 /// A running private server with its folder.
@@ -251,72 +210,6 @@ impl Drop for Postgres {
         // Nobody is left to tell; the guard, if there is one, tries again.
         let _ = self.stop_immediate();
     }
-}
-
-fn data_of(folder: &Path) -> PathBuf {
-    folder.join("data")
-}
-
-fn failed_to(doing: &str) -> impl Fn(io::Error) -> PostgresError + use<> {
-    let doing = doing.to_owned();
-    move |source| PostgresError::Io { doing: doing.clone(), source }
-}
-
-/// Under /tmp, where the account can reach it; a root's home is closed to it.
-fn new_folder(account: Option<Account>) -> Result<TempDir, PostgresError> {
-    let folder = tempfile::Builder::new().prefix("stint-pg-").tempdir_in("/tmp").map_err(failed_to("make a folder"))?;
-    if let Some(account) = account {
-        std::os::unix::fs::chown(folder.path(), Some(account.uid), Some(account.gid))
-            .map_err(failed_to("hand the folder over"))?;
-    }
-    Ok(folder)
-}
-
-/// Another process may take the port before the server does; then the start fails with a clear message.
-fn free_port() -> Result<u16, PostgresError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed_to("find a free port"))?;
-    Ok(listener.local_addr().map_err(failed_to("find a free port"))?.port())
-}
-
-fn initdb(binaries: &Binaries, account: Option<Account>, data: &Path) -> Result<(), PostgresError> {
-    let mut complaint = String::new();
-    // C.UTF-8 is not everywhere; C is, and stint does not depend on collation.
-    for locale in ["C.UTF-8", "C"] {
-        let mut command = Command::new(binaries.initdb());
-        command.args(["-E", "UTF8", "-U", SUPERUSER, "--auth=trust", "--no-sync", "--no-instructions"]);
-        command.arg(format!("--locale={locale}")).arg("-D").arg(data).current_dir("/");
-        account::apply(account, &mut command);
-        let output = command.output().map_err(failed_to("run initdb"))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        String::from_utf8_lossy(&output.stderr).trim().clone_into(&mut complaint);
-        let _ = fs::remove_dir_all(data);
-    }
-    Err(PostgresError::Initdb(complaint))
-}
-
-fn server_arguments(folder: &Path, port: u16, tcp: bool, fsync: bool) -> Vec<String> {
-    let durable = if fsync { "on" } else { "off" };
-    let mut arguments = vec![
-        "-D".to_owned(),
-        data_of(folder).display().to_string(),
-        "-k".to_owned(),
-        folder.display().to_string(),
-        "-p".to_owned(),
-        port.to_string(),
-    ];
-    let settings = [
-        format!("listen_addresses={}", if tcp { "127.0.0.1" } else { "" }),
-        "unix_socket_permissions=0700".to_owned(),
-        format!("fsync={durable}"),
-        format!("full_page_writes={durable}"),
-        "max_connections=200".to_owned(),
-    ];
-    for setting in settings {
-        arguments.extend(["-c".to_owned(), setting]);
-    }
-    arguments
 }
 
 #[cfg(test)]
