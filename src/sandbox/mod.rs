@@ -101,3 +101,5 @@ fn handler<S: Clone + Send + Sync + 'static>(
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -117,9 +117,9 @@ impl Entra {
             "uti": guid(),
             "ver": "2.0",
         });
-        match (&token.scope, &token.name) {
-            (Some(scope), _) => claims["scp"] = json!(scope),
-            (None, _) => claims["idtyp"] = json!("app"),
+        match &token.scope {
+            Some(scope) => claims["scp"] = json!(scope),
+            None => claims["idtyp"] = json!("app"),
         }
         if let Some(name) = &token.name {
             claims["name"] = json!(name);
@@ -167,7 +167,7 @@ impl Entra {
         json_answer(200, &body)
     }
 
-    pub(super) fn published_keys(&self, _tenant: &str) -> Response<Bytes> {
+    pub(super) fn published_keys(&self) -> Response<Bytes> {
         let key = lock(&self.state).key.published(&self.url);
         json_answer(200, &json!({"keys": [key]}))
     }

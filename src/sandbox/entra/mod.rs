@@ -129,7 +129,7 @@ impl Entra {
         Answer::Reply(match (request.method(), path.as_slice()) {
             (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => self.token(tenant, request.body()),
             (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => self.discovery(tenant),
-            (&Method::GET, [tenant, "discovery", "v2.0", "keys"]) => self.published_keys(tenant),
+            (&Method::GET, [_, "discovery", "v2.0", "keys"]) => self.published_keys(),
             _ => empty(404),
         })
     }

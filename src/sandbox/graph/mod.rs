@@ -1,7 +1,7 @@
 //! Microsoft Graph, small: users, role definitions, PIM for directory roles and its policies.
 //!
 //! A call is first asked who makes it (the token names the tenant), then whether a [`Fault`] is waiting for it, and
-//! only then answered. The PIM engine ([`pim`]) keeps the truth; what reads show of it bends under [`Knobs`].
+//! only then answered. The PIM engine (`pim.rs`) keeps the truth; what reads show of it bends under [`Knobs`].
 //! Whatever changed, or tried to, stands in the ledger.
 
 mod control;

@@ -285,15 +285,18 @@ impl ScheduleRequest {
         let Some(window) = &self.window else {
             return "Revoked".to_owned();
         };
-        if let (Some(status), false) = (&knobs.status, self.canceled) {
+        if self.canceled {
+            return "Canceled".to_owned();
+        }
+        if let Some(status) = &knobs.status {
             return status.clone();
         }
-        let status = match window.start {
-            _ if self.canceled => "Canceled",
-            _ if self.revoked_from.is_some_and(|from| from <= now) => "Revoked",
-            None => "Granted",
-            Some(_) if now < window.granted_until => "Granted",
-            Some(_) => "Provisioned",
+        let is_revoked = self.revoked_from.is_some_and(|from| from <= now);
+        let is_provisioned = window.start.is_some() && window.granted_until <= now;
+        let status = match (is_revoked, is_provisioned) {
+            (true, _) => "Revoked",
+            (false, true) => "Provisioned",
+            (false, false) => "Granted",
         };
         status.to_owned()
     }

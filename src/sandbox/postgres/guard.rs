@@ -46,9 +46,12 @@ impl Running {
         Ok(self.child.try_wait()?.is_some())
     }
 
-    #[cfg(test)]
-    pub(super) fn let_go(&mut self) {
-        self.leash = None;
+    /// Ends it without knowing the server's pid: the guard sees its parent go, a direct child is killed.
+    pub(super) fn abandon(&mut self) {
+        if self.leash.take().is_none() {
+            // It may be gone already, which is what we want.
+            let _ = self.child.kill();
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use self::account::Account;
 use self::binaries::Binaries;
-use self::cluster::{SUPERUSER, data_of, free_port, initdb, new_folder, server_arguments};
+use self::cluster::{SUPERUSER, data_of, free_port, initdb, new_folder, pid_file, server_arguments, server_pid, sweep};
 use self::error::failed_to;
 use self::guard::{Launch, Running};
 
@@ -88,6 +88,7 @@ impl Postgres {
     fn prepare(tcp: bool, fsync: bool, guard: Option<Guard>) -> Result<Self, PostgresError> {
         let binaries = Binaries::find()?;
         let account = Account::to_run_as()?;
+        sweep();
         let folder = new_folder(account)?;
         initdb(&binaries, account, &data_of(folder.path()))?;
         let port = if tcp { free_port()? } else { SOCKET_PORT };
@@ -144,12 +145,19 @@ impl Postgres {
     ///
     /// The server could not be waited for.
     pub fn stop_immediate(&mut self) -> Result<(), PostgresError> {
-        let Some(running) = self.running.take() else {
+        let Some(mut running) = self.running.take() else {
             return Ok(());
         };
-        if let Some(pid) = self.server_pid() {
-            // It may be gone already, which is what we want.
-            let _ = kill_process(pid, Signal::QUIT);
+        // The pid file of a server that died by itself may name somebody else's process by now.
+        if running.has_ended().map_err(failed_to("watch Postgres"))? {
+            return Ok(());
+        }
+        match self.server_pid() {
+            Some(pid) => {
+                // It may be gone already, which is what we want.
+                let _ = kill_process(pid, Signal::QUIT);
+            }
+            None => running.abandon(),
         }
         running.wait().map_err(failed_to("stop Postgres"))
     }
@@ -192,12 +200,11 @@ impl Postgres {
     }
 
     fn server_pid(&self) -> Option<Pid> {
-        let text = fs::read_to_string(self.pid_file()).ok()?;
-        Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
+        server_pid(self.folder.path())
     }
 
     fn pid_file(&self) -> PathBuf {
-        data_of(self.folder.path()).join("postmaster.pid")
+        pid_file(self.folder.path())
     }
 
     fn log(&self) -> String {

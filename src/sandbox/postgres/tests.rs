@@ -57,7 +57,7 @@ fn the_guard_stops_the_server_and_cleans_up_when_its_parent_is_gone() {
     let mut postgres = Postgres::prepare(false, false, Some(guard)).unwrap();
     let (pid, folder) = (postgres.server_pid().unwrap(), postgres.folder().to_owned());
     let mut running = postgres.running.take().unwrap();
-    running.let_go();
+    running.abandon();
     running.wait().unwrap();
     assert!(rustix::process::test_kill_process(pid).is_err());
     assert!(!folder.exists());
