@@ -60,7 +60,7 @@ impl Graph {
         let tenant = state.tenant(asked.caller.tenant);
         let request = tenant.requests.iter_mut().find(|request| request.id == id && request.shown_from <= now);
         let request = request.ok_or_else(|| Refusal::pim_object(id))?;
-        if request.status(now, &knobs) != "Granted" {
+        if request.true_status(now) != "Granted" {
             return Err(Refusal::bad("The request is not in a cancellable state."));
         }
         request.canceled = true;
@@ -282,22 +282,23 @@ impl Assignment {
 impl ScheduleRequest {
     /// What is reported; see [`Knobs::status`].
     pub(super) fn status(&self, now: Timestamp, knobs: &Knobs) -> String {
+        match &knobs.status {
+            Some(status) if self.window.is_some() && !self.canceled => status.clone(),
+            _ => self.true_status(now).to_owned(),
+        }
+    }
+
+    fn true_status(&self, now: Timestamp) -> &'static str {
         let Some(window) = &self.window else {
-            return "Revoked".to_owned();
+            return "Revoked";
         };
-        if self.canceled {
-            return "Canceled".to_owned();
-        }
-        if let Some(status) = &knobs.status {
-            return status.clone();
-        }
         let is_revoked = self.revoked_from.is_some_and(|from| from <= now);
         let is_provisioned = window.start.is_some() && window.granted_until <= now;
-        let status = match (is_revoked, is_provisioned) {
-            (true, _) => "Revoked",
-            (false, true) => "Provisioned",
-            (false, false) => "Granted",
-        };
-        status.to_owned()
+        match (self.canceled, is_revoked, is_provisioned) {
+            (true, _, _) => "Canceled",
+            (_, true, _) => "Revoked",
+            (_, _, true) => "Provisioned",
+            _ => "Granted",
+        }
     }
 }

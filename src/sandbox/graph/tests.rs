@@ -243,6 +243,24 @@ async fn a_user_is_found_by_id_name_mail_and_proxy_address() {
 }
 
 #[tokio::test]
+async fn a_token_of_one_tenant_shows_nothing_of_another() {
+    let world = World::story().await;
+    let (tenant, client) = (uuid::Uuid::from_u128(7), "fabrikam-app");
+    world.sandbox.entra.register_app(tenant, client, Some("fabrikam-secret"), None);
+    let form = format!(
+        "grant_type=client_credentials&client_id={client}&client_secret=fabrikam-secret&scope={}/.default",
+        graph(&world).url()
+    );
+    let login = format!("{}/{tenant}/oauth2/v2.0/token", world.sandbox.entra.url());
+    let ask = |request: reqwest::RequestBuilder| async { request.send().await.unwrap().bytes().await.unwrap() };
+    let answer: Value = serde_json::from_slice(&ask(world.http.post(login).body(form)).await).unwrap();
+    let token = answer["access_token"].as_str().unwrap();
+    let users = world.http.get(format!("{}/v1.0/users", graph(&world).url())).bearer_auth(token);
+    let answer: Value = serde_json::from_slice(&ask(users).await).unwrap();
+    assert_eq!(answer["value"], json!([]));
+}
+
+#[tokio::test]
 async fn a_refused_token_is_told_apart_from_a_good_one() {
     let world = World::story().await;
     let token = world.token().await;
