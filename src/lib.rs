@@ -5,5 +5,6 @@ pub mod domain;
 pub mod graph;
 pub mod json;
 pub mod outbound;
+pub mod sandbox;
 pub mod store;
 pub mod tickets;

@@ -1,0 +1,96 @@
+//! The story that the demo, the documentation and most tests tell.
+//!
+//! Nina Keller asks for Exchange Administrator for herself, Omar Haddad approves; Lena Vogt is the second approver
+//! where two are needed. Everybody and everything is fictitious, the secrets too.
+
+use uuid::{Uuid, uuid};
+
+use super::Sandbox;
+use super::graph::User;
+use super::jira::Account;
+
+/// The tenant's name in configuration.
+pub const TENANT_NAME: &str = "contoso";
+/// The tenant.
+pub const TENANT: Uuid = uuid!("9b0f4c52-6a1d-4f3e-8c27-5d1e2f3a4b60");
+/// stint's application in that tenant.
+pub const CLIENT_ID: &str = "5e2a7c14-90d3-4b6f-a1c8-3f4e5d6c7b80";
+/// Its secret.
+pub const CLIENT_SECRET: &str = "sandbox-entra-client-secret-0001";
+/// The audience of tokens for stint's own API.
+pub const API_AUDIENCE: &str = "c7d1e5f0-2b4a-4c8e-9f60-1a2b3c4d5e70";
+
+/// Nina Keller's object id.
+pub const NINA_ID: &str = "2d8f6b1c-7e30-4a95-b4d2-6c1e0f9a8b31";
+/// Nina Keller's user principal name and mail address.
+pub const NINA_UPN: &str = "nina.keller@contoso.example";
+/// Nina Keller's Atlassian account.
+pub const NINA_ACCOUNT: &str = "712020:1c5e9a30-4b7d-4f21-8e60-2a9d3c7b5f11";
+/// Omar Haddad's object id.
+pub const OMAR_ID: &str = "8a4c2e6f-1b9d-4d73-9e05-7f3a2b1c0d42";
+/// Omar Haddad's user principal name and mail address.
+pub const OMAR_UPN: &str = "omar.haddad@contoso.example";
+/// Omar Haddad's Atlassian account.
+pub const OMAR_ACCOUNT: &str = "712020:6f2b8d41-9c3e-4a57-b0d8-4e1f7a2c9b22";
+/// Lena Vogt's object id.
+pub const LENA_ID: &str = "f16b3d82-5c7a-4e09-8b41-9d0e2c4f6a53";
+/// Lena Vogt's user principal name and mail address.
+pub const LENA_UPN: &str = "lena.vogt@contoso.example";
+/// Lena Vogt's Atlassian account.
+pub const LENA_ACCOUNT: &str = "712020:b83d5f17-2a6c-4e90-9d14-7c0b8e3f6a33";
+
+/// The role asked for: its id is the same in every tenant.
+pub const EXCHANGE_ADMINISTRATOR: &str = "29232cdf-9323-42fd-ade2-1d097af3e4de";
+/// The most powerful role there is.
+pub const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
+
+/// The Jira project of access requests.
+pub const PROJECT: &str = "ITSEC";
+/// Their issue type.
+pub const ISSUE_TYPE: &str = "10031";
+/// Status "Waiting for approval".
+pub const STATUS_WAITING: &str = "10013";
+/// Status "Approved".
+pub const STATUS_APPROVED: &str = "10016";
+/// Status "Declined".
+pub const STATUS_DECLINED: &str = "10017";
+/// Status "Canceled".
+pub const STATUS_CANCELED: &str = "10009";
+/// Custom field that names the entitlement.
+pub const FIELD_ENTITLEMENT: &str = "customfield_10051";
+/// Custom field that names the principal.
+pub const FIELD_PRINCIPAL: &str = "customfield_10052";
+/// Custom field that holds the duration.
+pub const FIELD_DURATION: &str = "customfield_10053";
+
+/// The login of stint's Jira account.
+pub const JIRA_USER: &str = "stint@contoso.example";
+/// Its API token.
+pub const JIRA_TOKEN: &str = "sandbox-jira-api-token-000000001";
+/// stint's own Atlassian account.
+pub const JIRA_SERVICE_ACCOUNT: &str = "712020:00000000-1111-4222-8333-444455556666";
+/// The secret that signs Jira's webhooks.
+pub const WEBHOOK_SECRET: &str = "sandbox-jira-webhook-secret-0001";
+
+/// The site's custom fields: id and name.
+pub(super) const FIELDS: [(&str, &str); 3] =
+    [(FIELD_ENTITLEMENT, "Entitlement"), (FIELD_PRINCIPAL, "Principal"), (FIELD_DURATION, "Duration")];
+
+impl Sandbox {
+    /// Fills the empty world with the story's people, roles, application and logins; no issue yet.
+    pub fn seed_story(&self) {
+        self.entra.register_app(TENANT, CLIENT_ID, Some(CLIENT_SECRET), None);
+        self.graph.add_role(TENANT, EXCHANGE_ADMINISTRATOR, "Exchange Administrator");
+        self.graph.add_role(TENANT, GLOBAL_ADMINISTRATOR, "Global Administrator");
+        for (id, upn, name, account) in [
+            (NINA_ID, NINA_UPN, "Nina Keller", NINA_ACCOUNT),
+            (OMAR_ID, OMAR_UPN, "Omar Haddad", OMAR_ACCOUNT),
+            (LENA_ID, LENA_UPN, "Lena Vogt", LENA_ACCOUNT),
+        ] {
+            self.graph.add_user(TENANT, User::member(id, upn, name));
+            self.jira.set_account(Account::person(account, name, upn));
+        }
+        self.jira.set_account(Account::person(JIRA_SERVICE_ACCOUNT, "stint integration", JIRA_USER));
+        self.jira.allow_basic(JIRA_USER, JIRA_TOKEN);
+    }
+}
