@@ -1,0 +1,1 @@
+//! The folder against a small Graph of its own, over real HTTP.
