@@ -87,16 +87,8 @@ pub(super) fn to_cancel(schedule_request_id: &str, answer: &outbound::Answer, no
 fn otherwise(asked: ScheduleAction, answer: &outbound::Answer, now: Timestamp) -> Answer {
     let status = answer.status.as_u16();
     match (status, ErrorBody::read(answer)) {
-        (429, _) => Answer::Throttled {
-            after: answer.retry_after(now),
-        },
-        (409, Some(error)) => Answer::Look {
-            code: if error.code.is_empty() {
-                "Conflict".into()
-            } else {
-                error.code
-            },
-        },
+        (429, _) => Answer::Throttled { after: answer.retry_after(now) },
+        (409, Some(error)) => Answer::Look { code: if error.code.is_empty() { "Conflict".into() } else { error.code } },
         (400 | 401 | 403 | 404, Some(error)) => refused(asked, status, error),
         _ => unclear(format!("status {status}")),
     }
@@ -112,10 +104,9 @@ fn refused(asked: ScheduleAction, status: u16, ErrorBody { code, detail }: Error
         known if is_unknown_to_pim_yet(known) => Answer::NotYet { code },
         "ActiveDurationTooShort" if asked != ScheduleAction::Assign => Answer::TooEarly,
         "AadPremiumLicenseRequired" | "PermissionScopeNotGranted" => Answer::TenantRefused { code, detail },
-        "RoleAssignmentRequestPolicyValidationFailed" => Answer::Refused {
-            code: with_failed_rules(&code, &detail),
-            detail,
-        },
+        "RoleAssignmentRequestPolicyValidationFailed" => {
+            Answer::Refused { code: with_failed_rules(&code, &detail), detail }
+        }
         known if TERMINAL.contains(&known) || known.starts_with("InvalidPolicy") => Answer::Refused { code, detail },
         _ => unclear(format!("status {status} with the unknown code {code:?}")),
     }

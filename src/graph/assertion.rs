@@ -50,10 +50,7 @@ impl SigningCertificate {
         let thumbprint = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &certificate));
         check_pair(certificate, private_key)?;
         let key = EncodingKey::from_rsa_pem(private_key.expose_secret().as_bytes());
-        Ok(Self {
-            thumbprint,
-            key: key.map_err(|_| CredentialFault::PrivateKey)?,
-        })
+        Ok(Self { thumbprint, key: key.map_err(|_| CredentialFault::PrivateKey)? })
     }
 
     /// A fresh assertion by this client for this token endpoint.
@@ -90,6 +87,8 @@ fn check_pair(certificate: CertificateDer<'static>, private_key: &SecretString) 
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
     use jsonwebtoken::{DecodingKey, Validation};
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm as Kind};
     use serde_json::Value;
@@ -104,7 +103,7 @@ mod tests {
 
     fn fault(certificate: &str, private_key: &str) -> CredentialFault {
         let read = SigningCertificate::from_pem(certificate, &SecretString::from(private_key));
-        read.err().expect("a fault")
+        read.expect_err("a fault")
     }
 
     #[test]
@@ -137,16 +136,10 @@ mod tests {
         let pem = certificate.pem();
         for (found, wanted) in [
             (fault("", &key.serialize_pem()), CredentialFault::Certificate),
-            (
-                fault(&key.serialize_pem(), &key.serialize_pem()),
-                CredentialFault::Certificate,
-            ),
+            (fault(&key.serialize_pem(), &key.serialize_pem()), CredentialFault::Certificate),
             (fault(&pem, ""), CredentialFault::PrivateKey),
             (fault(&pem, &pem), CredentialFault::PrivateKey),
-            (
-                fault(&elliptic_certificate.pem(), &elliptic.serialize_pem()),
-                CredentialFault::NotRsa,
-            ),
+            (fault(&elliptic_certificate.pem(), &elliptic.serialize_pem()), CredentialFault::NotRsa),
             (fault(&pem, &other.serialize_pem()), CredentialFault::Mismatch),
         ] {
             assert_eq!(found, wanted);

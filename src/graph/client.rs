@@ -122,10 +122,7 @@ impl Client {
         let mut call = call.clone();
         call.headers.push(("client-request-id", call_id.to_string()));
         let started = self.clock.monotonic();
-        let outcome = self
-            .wire
-            .send(&self.base, &call, &Credential::Bearer(token.clone()))
-            .await;
+        let outcome = self.wire.send(&self.base, &call, &Credential::Bearer(token.clone())).await;
         self.log(&call, call_id, started, &outcome);
         if matches!(&outcome, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED) {
             self.tokens.forget(&token).await;
@@ -186,9 +183,7 @@ fn follow(base: &Url, link: &str) -> Result<Call, GraphError> {
     match path {
         Some(path) if plain && url.origin() == base.origin() => Ok(Call {
             method: http::Method::GET,
-            path: url
-                .query()
-                .map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")),
+            path: url.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")),
             query: vec![],
             headers: vec![],
             body: Body::Empty,
@@ -199,6 +194,8 @@ fn follow(base: &Url, link: &str) -> Result<Call, GraphError> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
     use super::*;
 
     #[test]
@@ -219,11 +216,7 @@ mod tests {
             "/v1.0/users",
             "",
         ] {
-            assert_eq!(
-                follow(&base, link).map_err(|e| e.code()),
-                Err("graph-bad-answer"),
-                "{link}"
-            );
+            assert_eq!(follow(&base, link).map_err(|e| e.code()), Err("graph-bad-answer"), "{link}");
         }
     }
 }

@@ -37,10 +37,7 @@ struct DirectoryRole {
 #[expect(clippy::unnecessary_wraps, reason = "a target of another kind is left to its own file")]
 pub(super) fn claim(target: &Target) -> Option<Box<dyn AssignmentTarget>> {
     match target {
-        Target::DirectoryRole { role, scope } => Some(Box::new(DirectoryRole {
-            role: *role,
-            scope: scope.clone(),
-        })),
+        Target::DirectoryRole { role, scope } => Some(Box::new(DirectoryRole { role: *role, scope: scope.clone() })),
     }
 }
 
@@ -78,11 +75,7 @@ impl AssignmentTarget for DirectoryRole {
         if !self.is_about(principal, row)? {
             return Ok(None);
         }
-        Ok(Some(Schedule {
-            id: id(row)?,
-            created_using: owned(row, "/createdUsing")?,
-            direct: is_direct(row)?,
-        }))
+        Ok(Some(Schedule { id: id(row)?, created_using: owned(row, "/createdUsing")?, direct: is_direct(row)? }))
     }
 
     fn read_instance(&self, principal: ObjectId, row: &Value) -> Row<Instance> {
@@ -158,13 +151,7 @@ impl DirectoryRole {
 }
 
 fn post(body: Value) -> Call {
-    Call {
-        method: Method::POST,
-        path: REQUESTS.to_owned(),
-        query: vec![],
-        headers: vec![],
-        body: Body::Json(body),
-    }
+    Call { method: Method::POST, path: REQUESTS.to_owned(), query: vec![], headers: vec![], body: Body::Json(body) }
 }
 
 /// The text as far as PIM surely keeps it; number and marker come first and are never cut.

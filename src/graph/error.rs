@@ -137,10 +137,7 @@ impl GraphError {
 
 impl From<outbound::Fault> for GraphError {
     fn from(fault: outbound::Fault) -> Self {
-        Self::Unavailable {
-            reason: fault.to_string(),
-            after: None,
-        }
+        Self::Unavailable { reason: fault.to_string(), after: None }
     }
 }
 
@@ -169,10 +166,7 @@ fn failed_read(answer: &outbound::Answer, now: Timestamp) -> GraphError {
     let after = answer.retry_after(now);
     match (status, ErrorBody::read(answer)) {
         (429, _) => GraphError::Throttled { after },
-        (408 | 500..=599, _) => GraphError::Unavailable {
-            reason: format!("status {status}"),
-            after,
-        },
+        (408 | 500..=599, _) => GraphError::Unavailable { reason: format!("status {status}"), after },
         (400..=499, Some(error)) => refused_read(status, error),
         _ => GraphError::bad(format!("status {status} without an error document")),
     }
@@ -220,10 +214,7 @@ impl ErrorBody {
     }
 
     fn new(code: &str, message: &str) -> Self {
-        Self {
-            code: shortened(code),
-            detail: shortened(message),
-        }
+        Self { code: shortened(code), detail: shortened(message) }
     }
 }
 
@@ -234,6 +225,8 @@ pub(super) fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
     use http::HeaderMap;
 
     use super::*;
@@ -261,17 +254,9 @@ mod tests {
             (coded(503, "ServiceUnavailable"), "graph-unavailable", Retry::Later),
             (read(502, "<html>"), "graph-unavailable", Retry::Later),
             (coded(400, "AadPremiumLicenseRequired"), "graph-licence", Retry::Never),
-            (
-                coded(403, "PermissionScopeNotGranted"),
-                "graph-permission",
-                Retry::Never,
-            ),
+            (coded(403, "PermissionScopeNotGranted"), "graph-permission", Retry::Never),
             (coded(403, "SomethingNew"), "graph-permission", Retry::Never),
-            (
-                coded(401, "InvalidAuthenticationToken"),
-                "graph-credential",
-                Retry::Never,
-            ),
+            (coded(401, "InvalidAuthenticationToken"), "graph-credential", Retry::Never),
             (coded(404, "Request_ResourceNotFound"), "graph-not-found", Retry::Never),
             (coded(404, "ResourceNotFound"), "graph-not-found", Retry::Later),
             (coded(400, "BadRequest"), "graph-refused", Retry::Never),
@@ -302,19 +287,14 @@ mod tests {
         let body = r#"{"error":{"code":"UnknownError",
             "message":"{\"errorCode\":\"PermissionScopeNotGranted\",\"message\":\"missing X\"}"}}"#;
         let error = ErrorBody::read(&answer(403, body)).expect("an error document");
-        assert_eq!(
-            (error.code.as_str(), error.detail.as_str()),
-            ("PermissionScopeNotGranted", "missing X")
-        );
+        assert_eq!((error.code.as_str(), error.detail.as_str()), ("PermissionScopeNotGranted", "missing X"));
         assert_eq!(read(403, body).code(), "graph-permission");
     }
 
     #[test]
     fn throttling_says_how_long_when_graph_says_so() {
         let mut answer = answer(429, "");
-        answer
-            .headers
-            .insert(http::header::RETRY_AFTER, "7".parse().expect("header"));
+        answer.headers.insert(http::header::RETRY_AFTER, "7".parse().expect("header"));
         let error = document(&answer, Timestamp::UNIX_EPOCH).expect_err("throttled");
         assert_eq!(error.retry(), Retry::After(Duration::seconds(7)));
     }

@@ -140,14 +140,9 @@ impl TenantGraph {
             Ok(target) => target,
             Err(error) => return Sent::unsupported(&error),
         };
-        let outcome = self
-            .client
-            .write(&target.assign(order), order.call_id, send_not_after)
-            .await;
+        let outcome = self.client.write(&target.assign(order), order.call_id, send_not_after).await;
         let read = |body: &Value| target.read_request(order.holding.principal, body);
-        Sent::new(outcome, |reply| {
-            answer::to_write(ScheduleAction::Assign, reply, self.clock.now(), read)
-        })
+        Sent::new(outcome, |reply| answer::to_write(ScheduleAction::Assign, reply, self.clock.now(), read))
     }
 
     /// Asks PIM for the removal, at most once and not after this time of [`Clock::monotonic`]. PIM removes whatever
@@ -157,14 +152,9 @@ impl TenantGraph {
             Ok(target) => target,
             Err(error) => return Sent::unsupported(&error),
         };
-        let outcome = self
-            .client
-            .write(&target.remove(order), order.call_id, send_not_after)
-            .await;
+        let outcome = self.client.write(&target.remove(order), order.call_id, send_not_after).await;
         let read = |body: &Value| target.read_request(order.holding.principal, body);
-        Sent::new(outcome, |reply| {
-            answer::to_write(ScheduleAction::Remove, reply, self.clock.now(), read)
-        })
+        Sent::new(outcome, |reply| answer::to_write(ScheduleAction::Remove, reply, self.clock.now(), read))
     }
 
     /// Asks PIM to cancel a schedule request, at most once and not after this time of [`Clock::monotonic`].
@@ -184,9 +174,7 @@ impl TenantGraph {
         };
         let call = target.cancel(schedule_request_id);
         let outcome = self.client.write(&call, call_id, send_not_after).await;
-        Sent::new(outcome, |reply| {
-            answer::to_cancel(schedule_request_id, reply, self.clock.now())
-        })
+        Sent::new(outcome, |reply| answer::to_cancel(schedule_request_id, reply, self.clock.now()))
     }
 
     /// The user whom a ticket names: by object id, else by sign-in name, else by a mail address that only they have.
@@ -258,8 +246,7 @@ impl TenantGraph {
 
     async fn user_by_upn(&self, upn: &str) -> Result<Option<Principal>, GraphError> {
         let wanted = upn.to_lowercase();
-        self.user(principal::by_upn(upn), |found| found.upn.to_lowercase() == wanted)
-            .await
+        self.user(principal::by_upn(upn), |found| found.upn.to_lowercase() == wanted).await
     }
 
     /// One user, who must be the one asked for.
@@ -308,20 +295,14 @@ impl Sent {
     }
 
     fn without_answer(answer: Answer) -> Self {
-        Self {
-            answer,
-            http_status: None,
-            graph_request_id: None,
-        }
+        Self { answer, http_status: None, graph_request_id: None }
     }
 }
 
 /// The first entry of [`TARGETS`] that takes it.
 fn target(wanted: &Target) -> Result<Box<dyn AssignmentTarget>, GraphError> {
     let claimed = TARGETS.iter().find_map(|claim| claim(wanted));
-    claimed.ok_or_else(|| GraphError::Unsupported {
-        target: wanted.to_string(),
-    })
+    claimed.ok_or_else(|| GraphError::Unsupported { target: wanted.to_string() })
 }
 
 /// Reads every row; those about another holding are left out.

@@ -34,10 +34,7 @@ const TERMINAL: &[(u64, &str)] = &[
     (7_000_222, "the client secret has expired"),
     (700_027, "the assertion's signature or key is not accepted"),
     (7_000_274, "the assertion's key is not known to Entra"),
-    (
-        700_024,
-        "the assertion is outside its validity: check this machine's clock",
-    ),
+    (700_024, "the assertion is outside its validity: check this machine's clock"),
     (1_000_502, "the certificate is outside its validity"),
     (7_000_214, "the certificate has been revoked"),
     (7_000_277, "the certificate has been revoked"),
@@ -132,16 +129,12 @@ impl Tokens {
     async fn ask(&self) -> Result<outbound::Answer, GraphError> {
         let (proof, value) = match &self.proof {
             Proof::Secret(secret) => (vec![], ("client_secret", secret.clone())),
-            Proof::Certificate(certificate) => (
-                vec![("client_assertion_type", JWT_BEARER)],
-                ("client_assertion", self.assertion(certificate)?),
-            ),
+            Proof::Certificate(certificate) => {
+                (vec![("client_assertion_type", JWT_BEARER)], ("client_assertion", self.assertion(certificate)?))
+            }
         };
-        let mut form = vec![
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.client_id),
-            ("scope", &self.scope),
-        ];
+        let mut form =
+            vec![("grant_type", "client_credentials"), ("client_id", &self.client_id), ("scope", &self.scope)];
         form.extend(proof);
         form.push((value.0, value.1.expose_secret()));
         Ok(self.wire.post_form(self.address.clone(), &form).await?)
@@ -149,10 +142,8 @@ impl Tokens {
 
     fn assertion(&self, certificate: &SigningCertificate) -> Result<SecretString, GraphError> {
         let signed = certificate.assert(&self.client_id, self.address.as_str(), self.clock.now());
-        signed.map_err(|error| GraphError::Credential {
-            code: "assertion-not-signed".into(),
-            detail: error.to_string(),
-        })
+        signed
+            .map_err(|error| GraphError::Credential { code: "assertion-not-signed".into(), detail: error.to_string() })
     }
 }
 
@@ -160,10 +151,9 @@ impl Proof {
     fn new(credential: AppCredential) -> Result<Self, CredentialFault> {
         match credential {
             AppCredential::Secret(secret) => Ok(Self::Secret(secret)),
-            AppCredential::Certificate {
-                certificate,
-                private_key,
-            } => SigningCertificate::from_pem(&certificate, &private_key).map(Self::Certificate),
+            AppCredential::Certificate { certificate, private_key } => {
+                SigningCertificate::from_pem(&certificate, &private_key).map(Self::Certificate)
+            }
         }
     }
 }
@@ -209,18 +199,14 @@ fn refused(answer: &outbound::Answer, now: jiff::Timestamp) -> GraphError {
         (400 | 401, None) if is_invalid_client(answer) => {
             credential("invalid_client".into(), "the application is refused")
         }
-        (status, _) => GraphError::Unavailable {
-            reason: format!("the token endpoint answered {status} {codes:?}"),
-            after,
-        },
+        (status, _) => {
+            GraphError::Unavailable { reason: format!("the token endpoint answered {status} {codes:?}"), after }
+        }
     }
 }
 
 fn credential(code: String, meaning: &str) -> GraphError {
-    GraphError::Credential {
-        code,
-        detail: meaning.to_owned(),
-    }
+    GraphError::Credential { code, detail: meaning.to_owned() }
 }
 
 fn is_invalid_client(answer: &outbound::Answer) -> bool {
@@ -237,6 +223,8 @@ fn refusals(answer: &outbound::Answer) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
     use http::HeaderMap;
     use jiff::Timestamp;
 
@@ -262,19 +250,10 @@ mod tests {
             let expected = credential(format!("AADSTS{code}"), meaning);
             assert_eq!(error, expected);
         }
-        assert_eq!(
-            code_of(401, r#"{"error":"invalid_client","error_codes":[1]}"#),
-            "graph-credential"
-        );
-        assert_eq!(
-            code_of(400, r#"{"error":"x","error_codes":[50196]}"#),
-            "graph-unavailable"
-        );
+        assert_eq!(code_of(401, r#"{"error":"invalid_client","error_codes":[1]}"#), "graph-credential");
+        assert_eq!(code_of(400, r#"{"error":"x","error_codes":[50196]}"#), "graph-unavailable");
         assert_eq!(code_of(400, "<html>"), "graph-unavailable");
-        assert_eq!(
-            code_of(503, r#"{"error":"invalid_client","error_codes":[7000215]}"#),
-            "graph-unavailable"
-        );
+        assert_eq!(code_of(503, r#"{"error":"invalid_client","error_codes":[7000215]}"#), "graph-unavailable");
         assert_eq!(code_of(429, ""), "graph-throttled");
     }
 
