@@ -141,8 +141,7 @@ impl TenantGraph {
             Err(error) => return Sent::unsupported(&error),
         };
         let outcome = self.client.write(&target.assign(order), order.call_id, send_not_after).await;
-        let read = |body: &Value| target.read_request(order.holding.principal, body);
-        Sent::new(outcome, |reply| answer::to_write(ScheduleAction::Assign, reply, self.clock.now(), read))
+        self.changed(ScheduleAction::Assign, order.holding.principal, &*target, outcome)
     }
 
     /// Asks PIM for the removal, at most once and not after this time of [`Clock::monotonic`]. PIM removes whatever
@@ -153,8 +152,7 @@ impl TenantGraph {
             Err(error) => return Sent::unsupported(&error),
         };
         let outcome = self.client.write(&target.remove(order), order.call_id, send_not_after).await;
-        let read = |body: &Value| target.read_request(order.holding.principal, body);
-        Sent::new(outcome, |reply| answer::to_write(ScheduleAction::Remove, reply, self.clock.now(), read))
+        self.changed(ScheduleAction::Remove, order.holding.principal, &*target, outcome)
     }
 
     /// Asks PIM to cancel a schedule request, at most once and not after this time of [`Clock::monotonic`].
@@ -238,6 +236,17 @@ impl TenantGraph {
     /// When it does not.
     pub async fn token_works(&self) -> Result<(), GraphError> {
         self.client.sign_in().await
+    }
+
+    fn changed(
+        &self,
+        asked: ScheduleAction,
+        principal: ObjectId,
+        target: &dyn AssignmentTarget,
+        outcome: Result<outbound::Answer, Unanswered>,
+    ) -> Sent {
+        let read = |body: &Value| target.read_request(principal, body);
+        Sent::new(outcome, |reply| answer::to_write(asked, reply, self.clock.now(), read))
     }
 
     async fn user_by_id(&self, id: ObjectId) -> Result<Option<Principal>, GraphError> {
