@@ -1,3 +1,321 @@
-//! Entra and Graph.
+//! Entra and Graph: what PIM shows, what it is asked to change, and who is who in the directory.
+//!
+//! [`TenantGraph`] is all that others see of one tenant. It lends its calls to the vendor files, which are pure: an
+//! [`AssignmentTarget`] turns orders into calls and rows into domain types, `principal` does the same for users, and
+//! `answer` says what an answer to a write means. `client` is the one sender, `token` its credential.
+//!
+//! Promised here: a write leaves at most once, and not after its time; an answer that cannot be read is never taken
+//! for a yes, a no, or an absence; a token goes nowhere but to the configured Graph. Left out: waiting and trying
+//! again, which the engine does by the request's own row.
 
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    clock::Clock,
+    domain::{
+        assignment::{
+            Answer, AssignOrder, Holding, Instance, Lookup, Principal, RemoveOrder, Schedule, ScheduleAction,
+            ScheduleRequest, Sighting,
+        },
+        entitlement::Target,
+        id::ObjectId,
+    },
+    json,
+    outbound::{self, Call, Wire},
+};
+use answer::Unanswered;
+use client::Client;
+use settings::TenantSettings;
+
+mod answer;
+mod assertion;
+mod client;
+mod directory_role;
+mod error;
+mod principal;
 pub mod settings;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use assertion::CredentialFault;
+pub use error::{GraphError, Retry};
+
+/// Every kind of target that can be assigned: a new one is a file, and a line here.
+pub const TARGETS: &[Claim] = &[directory_role::claim];
+
+/// Takes a target of its own kind, and leaves any other.
+pub type Claim = fn(&Target) -> Option<Box<dyn AssignmentTarget>>;
+
+/// A row of a list: `None` when it is about another holding.
+pub type Row<T> = Result<Option<T>, json::Fault>;
+
+/// One thing that can be assigned: how Graph is asked about it, and how its rows read. Pure.
+pub trait AssignmentTarget: Send + Sync {
+    /// Lists the schedule requests for this principal.
+    fn list_requests(&self, principal: ObjectId) -> Call;
+    /// Lists the current and coming schedules for this principal.
+    fn list_schedules(&self, principal: ObjectId) -> Call;
+    /// Lists what is in force now for this principal.
+    fn list_instances(&self, principal: ObjectId) -> Call;
+
+    /// Reads a schedule request: a row, or the answer to an order.
+    ///
+    /// # Errors
+    /// When it cannot be read; here as below, the row might be the one that matters.
+    fn read_request(&self, principal: ObjectId, row: &Value) -> Row<ScheduleRequest>;
+    /// Reads a schedule.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read_schedule(&self, principal: ObjectId, row: &Value) -> Row<Schedule>;
+    /// Reads an instance.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read_instance(&self, principal: ObjectId, row: &Value) -> Row<Instance>;
+
+    /// Asks for an assignment.
+    fn assign(&self, order: &AssignOrder) -> Call;
+    /// Asks for the removal of whatever direct assignment there is.
+    fn remove(&self, order: &RemoveOrder) -> Call;
+    /// Asks to cancel a schedule request that has not been provisioned.
+    fn cancel(&self, schedule_request_id: &str) -> Call;
+}
+
+/// One tenant's directory and PIM.
+#[derive(Debug)]
+pub struct TenantGraph {
+    client: Client,
+    clock: Clock,
+}
+
+/// What came of a call that changes something, for the attempt's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What it means.
+    pub answer: Answer,
+    /// The HTTP status; absent without a complete answer.
+    pub http_status: Option<u16>,
+    /// Graph's `request-id`, by which Microsoft finds the call; absent when it sent none.
+    pub graph_request_id: Option<String>,
+}
+
+impl TenantGraph {
+    /// Sets out to serve this tenant; calls nobody yet.
+    ///
+    /// # Errors
+    /// [`CredentialFault`] when the certificate or its key cannot be used.
+    pub fn new(settings: TenantSettings, wire: Wire, clock: Clock) -> Result<Self, CredentialFault> {
+        let client = Client::new(settings, wire, clock.clone())?;
+        Ok(Self { client, clock })
+    }
+
+    /// Everything PIM shows about this holding now.
+    ///
+    /// # Errors
+    /// When any list or any row of it cannot be read: then nothing is known.
+    pub async fn look(&self, holding: &Holding) -> Result<Sighting, GraphError> {
+        let target = target(&holding.target)?;
+        let principal = holding.principal;
+        let (requests, schedules, instances) = tokio::try_join!(
+            self.client.list(target.list_requests(principal)),
+            self.client.list(target.list_schedules(principal)),
+            self.client.list(target.list_instances(principal)),
+        )?;
+        Ok(Sighting {
+            requests: read_all(&requests, |row| target.read_request(principal, row))?,
+            schedules: read_all(&schedules, |row| target.read_schedule(principal, row))?,
+            instances: read_all(&instances, |row| target.read_instance(principal, row))?,
+        })
+    }
+
+    /// Asks PIM for the assignment, at most once and not after this time of [`Clock::monotonic`].
+    pub async fn assign(&self, order: &AssignOrder, send_not_after: Duration) -> Sent {
+        let target = match target(&order.holding.target) {
+            Ok(target) => target,
+            Err(error) => return Sent::unsupported(&error),
+        };
+        let outcome = self.client.write(&target.assign(order), order.call_id, send_not_after).await;
+        self.changed(ScheduleAction::Assign, order.holding.principal, &*target, outcome)
+    }
+
+    /// Asks PIM for the removal, at most once and not after this time of [`Clock::monotonic`]. PIM removes whatever
+    /// direct assignment it finds, so whose it is must be known before.
+    pub async fn remove(&self, order: &RemoveOrder, send_not_after: Duration) -> Sent {
+        let target = match target(&order.holding.target) {
+            Ok(target) => target,
+            Err(error) => return Sent::unsupported(&error),
+        };
+        let outcome = self.client.write(&target.remove(order), order.call_id, send_not_after).await;
+        self.changed(ScheduleAction::Remove, order.holding.principal, &*target, outcome)
+    }
+
+    /// Asks PIM to cancel a schedule request, at most once and not after this time of [`Clock::monotonic`].
+    ///
+    /// [`Answer::Accepted`] then holds that id with [`crate::domain::assignment::Progress::Over`] and nothing else:
+    /// PIM's yes is empty. One that can no longer be cancelled is [`Answer::Look`].
+    pub async fn cancel(
+        &self,
+        of: &Target,
+        schedule_request_id: &str,
+        call_id: Uuid,
+        send_not_after: Duration,
+    ) -> Sent {
+        let target = match target(of) {
+            Ok(target) => target,
+            Err(error) => return Sent::unsupported(&error),
+        };
+        let call = target.cancel(schedule_request_id);
+        let outcome = self.client.write(&call, call_id, send_not_after).await;
+        Sent::new(outcome, |reply| answer::to_cancel(schedule_request_id, reply, self.clock.now()))
+    }
+
+    /// The user whom a ticket names: by object id, else by sign-in name, else by a mail address that only they have.
+    ///
+    /// # Errors
+    /// When the directory cannot be read; [`Lookup::Nobody`] is said only by the directory itself.
+    pub async fn find_principal(&self, text: &str) -> Result<Lookup, GraphError> {
+        if let Some(id) = principal::object_id(text) {
+            let found = self.user_by_id(id).await?;
+            return Ok(found.map_or(Lookup::Nobody, Lookup::One));
+        }
+        if !principal::is_address(text) {
+            return Ok(Lookup::Nobody);
+        }
+        if let Some(found) = self.user_by_upn(text).await? {
+            return Ok(Lookup::One(found));
+        }
+        match self.only(principal::by_mail(text)).await? {
+            Lookup::Nobody => self.only(principal::by_proxy_address(text)).await,
+            found => Ok(found),
+        }
+    }
+
+    /// Every user who has this as sign-in name, mail or further address, each once.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn find_by_mail(&self, mail: &str) -> Result<Vec<ObjectId>, GraphError> {
+        if !principal::is_address(mail) {
+            return Ok(vec![]);
+        }
+        let (by_upn, by_mail, further) = tokio::try_join!(
+            self.user_by_upn(mail),
+            self.users(principal::by_mail(mail)),
+            self.users(principal::by_proxy_address(mail)),
+        )?;
+        let all = by_upn.into_iter().chain(by_mail).chain(further);
+        let mut ids: Vec<_> = all.map(|user| user.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Those of these groups that the user is in, directly or through others.
+    ///
+    /// # Errors
+    /// When the directory cannot say.
+    pub async fn groups_among(&self, user: ObjectId, groups: &[ObjectId]) -> Result<Vec<ObjectId>, GraphError> {
+        let mut found = Vec::new();
+        for some in groups.chunks(principal::GROUPS_AT_ONCE) {
+            let body = self.client.read(&principal::check_groups(user, some)).await?;
+            let answered = principal::read_groups(&body)?;
+            found.extend(answered.into_iter().filter(|group| some.contains(group)));
+        }
+        Ok(found)
+    }
+
+    /// Makes sure that Entra gives stint a token.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn token_works(&self) -> Result<(), GraphError> {
+        self.client.sign_in().await
+    }
+
+    fn changed(
+        &self,
+        asked: ScheduleAction,
+        principal: ObjectId,
+        target: &dyn AssignmentTarget,
+        outcome: Result<outbound::Answer, Unanswered>,
+    ) -> Sent {
+        let read = |body: &Value| target.read_request(principal, body);
+        Sent::new(outcome, |reply| answer::to_write(asked, reply, self.clock.now(), read))
+    }
+
+    async fn user_by_id(&self, id: ObjectId) -> Result<Option<Principal>, GraphError> {
+        self.user(principal::by_id(id), |found| found.id == id).await
+    }
+
+    async fn user_by_upn(&self, upn: &str) -> Result<Option<Principal>, GraphError> {
+        let wanted = upn.to_lowercase();
+        self.user(principal::by_upn(upn), |found| found.upn.to_lowercase() == wanted).await
+    }
+
+    /// One user, who must be the one asked for.
+    async fn user(&self, call: Call, is_asked: impl Fn(&Principal) -> bool) -> Result<Option<Principal>, GraphError> {
+        let row = match self.client.read(&call).await {
+            Ok(row) => row,
+            Err(GraphError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match principal::read(&row)? {
+            found if is_asked(&found) => Ok(Some(found)),
+            _ => Err(GraphError::bad("another user than was asked for")),
+        }
+    }
+
+    async fn users(&self, call: Call) -> Result<Vec<Principal>, GraphError> {
+        let rows = self.client.list(call).await?;
+        let users: Result<Vec<_>, _> = rows.iter().map(principal::read).collect();
+        Ok(users?)
+    }
+
+    async fn only(&self, call: Call) -> Result<Lookup, GraphError> {
+        let mut found = self.users(call).await?;
+        Ok(match (found.pop(), found.is_empty()) {
+            (None, _) => Lookup::Nobody,
+            (Some(one), true) => Lookup::One(one),
+            (Some(_), false) => Lookup::Several,
+        })
+    }
+}
+
+impl Sent {
+    fn new(outcome: Result<outbound::Answer, Unanswered>, meaning: impl FnOnce(&outbound::Answer) -> Answer) -> Self {
+        match outcome {
+            Ok(reply) => Self {
+                answer: meaning(&reply),
+                http_status: Some(reply.status.as_u16()),
+                graph_request_id: client::request_id(&reply),
+            },
+            Err(silence) => Self::without_answer(answer::to_silence(silence)),
+        }
+    }
+
+    fn unsupported(error: &GraphError) -> Self {
+        Self::without_answer(answer::not_sent(error.to_string()))
+    }
+
+    fn without_answer(answer: Answer) -> Self {
+        Self { answer, http_status: None, graph_request_id: None }
+    }
+}
+
+/// The first entry of [`TARGETS`] that takes it.
+fn target(wanted: &Target) -> Result<Box<dyn AssignmentTarget>, GraphError> {
+    let claimed = TARGETS.iter().find_map(|claim| claim(wanted));
+    claimed.ok_or_else(|| GraphError::Unsupported { target: wanted.to_string() })
+}
+
+/// Reads every row; those about another holding are left out.
+fn read_all<T>(rows: &[Value], read: impl Fn(&Value) -> Row<T>) -> Result<Vec<T>, GraphError> {
+    let read: Result<Vec<_>, _> = rows.iter().filter_map(|row| read(row).transpose()).collect();
+    Ok(read?)
+}

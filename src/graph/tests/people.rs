@@ -1,0 +1,129 @@
+//! Who is meant by a name, asked of the directory over the wire.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    ANA, ana, error_body,
+    server::{Reply, Server, reply},
+    user_row,
+};
+use crate::domain::{assignment::Lookup, id::ObjectId};
+
+const KIM: &str = "7d5b90e2-1c34-4a8f-b6d7-e0f1a2b3c4d5";
+
+fn nobody() -> Reply {
+    reply(404, error_body("Request_ResourceNotFound", "does not exist"))
+}
+
+fn users(rows: &[Value]) -> Reply {
+    reply(200, json!({"value": rows}))
+}
+
+fn kim() -> Value {
+    user_row(&json!({"id": KIM, "userPrincipalName": "kim@fabrikam.example"}))
+}
+
+/// A directory that knows Ana by id and sign-in name, and answers filters in this order.
+async fn directory(filtered: impl IntoIterator<Item = Reply>) -> Server {
+    let server = Server::start().await;
+    server.on(&format!("GET /v1.0/users/{ANA}"), [reply(200, user_row(&json!({})))]);
+    server.on("GET /v1.0/users/ana.ruiz%40fabrikam.example", [reply(200, user_row(&json!({})))]);
+    server.on("GET /v1.0/users/ana%40fabrikam.example", [nobody()]);
+    server.on(&format!("GET /v1.0/users/{KIM}"), [nobody()]);
+    server.on("GET /v1.0/users", filtered);
+    server
+}
+
+fn id_of(lookup: &Lookup) -> Option<ObjectId> {
+    match lookup {
+        Lookup::One(principal) => Some(principal.id),
+        Lookup::Nobody | Lookup::Several => None,
+    }
+}
+
+#[tokio::test]
+async fn an_id_or_a_sign_in_name_finds_one_user_with_the_needed_properties() {
+    let server = directory([]).await;
+    let graph = server.graph();
+    for text in [ANA, "Ana.Ruiz@Fabrikam.example", "ana.ruiz@fabrikam.example"] {
+        server.on("GET /v1.0/users/Ana.Ruiz%40Fabrikam.example", [reply(200, user_row(&json!({})))]);
+        let found = graph.find_principal(text).await.expect("a directory");
+        assert_eq!(id_of(&found), Some(ana()), "{text}");
+    }
+    let query = server.asked(&format!("GET /v1.0/users/{ANA}"))[0].uri.to_string();
+    assert!(query.contains("?$select=id%2CuserPrincipalName%2Cmail%2CaccountEnabled%2CuserType"), "{query}");
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_nobody_and_is_not_looked_for_as_a_name() {
+    let server = directory([users(&[kim()])]).await;
+    assert_eq!(server.graph().find_principal(KIM).await, Ok(Lookup::Nobody));
+    assert!(server.asked("GET /v1.0/users").is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_address_finds_its_only_owner_or_refuses() {
+    let ana_row = || user_row(&json!({}));
+    for (filtered, wanted) in [
+        (vec![users(&[ana_row()])], "one"),
+        (vec![users(&[]), users(&[ana_row()])], "one"),
+        (vec![users(&[ana_row(), kim()])], "several"),
+        (vec![users(&[]), users(&[ana_row(), kim()])], "several"),
+        (vec![users(&[]), users(&[])], "nobody"),
+    ] {
+        let server = directory(filtered).await;
+        let word = match server.graph().find_principal("ana@fabrikam.example").await.expect("a directory") {
+            Lookup::One(_) => "one",
+            Lookup::Nobody => "nobody",
+            Lookup::Several => "several",
+        };
+        assert_eq!(word, wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_names_nobody_is_not_sent() {
+    let server = directory([users(&[kim()])]).await;
+    for text in ["", ".", "..", "Ana Ruiz", "users"] {
+        assert_eq!(server.graph().find_principal(text).await, Ok(Lookup::Nobody));
+    }
+    assert!(server.asked("GET /v1.0/users").is_empty());
+}
+
+#[tokio::test]
+async fn nobody_is_said_only_by_the_directory_itself() {
+    let server = directory([]).await;
+    for (answer, code) in [
+        (reply(404, "<html>"), "graph-bad-answer"),
+        (reply(404, error_body("SomethingElse", "")), "graph-refused"),
+        (reply(200, kim()), "graph-bad-answer"),
+        (reply(200, json!({"value": []})), "graph-bad-answer"),
+        (reply(403, error_body("Authorization_RequestDenied", "")), "graph-permission"),
+    ] {
+        server.on(&format!("GET /v1.0/users/{ANA}"), [answer]);
+        let error = server.graph().find_principal(ANA).await.expect_err(code);
+        assert_eq!(error.code(), code);
+    }
+}
+
+#[tokio::test]
+async fn everybody_with_a_mail_address_is_found_once() {
+    let server = directory([users(&[user_row(&json!({})), kim()]), users(&[kim()])]).await;
+    let found = server.graph().find_by_mail("ana.ruiz@fabrikam.example").await.expect("a directory");
+    assert_eq!(found, [ana(), KIM.parse().expect("an id")]);
+}
+
+#[tokio::test]
+async fn groups_are_asked_for_twenty_at_a_time() {
+    let groups: Vec<ObjectId> = (0..25).map(|_| ObjectId(Uuid::new_v4())).collect();
+    let server = Server::start().await;
+    let call = format!("POST /v1.0/users/{ANA}/checkMemberGroups");
+    let first = json!({"value": [groups[3], Uuid::new_v4()]});
+    server.on(&call, [reply(200, first), reply(200, json!({"value": [groups[24]]}))]);
+    let found = server.graph().groups_among(ana(), &groups).await.expect("an answer");
+    assert_eq!(found, [groups[3], groups[24]]);
+    let sent: Vec<Value> = server.asked(&call).iter().map(|a| serde_json::from_slice(&a.body).expect("JSON")).collect();
+    let sizes: Vec<_> = sent.iter().map(|body| body["groupIds"].as_array().map(Vec::len)).collect();
+    assert_eq!(sizes, [Some(20), Some(5)]);
+}
