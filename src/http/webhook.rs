@@ -1,0 +1,127 @@
+//! `POST /webhooks/{connection}`: check the proof, understand, store, answer.
+//!
+//! Nothing in a body is believed but "go and look at ticket X". An answer of 2xx means that the delivery is committed.
+//! A caller who proves nothing learns nothing: 401 with an empty body, whatever is wrong.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header};
+use serde::Serialize;
+use tracing::{info, warn};
+
+use super::{Api, error::Problem, serve::{BodyFault, read_body}};
+use crate::{
+    domain::id::ConnectionName,
+    store::{Delivery, Meant, Received},
+    tickets::{Connection, Heard, Unheard, VerifiedBody},
+};
+
+/// How long a sender waits before it repeats what could not be stored.
+const REPEAT_AFTER_SECONDS: u32 = 30;
+
+#[derive(Serialize)]
+struct Taken {
+    request_id: String,
+    status_url: String,
+    repeat: bool,
+}
+
+#[derive(Serialize)]
+struct Ignored {
+    ignored: String,
+}
+
+pub(super) async fn receive(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let name = ConnectionName::new(name);
+    let Some(connection) = api.connections.get(&name) else {
+        return Err(Problem::not_found("no connection of this name is configured"));
+    };
+    let (parts, body) = request.into_parts();
+    let bytes = read(&api, body).await?;
+    let Ok(verified) = connection.verify(&parts.headers, bytes) else {
+        api.metrics.delivery(name.as_str(), "unverified");
+        return Ok(StatusCode::UNAUTHORIZED.into_response());
+    };
+    must_be_json(&parts.headers)?;
+    let meant = understand(connection, &verified)?;
+    let delivery = Delivery {
+        connection: name.clone(),
+        key: connection.delivery_key(&verified),
+        headers: verified.headers(),
+        body: verified.bytes().to_vec(),
+        received_at: api.clock.now(),
+        meant,
+    };
+    let received = api.store.receive(&delivery).await.map_err(|problem| {
+        warn!(connection = %name, %problem, "a delivery could not be stored; its sender will repeat it");
+        api.metrics.delivery(name.as_str(), "unstored");
+        Problem::unavailable("the delivery could not be stored", REPEAT_AFTER_SECONDS)
+    })?;
+    Ok(answer(&api, &name, received))
+}
+
+async fn read(api: &Api, body: Body) -> Result<bytes::Bytes, Problem> {
+    read_body(body, &api.limits).await.map_err(|fault| match fault {
+        BodyFault::TooLarge => Problem::too_large(api.limits.body_bytes),
+        BodyFault::TooSlow => Problem::bad_request("the body did not arrive in time"),
+        BodyFault::Broken => Problem::bad_request("the body did not arrive whole"),
+    })
+}
+
+/// Jira does not document the type it sends, so an absent one is taken for JSON.
+fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Problem::unsupported_media_type("a webhook's body is application/json"))
+}
+
+fn understand(connection: &Connection, body: &VerifiedBody) -> Result<Meant, Problem> {
+    match connection.hear(body) {
+        Ok(Heard::Hint(hint)) => {
+            let tenants = &connection.settings().tenants;
+            let tenant = if let [only] = tenants.as_slice() { Some(only.clone()) } else { None };
+            Ok(Meant::Look(hint, tenant))
+        }
+        Ok(Heard::Ignored(why)) => Ok(Meant::Ignored(why)),
+        Err(Unheard::NotATicket(why)) => Ok(Meant::Rejected(why)),
+        Err(Unheard::Malformed(why)) => Err(Problem::bad_request(why)),
+    }
+}
+
+fn answer(api: &Api, connection: &ConnectionName, received: Received) -> Response {
+    match received {
+        Received::Request { id, repeat } => {
+            let outcome = if repeat { "repeat" } else { "accepted" };
+            api.metrics.delivery(connection.as_str(), outcome);
+            info!(%connection, request = %id, outcome, "delivery taken in");
+            if !repeat {
+                (api.wake)();
+            }
+            let status_url = format!("{}/v1/requests/{id}", api.public_url.as_str().trim_end_matches('/'));
+            let taken = Taken { request_id: id.to_string(), status_url, repeat };
+            let status = if repeat { StatusCode::OK } else { StatusCode::ACCEPTED };
+            (status, axum::Json(taken)).into_response()
+        }
+        Received::Ignored(ignored) => {
+            api.metrics.delivery(connection.as_str(), "ignored");
+            (StatusCode::ACCEPTED, axum::Json(Ignored { ignored })).into_response()
+        }
+        Received::Rejected(why) => {
+            api.metrics.delivery(connection.as_str(), "rejected");
+            Problem::unprocessable(why).into_response()
+        }
+    }
+}
+
