@@ -1,3 +1,9 @@
 //! The `stint` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    stint::cli::run(stint::cli::Cli::parse())
+}

@@ -1,0 +1,298 @@
+//! Putting the parts together: from a checked configuration to a running service.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use secrecy::ExposeSecret as _;
+use tokio::{
+    net::TcpListener,
+    sync::Notify,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    engine::{Engine, Pace, Tenant, Worker},
+    graph::TenantGraph,
+    http::{self, Api, auth::TokenSettings, auth::Tokens, serve::Limits},
+    outbound::{self, Wire},
+    store::{SchemaState, Store, Wakes},
+    telemetry::Metrics,
+    tickets::Connection,
+};
+
+/// Connections each process may hold to the database.
+const POOL: u32 = 24;
+
+/// Which half of the service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    /// Both.
+    Both,
+    /// Webhooks and the API.
+    Http,
+    /// The work on requests.
+    Worker,
+}
+
+/// What a service may be given besides its configuration; never by configuration.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The time.
+    pub clock: Clock,
+    /// How long calls to others may take.
+    pub outbound: outbound::Limits,
+    /// What callers may send, and how slowly.
+    pub inbound: Limits,
+    /// How much is done at a time.
+    pub pace: Pace,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            outbound: outbound::Limits::default(),
+            inbound: Limits::default(),
+            pace: Pace::default(),
+        }
+    }
+}
+
+/// A service put together, not running yet.
+pub struct Service {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Its worker.
+    pub worker: Arc<Worker>,
+    /// The database.
+    pub store: Store,
+    api: Arc<Api>,
+    others: Arc<Notify>,
+    config: Config,
+}
+
+/// A running service.
+pub struct Running {
+    /// Where callers reach it, such as `http://127.0.0.1:8080`.
+    pub url: String,
+    /// Where its operators reach it.
+    pub ops_url: String,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// `stint serve`.
+///
+/// # Errors
+/// When the service cannot start: the schema, an address, a credential.
+pub async fn serve(config: Config, only: Only) -> anyhow::Result<()> {
+    let service = Service::assemble(config, Surroundings::default())?;
+    service.check_schema().await?;
+    let running = service.start(only).await?;
+    info!(url = running.url, ops = running.ops_url, "serving");
+    stop_signal().await?;
+    info!("stopping: what is under way is finished first");
+    running.stop().await;
+    Ok(())
+}
+
+/// `stint migrate`.
+///
+/// # Errors
+/// When the database cannot be reached, is newer than the program, or a migration fails.
+pub async fn migrate(config: Config) -> anyhow::Result<()> {
+    let database = &config.database;
+    let url = database.migrate_url.as_ref().unwrap_or(&database.url);
+    let store = Store::open(url.expose_secret(), 1).context("database.url")?;
+    let before = store.schema_state().await.context("the database cannot be read")?;
+    if let SchemaState::Newer(count) = before {
+        bail!("the database has {count} migrations that this stint does not know: use a newer stint");
+    }
+    store.migrate().await?;
+    match before {
+        SchemaState::Older(count) => anstream::println!("applied {count} migrations"),
+        _ => anstream::println!("the schema is up to date"),
+    }
+    Ok(())
+}
+
+impl Service {
+    /// Puts a service together. Nothing is called yet.
+    ///
+    /// # Errors
+    /// When a part cannot be made from the configuration.
+    pub fn assemble(config: Config, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let Surroundings { clock, outbound, inbound, pace } = surroundings;
+        let wire = Wire::new(outbound).context("the HTTPS client cannot be set up")?;
+        let store = Store::open(config.database.url.expose_secret(), POOL).context("database.url")?;
+        let connections = connections(&config, &wire, &clock);
+        let tenants = tenants(&config, &wire, &clock)?;
+        let metrics = Arc::new(Metrics::new());
+        let engine = Arc::new(Engine::new(store.clone(), clock.clone(), connections.clone(), tenants));
+        let worker = Arc::new(Worker::new(Arc::clone(&engine), pace));
+        let others = Arc::new(Notify::new());
+        let tokens = TokenSettings {
+            tenant_id: config.api.tenant_id,
+            audience: config.api.audience.clone(),
+            login_url: config.api.login_url.clone(),
+        };
+        let api = Arc::new(Api {
+            store: store.clone(),
+            clock: clock.clone(),
+            connections,
+            tenant_ids: tenant_ids(&config),
+            tokens: Tokens::new(tokens, wire, clock),
+            public_url: config.server.public_url.clone(),
+            limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
+            metrics,
+            wake: wake(engine.wake(), Arc::clone(&others)),
+        });
+        Ok(Self { engine, worker, store, api, others, config })
+    }
+
+    /// Refuses a schema that is not the program's own.
+    ///
+    /// # Errors
+    /// When it is older or newer, or cannot be read.
+    pub async fn check_schema(&self) -> anyhow::Result<()> {
+        match self.store.schema_state().await.context("the database cannot be read")? {
+            SchemaState::Current => Ok(()),
+            SchemaState::Older(count) => bail!("the database lacks {count} migrations: run `stint migrate` first"),
+            SchemaState::Newer(count) => bail!(
+                "the database has {count} migrations that this stint does not know: `stint migrate` was run by a \
+                 newer stint, use that one"
+            ),
+        }
+    }
+
+    /// Listens and works until stopped.
+    ///
+    /// # Errors
+    /// When an address cannot be bound.
+    pub async fn start(&self, only: Only) -> anyhow::Result<Running> {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let server = &self.config.server;
+        let ops = bind("server.ops_listen", server.ops_listen).await?;
+        let ops_url = url_of(&ops)?;
+        tasks.spawn(http::serve::serve(ops, http::ops_router(&self.api), self.api.limits, stop.clone()));
+        let mut url = String::new();
+        if only != Only::Worker {
+            let public = bind("server.listen", server.listen).await?;
+            url = url_of(&public)?;
+            tasks.spawn(http::serve::serve(public, http::router(&self.api), self.api.limits, stop.clone()));
+        }
+        if only != Only::Http {
+            let worker = Arc::clone(&self.worker);
+            let stopped = stop.clone();
+            tasks.spawn(async move { worker.run(stopped).await });
+            tasks.spawn(listen(self.store.clone(), self.engine.wake(), stop.clone()));
+        }
+        tasks.spawn(tell_others(self.store.clone(), Arc::clone(&self.others), stop.clone()));
+        Ok(Running { url, ops_url, stop, tasks })
+    }
+}
+
+impl Running {
+    /// Stops taking work, finishes what is under way, and ends.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+fn connections(config: &Config, wire: &Wire, clock: &Clock) -> HashMap<crate::domain::id::ConnectionName, Arc<Connection>> {
+    let connection = |settings: &crate::tickets::settings::ConnectionSettings| {
+        let connection = Connection::new(settings.clone(), wire.clone(), clock.clone());
+        (settings.name.clone(), Arc::new(connection))
+    };
+    config.connections.iter().map(connection).collect()
+}
+
+fn tenants(
+    config: &Config,
+    wire: &Wire,
+    clock: &Clock,
+) -> anyhow::Result<HashMap<crate::domain::id::TenantName, Tenant>> {
+    let tenant = |tenant: &crate::config::Tenant| {
+        let name = tenant.graph.name.clone();
+        let graph = TenantGraph::new(tenant.graph.clone(), wire.clone(), clock.clone())
+            .with_context(|| format!("tenants.{name}.credential"))?;
+        Ok((name, Tenant { graph, catalog: tenant.catalog.clone(), never: tenant.never.clone() }))
+    };
+    config.tenants.iter().map(tenant).collect()
+}
+
+fn tenant_ids(config: &Config) -> HashMap<String, uuid::Uuid> {
+    config.tenants.iter().map(|t| (t.graph.name.to_string(), t.graph.tenant_id)).collect()
+}
+
+/// Wakes the worker here at once, and those elsewhere soon.
+fn wake(here: Arc<Notify>, elsewhere: Arc<Notify>) -> Arc<dyn Fn() + Send + Sync> {
+    Arc::new(move || {
+        here.notify_one();
+        elsewhere.notify_one();
+    })
+}
+
+/// Gathers wakes for a moment and sends them to other replicas as one.
+async fn tell_others(store: Store, others: Arc<Notify>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = others.notified() => {}
+        }
+        let gathered = tokio::time::timeout(Wakes::GATHER, stop.cancelled()).await;
+        if let Err(problem) = store.notify().await {
+            warn!(%problem, "other replicas are not woken; their timers will do it");
+        }
+        if gathered.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Passes wakes of other replicas on to the worker here.
+async fn listen(store: Store, wake: Arc<Notify>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let listening = async {
+            let mut wakes = store.wakes().await?;
+            loop {
+                wakes.next().await?;
+                wake.notify_one();
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            ended = listening => {
+                let ended: Result<(), crate::store::StoreError> = ended;
+                if let Err(problem) = ended {
+                    warn!(%problem, "not listening for other replicas; the timer works on");
+                }
+            }
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(5), stop.cancelled()).await;
+    }
+}
+
+async fn bind(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key}: {address} cannot be listened on"))
+}
+
+fn url_of(listener: &TcpListener) -> anyhow::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let interrupt: JoinHandle<_> = tokio::spawn(tokio::signal::ctrl_c());
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The command line: what each command does, and how it ends.
+//!
+//! Exit codes: 0 done, 1 a check failed or the work could not be done, 2 usage or configuration.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    app::{self, Only},
+    config::{self, Config},
+    demo, sandbox, telemetry,
+};
+
+/// An approved ticket becomes a time-bound admin assignment in Microsoft Entra, and everybody can prove it.
+#[derive(Debug, Parser)]
+#[command(name = "stint", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take webhooks in, work on requests, answer auditors.
+    Serve {
+        #[command(flatten)]
+        configuration: Configuration,
+        /// Run one half only; the other runs elsewhere on the same database.
+        #[arg(long, value_enum)]
+        only: Option<Half>,
+    },
+    /// Bring the database's schema up to this program's.
+    Migrate {
+        #[command(flatten)]
+        configuration: Configuration,
+    },
+    /// Play the whole story against the simulators, in faster time, on a private PostgreSQL.
+    Demo,
+    /// Leave the same world running, with addresses, tokens and a ready-made signed webhook.
+    Sandbox,
+    /// Print the JSON Schema of the configuration file.
+    ConfigSchema,
+    /// Holds a private PostgreSQL and stops it when its parent is gone.
+    #[command(name = "__pg-guard", hide = true)]
+    PgGuard,
+}
+
+#[derive(Debug, Args)]
+struct Configuration {
+    /// The configuration file; single keys are overridden by `STINT__SECTION__KEY`.
+    #[arg(long, value_name = "FILE", default_value = "config/stint.toml")]
+    config: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Half {
+    /// Webhooks and the API.
+    Http,
+    /// The work on requests.
+    Worker,
+}
+
+/// Runs a command to its end.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    // The server's guard must not touch standard input or the environment before it starts.
+    if matches!(cli.command, Command::PgGuard) {
+        return sandbox::postgres::guard_main([]);
+    }
+    // Fails only when a provider is installed already, which is this one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match cli.command {
+        Command::Serve { configuration, only } => with_config(&configuration, |config| serve(config, only)),
+        Command::Migrate { configuration } => with_config(&configuration, |config| in_runtime(app::migrate(config))),
+        Command::Demo => {
+            telemetry::quiet();
+            in_runtime(demo::play())
+        }
+        Command::Sandbox => {
+            telemetry::init();
+            in_runtime(demo::stay())
+        }
+        Command::ConfigSchema => print_schema(),
+        Command::PgGuard => ExitCode::SUCCESS,
+    }
+}
+
+fn serve(config: Config, only: Option<Half>) -> ExitCode {
+    telemetry::init();
+    let only = match only {
+        None => Only::Both,
+        Some(Half::Http) => Only::Http,
+        Some(Half::Worker) => Only::Worker,
+    };
+    in_runtime(app::serve(config, only))
+}
+
+fn with_config(configuration: &Configuration, run: impl FnOnce(Config) -> ExitCode) -> ExitCode {
+    match config::load(&configuration.config, std::env::vars()) {
+        Ok(config) => run(config),
+        Err(faults) => {
+            anstream::eprintln!("stint: {faults}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn print_schema() -> ExitCode {
+    match serde_json::to_string_pretty(&config::schema()) {
+        Ok(schema) => {
+            anstream::println!("{schema}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error.into()),
+    }
+}
+
+fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(work)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    anstream::eprintln!("stint: {error:#}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
