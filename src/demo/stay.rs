@@ -1,0 +1,80 @@
+//! `stint sandbox`: the same world, left running in real time for whoever wants to try it by hand.
+
+use std::time::Duration;
+
+use anstream::println;
+use owo_colors::OwoColorize as _;
+
+use super::{
+    private_postgres,
+    world::{Setup, World},
+};
+use crate::{
+    clock::Clock,
+    sandbox::{
+        Ports,
+        jira::{IssueDraft, WebhookKind},
+        story,
+    },
+};
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs the world until it is interrupted.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn stay() -> anyhow::Result<()> {
+    let (_postgres, database_url) = private_postgres().await?;
+    let now = Clock::system().now();
+    let ports = Ports { entra: 8401, graph: 8402, jira: 8403 };
+    let setup = Setup { ports, listen: ["127.0.0.1:8080", "127.0.0.1:9090"], ..Setup::new(database_url.clone(), now) };
+    let world = World::start(setup).await?;
+    introduce(&world, &database_url);
+    let mut tick = tokio::time::interval(TICK);
+    let real = Clock::system();
+    let interrupt = tokio::signal::ctrl_c();
+    tokio::pin!(interrupt);
+    loop {
+        tokio::select! {
+            _ = &mut interrupt => break,
+            _ = tick.tick() => world.clock.set(real.now()),
+        }
+    }
+    world.running.stop().await;
+    Ok(())
+}
+
+fn introduce(world: &World, database_url: &str) {
+    let ticket = world.sandbox.jira.create_issue(IssueDraft::default());
+    world.sandbox.jira.request_approval(&ticket.id, &[story::OMAR_ACCOUNT]);
+    world.sandbox.jira.approve(&ticket.id, story::OMAR_ACCOUNT);
+    println!("{}", "stint and its simulators are running; Ctrl-C ends them all.".bold());
+    println!("  stint          {}   (operations: {})", world.running.url, world.running.ops_url);
+    println!("  Entra          {}", world.sandbox.entra.url());
+    println!("  Graph          {}", world.sandbox.graph.url());
+    println!("  Jira           {}", world.sandbox.jira.url());
+    println!("  PostgreSQL     {database_url}");
+    println!("  configuration  {}", world.folder.path().join("sandbox.toml").display());
+    let people = [
+        (story::LENA_ID, "Lena Vogt", "Stint.Auditor"),
+        (story::OMAR_ID, "Omar Haddad", "Stint.Operator"),
+        (story::NINA_ID, "Nina Keller", "Stint.Requester"),
+    ];
+    for (object_id, name, role) in people {
+        println!("\n  {} ({role}), access token for one hour:", name.bold());
+        println!("{}", world.token(object_id, name, &[role]));
+    }
+    println!("\n  {} was approved; this is Jira's webhook about it:", ticket.key.bold());
+    println!("{}", curl(world, &ticket.id));
+    println!("\n  Then ask for the history, with the auditor's token as TOKEN:");
+    println!("curl -s {}/v1/requests -H \"Authorization: Bearer $TOKEN\"", world.running.url);
+}
+
+/// The webhook as a shell command; its body holds no quote of the shell's.
+fn curl(world: &World, ticket: &str) -> String {
+    let webhook = world.webhook(ticket, WebhookKind::Updated);
+    let headers: Vec<_> = webhook.headers.iter().map(|(name, value)| format!("-H '{name}: {value}'")).collect();
+    let body = String::from_utf8_lossy(&webhook.body).replace('\'', "'\\''");
+    format!("curl -i {} {} --data-binary '{body}'", world.webhook_url(), headers.join(" "))
+}

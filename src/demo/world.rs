@@ -1,0 +1,165 @@
+//! stint inside a small world of its own: simulators, a database, and a clock that its holder moves.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use crate::{
+    app::{Only, Running, Service, Surroundings},
+    clock::{Clock, ManualClock},
+    config::{self, Config},
+    sandbox::{
+        ApiToken, Ports, Sandbox,
+        jira::{Webhook, WebhookKind},
+        story,
+    },
+};
+
+/// The files that a configuration names, as they are shipped.
+const FILES: [(&str, &str); 2] = [
+    ("sandbox.toml", include_str!("../../config/sandbox.toml")),
+    ("sandbox-catalog.toml", include_str!("../../config/sandbox-catalog.toml")),
+];
+
+/// The secrets that `sandbox.toml` names, each with what the simulators expect.
+const SECRETS: [(&str, &str); 3] = [
+    ("sandbox-secrets/entra-client-secret", story::CLIENT_SECRET),
+    ("sandbox-secrets/jira-api-token", story::JIRA_TOKEN),
+    ("sandbox-secrets/jira-webhook-secret", story::WEBHOOK_SECRET),
+];
+
+/// How a world is set up.
+#[derive(Debug)]
+pub struct Setup {
+    /// A database nobody else uses.
+    pub database_url: String,
+    /// Where the world's clock starts.
+    pub now: Timestamp,
+    /// Where the simulators listen.
+    pub ports: Ports,
+    /// Where stint's two listeners listen.
+    pub listen: [&'static str; 2],
+    /// Further overrides, named like environment variables.
+    pub overrides: Vec<(String, String)>,
+    /// Limits and pace.
+    pub surroundings: Surroundings,
+    /// Which half of stint runs by itself.
+    pub only: Only,
+}
+
+/// stint, running, with everything around it.
+pub struct World {
+    /// Entra, Graph and Jira.
+    pub sandbox: Sandbox,
+    /// The time, for all of them.
+    pub clock: Arc<ManualClock>,
+    /// stint's parts.
+    pub service: Service,
+    /// stint's listeners, and its worker where that runs by itself.
+    pub running: Running,
+    /// Holds configuration and secrets as files.
+    pub folder: TempDir,
+}
+
+impl Setup {
+    /// A world on free ports.
+    #[must_use]
+    pub fn new(database_url: String, now: Timestamp) -> Self {
+        Self {
+            database_url,
+            now,
+            ports: Ports::default(),
+            listen: ["127.0.0.1:0", "127.0.0.1:0"],
+            overrides: vec![],
+            surroundings: Surroundings::default(),
+            only: Only::Both,
+        }
+    }
+}
+
+impl World {
+    /// Starts the simulators, brings the database up, starts stint.
+    ///
+    /// # Errors
+    /// When any of them cannot start.
+    pub async fn start(setup: Setup) -> anyhow::Result<Self> {
+        let clock = ManualClock::at(setup.now);
+        let hands = Arc::clone(&clock);
+        let sandbox = Sandbox::start_on(Arc::new(move || hands.now()), setup.ports).await;
+        let sandbox = sandbox.context("the simulators cannot listen")?;
+        sandbox.seed_story();
+        let folder = tempfile::tempdir()?;
+        let config = write_config(folder.path(), &sandbox, &setup)?;
+        let surroundings = Surroundings { clock: Clock::manual(Arc::clone(&clock)), ..setup.surroundings };
+        let service = Service::assemble(config, surroundings)?;
+        service.store.migrate().await?;
+        service.check_schema().await?;
+        let running = service.start(setup.only).await?;
+        Ok(Self { sandbox, clock, service, running, folder })
+    }
+
+    /// Where webhooks of the Jira connection go.
+    #[must_use]
+    pub fn webhook_url(&self) -> String {
+        format!("{}/webhooks/jira-cloud", self.running.url)
+    }
+
+    /// The webhook Jira would send about this ticket, signed.
+    #[must_use]
+    pub fn webhook(&self, ticket: &str, kind: WebhookKind) -> Webhook {
+        let mut webhook = self.sandbox.jira.webhook_for(ticket, kind);
+        webhook.sign_jira_hub(story::WEBHOOK_SECRET);
+        webhook
+    }
+
+    /// An access token for the API with these roles, as Entra issues it to a person.
+    #[must_use]
+    pub fn token(&self, object_id: &str, name: &str, roles: &[&str]) -> String {
+        let token = ApiToken::user(story::TENANT, story::API_AUDIENCE, object_id, name, roles);
+        self.sandbox.entra.issue_api_token(&token)
+    }
+
+    /// Moves the clock on from one due step to the next, letting a running worker do each, until `done` says so.
+    ///
+    /// # Errors
+    /// When the database fails, `done` does, or nothing is due any more.
+    pub async fn play(&self, mut done: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let mut idle = self.service.worker.idle();
+        loop {
+            let next = self.service.store.next_due().await?;
+            let resting = *idle.borrow_and_update();
+            if !resting || next.is_some_and(|next| next <= self.clock.now()) {
+                // Real time passes only while somebody works.
+                let _ = tokio::time::timeout(Duration::from_millis(200), idle.changed()).await;
+                continue;
+            }
+            if done().await? {
+                return Ok(());
+            }
+            self.clock.set(next.context("nothing is due any more")?);
+        }
+    }
+}
+
+/// Writes the shipped configuration with its secrets into a folder and reads it from there, pointed at the simulators.
+fn write_config(folder: &Path, sandbox: &Sandbox, setup: &Setup) -> anyhow::Result<Config> {
+    std::fs::create_dir(folder.join("sandbox-secrets"))?;
+    for (name, text) in FILES.into_iter().chain(SECRETS) {
+        std::fs::write(folder.join(name), text).with_context(|| name.to_owned())?;
+    }
+    let over = |key: &str, value: &str| (format!("STINT__{key}"), value.to_owned());
+    let mut overrides = vec![
+        over("DATABASE__URL", &setup.database_url),
+        over("SERVER__LISTEN", setup.listen[0]),
+        over("SERVER__OPS_LISTEN", setup.listen[1]),
+        over("API__LOGIN_URL", &sandbox.entra.url()),
+        over("TENANTS__CONTOSO__LOGIN_URL", &sandbox.entra.url()),
+        over("TENANTS__CONTOSO__GRAPH_URL", &sandbox.graph.url()),
+        over("CONNECTIONS__JIRA_CLOUD__BASE_URL", &sandbox.jira.url()),
+    ];
+    overrides.extend(setup.overrides.iter().cloned());
+    Ok(config::load(&folder.join("sandbox.toml"), overrides)?)
+}
+
