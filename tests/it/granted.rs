@@ -1,0 +1,154 @@
+//! An approved ticket becomes access that ends by itself.
+
+use stint::sandbox::{graph::Grant, jira::IssueDraft, story};
+
+use crate::world::{It, minutes};
+
+#[tokio::test]
+async fn an_approved_ticket_is_granted_and_ends_by_itself() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+
+    it.work().await;
+    let active = it.document(&id).await;
+    assert_eq!(active["status"], "active");
+    assert_eq!(it.creates().len(), 1);
+    let create = &it.creates()[0];
+    assert_eq!(create.principal, story::NINA_ID);
+    assert_eq!(create.role, story::EXCHANGE_ADMINISTRATOR);
+    assert_eq!(create.scope, "/");
+    assert_eq!(create.duration.as_deref(), Some("PT4H"));
+    assert_eq!(create.ticket_number.as_deref(), Some("ITSEC-482"));
+    assert_eq!(create.ticket_system.as_deref(), Some("jira-cloud"));
+    assert_eq!(create.justification, Some(format!("ITSEC-482 stint:{id}")));
+
+    let ended = it.until(&id, "ended").await;
+    assert_eq!(ended["end"]["cause"], "expired");
+    assert!(it.removals().is_empty(), "it ends by itself");
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn one_answer_says_who_what_until_when_on_whose_approval_by_which_ticket_and_what_was_proved_when() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    let document = it.until(&id, "ended").await;
+    let grants = it.world.sandbox.graph.grants(story::TENANT);
+    let [Grant { start: Some(start), end: Some(end), .. }] = grants.as_slice() else { panic!("{grants:?}") };
+
+    assert_eq!(document["principal"]["id"], story::NINA_ID);
+    assert_eq!(document["principal"]["name"], "Nina Keller");
+    assert_eq!(document["entitlement"]["key"], "exchange-admin");
+    assert_eq!(document["entitlement"]["target"]["role"], story::EXCHANGE_ADMINISTRATOR);
+    assert_eq!(document["requested_duration"], "PT4H");
+    assert_eq!(document["decision"]["duration"], "PT4H");
+    assert_eq!(document["decision"]["bound_by"], "requested");
+    assert_eq!(document["decision"]["reasons"].as_array().map(Vec::len), Some(0));
+    assert_eq!(document["approval"]["approvers"][0]["id"], story::OMAR_ACCOUNT);
+    assert_eq!(document["approval"]["approvers"][0]["name"], "Omar Haddad");
+    assert_eq!(document["ticket"]["number"], "ITSEC-482");
+    assert_eq!(document["ticket"]["id"], ticket);
+    assert!(document["ticket"]["snapshot"].is_object());
+    assert_eq!(document["ticket"]["snapshot_digest"], document["decision"]["snapshot_digest"]);
+    assert_eq!(document["assignment"]["starts_at"], start.to_string());
+    assert_eq!(document["assignment"]["ends_at"], end.to_string());
+    assert!(document["assignment"]["confirmed_at"].is_string());
+    assert!(document["end"]["confirmed_at"].is_string());
+    assert_eq!(document["end"]["lag_seconds"], 120);
+    assert_eq!(document["attempts"].as_array().map(Vec::len), Some(1));
+    assert_eq!(document["attempts"][0]["outcome"], "accepted");
+    assert!(document["attempts"][0]["graph_request_id"].is_string());
+    let events: Vec<_> = document["timeline"].as_array().expect("a timeline").iter().map(|e| &e["event"]).collect();
+    assert_eq!(events[0], "received");
+    assert_eq!(events.last().expect("an event"), &"ended");
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn the_digest_is_that_of_the_snapshot_shown() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    let document = it.until(&id, "ended").await;
+    let text = document["ticket"]["snapshot"].to_string();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    assert_eq!(document["ticket"]["snapshot_digest"], format!("sha256:{}", hex::encode(digest)));
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_longer_wish_is_cut_to_the_entitlement_and_said_so_on_the_ticket() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft { duration: "PT12H".into(), ..IssueDraft::default() });
+    let id = it.taken_in(&ticket).await;
+    let document = it.until(&id, "active").await;
+    assert_eq!(document["decision"]["duration"], "PT8H");
+    assert_eq!(document["decision"]["bound_by"], "entitlement");
+    assert_eq!(it.creates()[0].duration.as_deref(), Some("PT8H"));
+    it.until(&id, "ended").await;
+    it.work().await;
+    assert!(it.notes(&ticket)[0].contains("cut from PT12H"), "{:?}", it.notes(&ticket));
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn protected_roles_need_two_approvers_known_to_entra() {
+    let it = It::begins().await;
+    let draft = || IssueDraft { entitlement: "global-admin".into(), duration: "PT1H".into(), ..IssueDraft::default() };
+    let one = it.approved(draft());
+    let refused = it.taken_in(&one).await;
+    let refused = it.until(&refused, "rejected").await;
+    assert_eq!(refused["decision"]["reasons"][0]["code"], "too-few-approvers");
+
+    let two = it.approved_by(draft(), &[story::OMAR_ACCOUNT, story::LENA_ACCOUNT]);
+    let granted = it.taken_in(&two).await;
+    let granted = it.until(&granted, "active").await;
+    assert_eq!(granted["approval"]["approvers"].as_array().map(Vec::len), Some(2));
+    it.until(granted["id"].as_str().expect("an id"), "ended").await;
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_second_request_for_the_same_assignment_waits_for_the_first() {
+    let it = It::begins().await;
+    let first = it.approved(IssueDraft { duration: "PT1H".into(), ..IssueDraft::default() });
+    let first = it.taken_in(&first).await;
+    it.until(&first, "active").await;
+    let second = it.approved(IssueDraft { duration: "PT30M".into(), ..IssueDraft::default() });
+    let second = it.taken_in(&second).await;
+    let held = it.until(&second, "held").await;
+    assert_eq!(held["hold"]["reason"], "held-by-another-request");
+    it.until(&first, "ended").await;
+    it.until(&second, "active").await;
+    it.until(&second, "ended").await;
+    assert_eq!(it.creates().len(), 2);
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_certificate_signs_stint_in_as_well_as_a_secret() {
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
+    let certificate = rcgen::CertificateParams::new(vec![]).expect("parameters").self_signed(&key).expect("a certificate");
+    let files = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| files.path().join(name).display().to_string();
+    std::fs::write(path("certificate.pem"), certificate.pem()).expect("a file");
+    std::fs::write(path("key.pem"), key.serialize_pem()).expect("a file");
+    let credential = format!(
+        "{{ kind = \"certificate\", certificate_file = {:?}, private_key_file = {:?} }}",
+        path("certificate.pem"),
+        path("key.pem")
+    );
+    let it = It::with(|setup| {
+        setup.overrides.push(("STINT__TENANTS__CONTOSO__CREDENTIAL".into(), credential));
+    })
+    .await;
+    it.world.sandbox.entra.register_app(story::TENANT, story::CLIENT_ID, None, Some(&certificate.pem()));
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "active").await;
+    it.pass(minutes(10)).await;
+    it.until(&id, "ended").await;
+    it.ends().await;
+}

@@ -1,0 +1,282 @@
+//! The world each story plays in, and what must hold when it ends.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use sqlx::{Connection as _, PgConnection, Row as _};
+use stint::{
+    app::{Only, Surroundings},
+    demo::world::{Setup, World},
+    outbound::{self, Body, Call, Credential, Wire},
+    sandbox::{
+        Postgres, PostgresOptions,
+        graph::Entry,
+        jira::{IssueDraft, Webhook, WebhookKind},
+        story,
+    },
+};
+
+static CLUSTER: OnceLock<Postgres> = OnceLock::new();
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// One story's world.
+pub struct It {
+    pub world: World,
+    pub database_url: String,
+    wire: Wire,
+}
+
+/// An answer of stint.
+#[derive(Debug)]
+pub struct Seen {
+    pub status: u16,
+    pub body: Value,
+}
+
+/// The test run's private Postgres; its guard stops it when the run is over, however that ends.
+pub fn cluster() -> &'static Postgres {
+    CLUSTER.get_or_init(|| {
+        let guard = Some(PathBuf::from(env!("CARGO_BIN_EXE_stint")));
+        Postgres::start_with(PostgresOptions { guard, ..PostgresOptions::default() }).expect("a private Postgres")
+    })
+}
+
+/// A database that no other test uses.
+pub async fn database() -> String {
+    let cluster = tokio::task::spawn_blocking(cluster).await.expect("a cluster");
+    let name = format!("story_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    cluster.create_database(&name).await.expect("a database");
+    cluster.url(&name)
+}
+
+/// The moment every story begins.
+pub fn morning() -> Timestamp {
+    "2026-11-03T08:12:40Z".parse().expect("a moment")
+}
+
+/// So many seconds.
+pub fn seconds(count: i64) -> SignedDuration {
+    SignedDuration::from_secs(count)
+}
+
+/// So many minutes.
+pub fn minutes(count: i64) -> SignedDuration {
+    SignedDuration::from_mins(count)
+}
+
+impl It {
+    /// The usual world.
+    pub async fn begins() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A world set up otherwise. Its worker does nothing by itself: the story says when it works.
+    pub async fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let database_url = database().await;
+        let mut setup = Setup::new(database_url.clone(), morning());
+        setup.only = Only::Http;
+        setup.surroundings = Surroundings {
+            outbound: outbound::Limits { connect: Duration::from_secs(2), total: Duration::from_secs(3) },
+            ..Surroundings::default()
+        };
+        change(&mut setup);
+        let world = World::start(setup).await.expect("a world");
+        let wire = Wire::new(outbound::Limits::default()).expect("a client");
+        Self { world, database_url, wire }
+    }
+
+    /// A ticket that Nina filed and Omar approved.
+    pub fn approved(&self, draft: IssueDraft) -> String {
+        self.approved_by(draft, &[story::OMAR_ACCOUNT])
+    }
+
+    /// A ticket that these people approved.
+    pub fn approved_by(&self, draft: IssueDraft, approvers: &[&str]) -> String {
+        let jira = &self.world.sandbox.jira;
+        let ticket = jira.create_issue(draft);
+        jira.request_approvals(&ticket.id, approvers, approvers.len());
+        self.world.clock.advance(minutes(18));
+        for approver in approvers {
+            jira.approve(&ticket.id, approver);
+        }
+        ticket.id
+    }
+
+    /// Posts Jira's webhook about the ticket's last change.
+    pub async fn deliver(&self, ticket: &str) -> Seen {
+        self.post(&self.world.webhook(ticket, WebhookKind::Updated)).await
+    }
+
+    /// Posts a webhook.
+    pub async fn post(&self, webhook: &Webhook) -> Seen {
+        let (status, body, _) = webhook.deliver(&self.world.webhook_url()).await.expect("an answer");
+        Seen { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    }
+
+    /// Posts the webhook and gives the request's id.
+    pub async fn taken_in(&self, ticket: &str) -> String {
+        let seen = self.deliver(ticket).await;
+        assert_eq!(seen.status, 202, "{}", seen.body);
+        seen.body["request_id"].as_str().expect("a request id").to_owned()
+    }
+
+    /// Lets the worker do all that is due at this moment.
+    pub async fn work(&self) {
+        self.world.service.worker.run_until_idle().await.expect("a working database");
+    }
+
+    /// Lets time pass, doing each step when it falls due.
+    pub async fn pass(&self, time: SignedDuration) {
+        let until = self.world.clock.now() + time;
+        self.work().await;
+        while let Some(next) = self.next_due().await.filter(|next| *next <= until) {
+            self.world.clock.set(next.max(self.world.clock.now()));
+            self.work().await;
+        }
+        self.world.clock.set(until);
+    }
+
+    /// Lets time pass until the request stands there; panics when it never comes to.
+    pub async fn until(&self, id: &str, status: &str) -> Value {
+        self.until_true(id, &format!("is {status}"), |document| document["status"] == status).await
+    }
+
+    /// Lets time pass until the request's document is so.
+    pub async fn until_true(&self, id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..300 {
+            self.work().await;
+            let document = self.document(id).await;
+            if is_so(&document) {
+                return document;
+            }
+            let next = self.next_due().await;
+            let next = next.unwrap_or_else(|| panic!("{id} never {what}: {document:#}"));
+            self.world.clock.set(next.max(self.world.clock.now()));
+        }
+        panic!("{id} does not come to an end: {:#}", self.document(id).await);
+    }
+
+    async fn next_due(&self) -> Option<Timestamp> {
+        self.world.service.store.next_due().await.expect("a working database")
+    }
+
+    /// The request as an auditor reads it.
+    pub async fn document(&self, id: &str) -> Value {
+        let seen = self.get(&format!("/v1/requests/{id}"), &self.auditor()).await;
+        assert_eq!(seen.status, 200, "{}", seen.body);
+        seen.body
+    }
+
+    /// An auditor's token.
+    pub fn auditor(&self) -> String {
+        self.world.token(story::LENA_ID, "Lena Vogt", &["Stint.Auditor"])
+    }
+
+    /// Reads a public route; a query may follow a question mark.
+    pub async fn get(&self, path: &str, token: &str) -> Seen {
+        self.fetch(&self.world.running.url, path, &Credential::Bearer(token.to_owned().into())).await
+    }
+
+    /// Reads any route of any listener.
+    pub async fn fetch(&self, base: &str, path: &str, credential: &Credential) -> Seen {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let call = Call { method: http::Method::GET, path: path.into(), query, headers: vec![], body: Body::Empty };
+        let answer = self.wire.send(&base.parse().expect("a url"), &call, credential).await.expect("an answer");
+        let body = answer.json().unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&answer.body).into()));
+        Seen { status: answer.status.as_u16(), body }
+    }
+
+    /// Every create that Entra carried out.
+    pub fn creates(&self) -> Vec<Entry> {
+        let created = |entry: &Entry| entry.committed && entry.action.eq_ignore_ascii_case("adminAssign");
+        self.world.sandbox.graph.ledger().into_iter().filter(created).collect()
+    }
+
+    /// Every removal that Entra carried out.
+    pub fn removals(&self) -> Vec<Entry> {
+        let removed = |entry: &Entry| entry.committed && entry.action.eq_ignore_ascii_case("adminRemove");
+        self.world.sandbox.graph.ledger().into_iter().filter(removed).collect()
+    }
+
+    /// The ticket's notes, as people see them.
+    pub fn notes(&self, ticket: &str) -> Vec<String> {
+        self.world.sandbox.jira.comments(ticket).into_iter().map(|comment| comment.text).collect()
+    }
+
+    /// A connection for checks past stint.
+    pub async fn sql(&self) -> PgConnection {
+        PgConnection::connect(&self.database_url).await.expect("a database connection")
+    }
+
+    /// What must hold at the end of every story: nothing is left to do, the books agree, and the log is whole.
+    pub async fn ends(self) {
+        self.work().await;
+        assert_eq!(self.next_due().await, None, "work is left over");
+        self.books_agree();
+        let mut sql = self.sql().await;
+        one_event_per_move(&mut sql).await;
+        no_secret_is_stored(&mut sql).await;
+        self.world.running.stop().await;
+        self.world.service.store.close().await;
+    }
+
+    /// No request has two creates, none outlives what it asked for, and nothing foreign was touched.
+    fn books_agree(&self) {
+        let mut markers: Vec<_> = self.creates().into_iter().filter_map(|entry| entry.justification).collect();
+        let all = markers.len();
+        markers.sort();
+        markers.dedup();
+        assert_eq!(markers.len(), all, "an approval created two assignments");
+        assert!(self.removals().iter().all(|entry| !entry.removed_foreign), "a foreign assignment was removed");
+        let active = self.world.sandbox.graph.active_grants(story::TENANT);
+        assert!(active.iter().all(|grant| grant.foreign), "an assignment outlived its request: {active:?}");
+    }
+}
+
+/// Each request's events chain from state to state without gap or double, and end where the row stands.
+async fn one_event_per_move(sql: &mut PgConnection) {
+    let events = sqlx::query(
+        "select e.request_id::text, e.state_from, e.state_to, r.state from audit_events e \
+         join requests r on r.id = e.request_id where e.state_to is not null order by e.request_id, e.id",
+    );
+    let mut at: Option<(String, String, String)> = None;
+    for row in events.fetch_all(sql).await.expect("the audit log") {
+        let (id, from, to, state): (String, Option<String>, String, String) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
+        if let Some((before, stood, last)) = &at {
+            if *before == id {
+                assert_eq!(from.as_deref(), Some(stood.as_str()), "request {id}: a move is missing or doubled");
+            } else {
+                assert_eq!((stood, &from), (last, &None), "request {before} ends elsewhere than its row");
+            }
+        }
+        at = Some((id, to, state));
+    }
+    if let Some((id, stood, last)) = at {
+        assert_eq!(stood, last, "request {id} ends elsewhere than its row");
+    }
+}
+
+/// The secrets this world uses are in no row of any table.
+async fn no_secret_is_stored(sql: &mut PgConnection) {
+    for secret in [story::CLIENT_SECRET, story::JIRA_TOKEN, story::WEBHOOK_SECRET] {
+        for table in ["requests", "deliveries", "attempts", "notes", "findings", "audit_events"] {
+            let text = format!("select count(*) from {table} t where t::text like '%' || $1 || '%'");
+            let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
+                .bind(secret)
+                .fetch_one(&mut *sql)
+                .await
+                .expect("a count");
+            assert_eq!(count, 0, "a secret is stored in {table}");
+        }
+    }
+}
