@@ -1,3 +1,233 @@
-//! Ticket systems.
+//! Ticket systems: who says that a ticket was approved, and who shows the ticket when asked.
+//!
+//! A delivery is proved by `signature`, which alone makes a [`VerifiedBody`]. A [`TicketSystem`] then says which ticket
+//! it hints at; nothing else in it is believed. The ticket itself is read back by its immutable id, and stint's notes are
+//! written on it, through `client`, the folder's one sender. [`Connection`] ties the three together for one configured
+//! instance, and is all that others see.
+//!
+//! Vendor files are pure: bytes in, domain types out; domain types in, calls out. Where several calls are needed the
+//! file is handed all answers so far and says what comes next. A new ticket system is one file and one line in
+//! [`system`].
+//!
+//! Promised here: an answer that cannot be read is an error, never an absence or an approval; a note is sent at most
+//! once for each try; no credential leaves for anywhere but the configured base URL. Left out: waiting and trying again,
+//! which the engine does by the request's own row.
 
+use std::fmt;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::{
+    clock::Clock,
+    domain::{
+        id::TicketId,
+        ticket::{Hint, Reading},
+    },
+    outbound::{Answer, Call, Wire},
+};
+use client::Client;
+use settings::{ConnectionSettings, SystemSettings};
+
+mod client;
+mod error;
+mod jira;
 pub mod settings;
+mod signature;
+
+pub use error::{Retry, TicketError};
+pub use signature::{DeliveryHeaders, Unverified, VerifiedBody, verify};
+
+/// No reading and no note needs more calls than this.
+const MAX_CALLS: usize = 128;
+
+/// The answers to one reading may not be longer than this together.
+const MAX_ANSWERS: usize = 32 * 1024 * 1024;
+
+/// The ticket system behind a connection: every kind has its line here.
+#[must_use]
+pub fn system(settings: &ConnectionSettings) -> Box<dyn TicketSystem> {
+    match &settings.system {
+        SystemSettings::Jira(own) => Box::new(jira::Jira::new(settings, own)),
+    }
+}
+
+/// One kind of ticket system: how its deliveries read, how its tickets are read back, how notes are written. Pure.
+///
+/// The methods with `so_far` are given the answers to all calls they asked for, in order, and say the next call or the
+/// result. They see answers of success, of 404 and of 413; every other one has become a [`TicketError`] before.
+pub trait TicketSystem: fmt::Debug + Send + Sync {
+    /// What a repeat of this delivery carries too, within its connection (`contracts/tickets.md` H1.5).
+    fn delivery_key(&self, body: &VerifiedBody) -> String;
+
+    /// What a delivery says.
+    ///
+    /// # Errors
+    /// [`NotHeard`] when it names no ticket of this kind of system.
+    fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard>;
+
+    /// Reads a ticket back.
+    ///
+    /// # Errors
+    /// When an answer cannot be read: then nothing is known.
+    fn read(&self, ticket: &TicketId, so_far: &[Answer]) -> Result<Step<Reading>, TicketError>;
+
+    /// Writes a note; if it may be there already, looks for it first.
+    ///
+    /// # Errors
+    /// When the note cannot be written, or nobody knows whether it was.
+    fn write_note(&self, note: &Note, maybe_written: bool, so_far: &[Answer]) -> Result<Step<()>, TicketError>;
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step<T> {
+    /// Send this call and come back with its answer.
+    Send(Call),
+    /// The result.
+    Done(T),
+}
+
+/// What a genuine delivery says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Look at this ticket.
+    Hint(Hint),
+    /// Nothing for stint, and why.
+    Ignored(String),
+}
+
+/// Why a genuine delivery says nothing that this kind of system could have meant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotHeard {
+    /// Not the JSON object that every delivery is.
+    #[error("{0}")]
+    Malformed(String),
+    /// It names no ticket, or something that is no ticket number of this kind of system.
+    #[error("{0}")]
+    NotATicket(String),
+}
+
+/// What stint writes on a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The ticket's immutable id.
+    pub ticket: TicketId,
+    /// `<request id>:<step>`; every note has its own.
+    pub key: String,
+    /// What it says, in plain text; lines become paragraphs.
+    pub text: String,
+    /// Whether it is hidden from customers.
+    pub internal: bool,
+}
+
+impl Note {
+    /// The text by which this note is found again.
+    #[must_use]
+    pub fn marker(&self) -> String {
+        format!("[stint:{}]", self.key)
+    }
+
+    /// The text as written: it ends with the marker.
+    #[must_use]
+    pub fn marked_text(&self) -> String {
+        let marker = self.marker();
+        let text = self.text.trim_end();
+        let text = text.strip_suffix(&marker).unwrap_or(text).trim_end();
+        format!("{text} {marker}").trim_start().to_owned()
+    }
+}
+
+/// One configured ticket-system instance, ready to be heard, read and written to.
+#[derive(Debug)]
+pub struct Connection {
+    settings: ConnectionSettings,
+    system: Box<dyn TicketSystem>,
+    client: Client,
+}
+
+impl Connection {
+    /// Sets out to serve this connection; calls nobody yet.
+    #[must_use]
+    pub fn new(settings: ConnectionSettings, wire: Wire, clock: Clock) -> Self {
+        let system = system(&settings);
+        let client = Client::new(&settings, wire, clock);
+        Self { settings, system, client }
+    }
+
+    /// What it was made from.
+    #[must_use]
+    pub fn settings(&self) -> &ConnectionSettings {
+        &self.settings
+    }
+
+    /// Proves that a delivery comes from this connection's ticket system.
+    ///
+    /// # Errors
+    /// [`Unverified`] when it does not.
+    pub fn verify(&self, headers: &HeaderMap, body: Bytes) -> Result<VerifiedBody, Unverified> {
+        verify(&self.settings.webhook, headers, body)
+    }
+
+    /// What a repeat of this delivery carries too.
+    #[must_use]
+    pub fn delivery_key(&self, body: &VerifiedBody) -> String {
+        self.system.delivery_key(body)
+    }
+
+    /// What a delivery says.
+    ///
+    /// # Errors
+    /// [`NotHeard`] when it names no ticket of this kind of system.
+    pub fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard> {
+        self.system.hear(body)
+    }
+
+    /// Reads a ticket back by its immutable id.
+    ///
+    /// # Errors
+    /// When it cannot be read whole: then nothing is known.
+    pub async fn read(&self, ticket: &TicketId) -> Result<Reading, TicketError> {
+        self.walk(|so_far| self.system.read(ticket, so_far)).await
+    }
+
+    /// Writes a note. With `maybe_written` the ticket is searched for it first, because an earlier try may have
+    /// succeeded without an answer.
+    ///
+    /// # Errors
+    /// When it is not written, or nobody knows whether it is.
+    pub async fn write_note(&self, note: &Note, maybe_written: bool) -> Result<(), TicketError> {
+        self.walk(|so_far| self.system.write_note(note, maybe_written, so_far)).await
+    }
+
+    /// Sends call after call until the vendor file has its result.
+    async fn walk<T>(&self, next: impl Fn(&[Answer]) -> Result<Step<T>, TicketError>) -> Result<T, TicketError> {
+        let mut answers = Vec::new();
+        let mut length = 0;
+        while answers.len() < MAX_CALLS && length <= MAX_ANSWERS {
+            match next(&answers)? {
+                Step::Done(result) => return Ok(result),
+                Step::Send(call) => answers.push(self.client.send(&call).await?),
+            }
+            length += answers.last().map_or(0, |answer| answer.body.len());
+        }
+        Err(TicketError::bad("more answers than any ticket needs"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(text: &str) -> Note {
+        Note { ticket: TicketId::new("10482"), key: "r1:granted".into(), text: text.into(), internal: true }
+    }
+
+    #[test]
+    fn the_text_of_a_note_ends_with_its_marker_exactly_once() {
+        assert_eq!(note("Granted.").marked_text(), "Granted. [stint:r1:granted]");
+        assert_eq!(note("Granted. [stint:r1:granted]\n").marked_text(), "Granted. [stint:r1:granted]");
+        assert_eq!(note("").marked_text(), "[stint:r1:granted]");
+        assert_eq!(note("[stint:r1:ended]").marked_text(), "[stint:r1:ended] [stint:r1:granted]");
+    }
+}

@@ -1,0 +1,142 @@
+//! The folder's one sender: base URL, credential and the line in the log, for every call.
+//!
+//! A call is sent once. What comes back is sorted here (`contracts/tickets.md` H8): an answer of success, or one whose
+//! meaning only the vendor file knows (404: no such thing; 413: full), goes back to it; everything else is a
+//! [`TicketError`]. For a call that changes something, whatever is not definite is an unknown outcome.
+
+use std::time::Duration as Elapsed;
+
+use http::{Method, StatusCode, header};
+use jiff::Timestamp;
+use serde_json::Value;
+use url::Url;
+
+use super::{error::TicketError, settings::ConnectionSettings};
+use crate::{
+    clock::Clock,
+    domain::{duration::Duration, id::ConnectionName},
+    outbound::{Answer, Call, Credential, Fault, Wire},
+};
+
+/// No ticket system is believed that it wants to be left alone for longer.
+const MAX_WAIT: Duration = Duration::hours(1);
+
+/// Longer messages are cut: they are kept for people to read.
+const MAX_DETAIL: usize = 300;
+
+/// One connection's way to its ticket system.
+#[derive(Debug)]
+pub(super) struct Client {
+    connection: ConnectionName,
+    base: Url,
+    credential: Credential,
+    wire: Wire,
+    clock: Clock,
+}
+
+impl Client {
+    pub(super) fn new(settings: &ConnectionSettings, wire: Wire, clock: Clock) -> Self {
+        Self {
+            connection: settings.name.clone(),
+            base: settings.base_url.clone(),
+            credential: settings.auth.clone(),
+            wire,
+            clock,
+        }
+    }
+
+    /// Sends the call once.
+    pub(super) async fn send(&self, call: &Call) -> Result<Answer, TicketError> {
+        let started = self.clock.monotonic();
+        let outcome = self.wire.send(&self.base, call, &self.credential).await;
+        self.log(call, self.clock.monotonic().saturating_sub(started), &outcome);
+        sort(call, outcome, self.clock.now())
+    }
+
+    /// One line for each call; neither headers, query values nor bodies.
+    fn log(&self, call: &Call, elapsed: Elapsed, outcome: &Result<Answer, Fault>) {
+        let (status, fault) = match outcome {
+            Ok(answer) => (Some(answer.status.as_u16()), None),
+            Err(fault) => (None, Some(fault.to_string())),
+        };
+        tracing::info!(
+            connection = %self.connection,
+            method = %call.method,
+            path = call.path,
+            status,
+            fault,
+            elapsed_ms = elapsed.as_millis(),
+            "called the ticket system"
+        );
+    }
+}
+
+/// What came of a call.
+fn sort(call: &Call, outcome: Result<Answer, Fault>, now: Timestamp) -> Result<Answer, TicketError> {
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(Fault::NotSent(reason)) => return Err(TicketError::Unavailable { reason, after: None }),
+        Err(Fault::AnswerLost(reason)) => return Err(unclear(call, reason, None)),
+    };
+    let after = answer.retry_after(now).map(|after| after.min(MAX_WAIT));
+    let status = answer.status;
+    match status {
+        StatusCode::NOT_FOUND if answer.json().is_err() => Err(TicketError::bad("404 that is no JSON")),
+        StatusCode::NOT_FOUND => Ok(answer),
+        StatusCode::PAYLOAD_TOO_LARGE if changes_something(call) => Ok(answer),
+        _ if status.is_success() && is_page(&answer) => Err(unclear(call, format!("a page with {status}"), after)),
+        _ if status.is_success() => Ok(answer),
+        StatusCode::UNAUTHORIZED => Err(TicketError::Credential),
+        StatusCode::FORBIDDEN => Err(TicketError::NotPermitted { detail: detail(&answer) }),
+        StatusCode::TOO_MANY_REQUESTS => Err(TicketError::Throttled { after }),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => Err(unclear(call, status.to_string(), after)),
+        _ if status.is_server_error() => Err(unclear(call, status.to_string(), after)),
+        _ if status.is_client_error() => {
+            Err(TicketError::CallRefused { status: status.as_u16(), detail: detail(&answer) })
+        }
+        _ => Err(TicketError::bad(status.to_string())),
+    }
+}
+
+/// No definite answer: a read has failed, a write may have been carried out.
+fn unclear(call: &Call, reason: String, after: Option<Duration>) -> TicketError {
+    if changes_something(call) {
+        TicketError::OutcomeUnknown { reason, after }
+    } else {
+        TicketError::Unavailable { reason, after }
+    }
+}
+
+fn changes_something(call: &Call) -> bool {
+    call.method != Method::GET
+}
+
+/// Proxies and sign-in pages answer HTML, some with status 200.
+fn is_page(answer: &Answer) -> bool {
+    let kind = answer.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.to_ascii_lowercase().contains("html") || answer.body.trim_ascii_start().starts_with(b"<")
+}
+
+/// What the answer says, on one line: every text of its JSON, since the first is not always the true one
+/// (`contracts/tickets.md` A7).
+fn detail(answer: &Answer) -> String {
+    let mut texts = Vec::new();
+    if let Ok(body) = answer.json() {
+        collect(None, &body, &mut texts);
+    }
+    let text = if texts.is_empty() { answer.status.to_string() } else { texts.join("; ") };
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DETAIL).collect()
+}
+
+fn collect(name: Option<&str>, value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) => texts.push(name.map_or_else(|| text.clone(), |name| format!("{name}: {text}"))),
+        Value::Array(items) => items.iter().for_each(|item| collect(None, item, texts)),
+        Value::Object(members) => members.iter().for_each(|(name, member)| collect(Some(name), member, texts)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

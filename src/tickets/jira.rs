@@ -1,0 +1,114 @@
+//! Jira Cloud, with or without Jira Service Management (`contracts/tickets.md` A).
+//!
+//! `hint` reads deliveries, `read` reads issues back, page by page with `list`, `note` writes comments; `shape` holds what they share of Jira's
+//! formats. An issue is bound by its `id`; its key is for people, since Jira answers for a moved issue's old key too.
+
+use http::Method;
+use regex::Regex;
+use url::Url;
+
+use super::{
+    Heard, NotHeard, Note, Step, TicketError, TicketSystem, VerifiedBody,
+    settings::{ConnectionSettings, FieldNames, JiraSettings},
+};
+use crate::{
+    domain::{id::TicketId, ticket::Reading},
+    outbound::{Answer, Body, Call, segment},
+};
+
+mod hint;
+mod list;
+mod note;
+mod read;
+mod shape;
+
+#[cfg(test)]
+mod fixtures;
+
+/// One Jira site, as a connection is configured for it.
+#[derive(Debug)]
+pub(super) struct Jira {
+    /// Where people open issues; `None` behind the API gateway, whose address is no site.
+    site: Option<String>,
+    pattern: Regex,
+    fields: FieldNames,
+    own: JiraSettings,
+}
+
+impl Jira {
+    pub(super) fn new(settings: &ConnectionSettings, own: &JiraSettings) -> Self {
+        Self {
+            site: site(&settings.base_url),
+            pattern: settings.ticket_pattern.clone(),
+            fields: settings.fields.clone(),
+            own: own.clone(),
+        }
+    }
+
+    /// Whether stint may act on issues with this key.
+    fn is_ours(&self, key: &str) -> bool {
+        let project = shape::project_of(key);
+        project.is_some_and(|project| self.own.projects.iter().any(|ours| ours == project))
+            && self.pattern.is_match(key)
+    }
+
+    fn is_approved(&self, status: &str) -> bool {
+        self.own.approved_statuses.iter().any(|approved| approved == status)
+    }
+}
+
+impl TicketSystem for Jira {
+    fn delivery_key(&self, body: &VerifiedBody) -> String {
+        match &body.headers().identifier {
+            Some(identifier) => format!("id:{identifier}"),
+            None => format!("sha256:{}", body.sha256()),
+        }
+    }
+
+    fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard> {
+        hint::hear(self, body)
+    }
+
+    fn read(&self, ticket: &TicketId, so_far: &[Answer]) -> Result<Step<Reading>, TicketError> {
+        read::read(self, ticket, so_far)
+    }
+
+    fn write_note(&self, note: &Note, maybe_written: bool, so_far: &[Answer]) -> Result<Step<()>, TicketError> {
+        note::write(note, maybe_written, so_far)
+    }
+}
+
+/// Scoped tokens work only at the gateway, `api.atlassian.com/ex/jira/{cloudId}` (`contracts/tickets.md` A7).
+fn site(base: &Url) -> Option<String> {
+    let gateway = base.host_str() == Some("api.atlassian.com") || base.path().starts_with("/ex/jira/");
+    (!gateway).then(|| base.origin().ascii_serialization())
+}
+
+fn get(path: String, query: &[(&str, &str)]) -> Call {
+    let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Call { method: Method::GET, path, query, headers: vec![], body: Body::Empty }
+}
+
+fn issue_path(ticket: &TicketId) -> String {
+    format!("/rest/api/3/issue/{}", segment(ticket.as_str()))
+}
+
+/// Who the credential belongs to: told apart by this, a missing issue and a broken credential no longer look alike.
+fn myself() -> Call {
+    get("/rest/api/3/myself".into(), &[])
+}
+
+/// The account that [`myself`] was answered with.
+fn own_account(answer: &Answer) -> Result<String, TicketError> {
+    let body = document(answer)?;
+    Ok(crate::json::text(&body, "/accountId")?.to_owned())
+}
+
+/// The JSON of an answer of success.
+fn document(answer: &Answer) -> Result<serde_json::Value, TicketError> {
+    if answer.status.is_success() {
+        Ok(answer.json()?)
+    } else {
+        Err(TicketError::bad(format!("an unexpected {}", answer.status)))
+    }
+}

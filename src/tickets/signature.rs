@@ -1,0 +1,163 @@
+//! The proof that a delivery comes from its connection's ticket system.
+//!
+//! Everything that reads a delivery takes a [`VerifiedBody`], and only [`verify`] makes one: reading an unproved body
+//! does not compile. The scheme is the connection's, never the delivery's: leaving a header out, or sending another
+//! kind of proof, selects nothing. Every secret of the connection is tried, whichever fits, and comparisons take the
+//! same time whatever they find.
+
+use std::fmt;
+
+use aws_lc_rs::{constant_time, digest, hmac};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::settings::{WebhookScheme, WebhookSettings};
+
+/// Jira's header, without the `-256` that GitHub's has (`contracts/tickets.md` A2, C).
+const HUB_SIGNATURE: &str = "x-hub-signature";
+
+/// Longer headers are not kept.
+const MAX_HEADER: usize = 200;
+
+/// The body of a genuine delivery.
+#[derive(Clone)]
+pub struct VerifiedBody {
+    bytes: Bytes,
+    headers: DeliveryHeaders,
+}
+
+/// What is kept of a delivery's headers; never a credential or a signature.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DeliveryHeaders {
+    /// The sender's own id for the delivery, the same in every repeat. `None` where the sender gives none.
+    pub identifier: Option<String>,
+    /// How often it was sent before; absent the first time.
+    pub retry: Option<String>,
+    /// Jira's `Primary`, or `Secondary` for what may come late.
+    pub flow: Option<String>,
+}
+
+/// Why a delivery is not proved; for the log, not for its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    /// The header that should prove it is not there.
+    #[error("the proof is missing")]
+    Missing,
+    /// The header is there more than once.
+    #[error("the proof is there more than once")]
+    Doubled,
+    /// The header cannot be read.
+    #[error("the proof cannot be read")]
+    Malformed,
+    /// The header names a method that is not accepted.
+    #[error("the proof is of another method")]
+    Method,
+    /// No secret of the connection fits.
+    #[error("the proof fits no secret")]
+    Mismatch,
+}
+
+impl VerifiedBody {
+    /// The raw bytes, as signed.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The headers worth keeping.
+    #[must_use]
+    pub fn headers(&self) -> &DeliveryHeaders {
+        &self.headers
+    }
+
+    /// SHA-256 of the raw bytes, in hex.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex::encode(digest::digest(&digest::SHA256, &self.bytes))
+    }
+}
+
+/// Without the body, which names people.
+impl fmt::Debug for VerifiedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bytes, headers } = self;
+        f.debug_struct("VerifiedBody").field("length", &bytes.len()).field("headers", headers).finish()
+    }
+}
+
+/// Proves a delivery by the connection's scheme (`contracts/tickets.md` H2).
+///
+/// # Errors
+/// [`Unverified`] for anything but exactly one readable header that fits one of the secrets.
+pub fn verify(settings: &WebhookSettings, headers: &HeaderMap, body: Bytes) -> Result<VerifiedBody, Unverified> {
+    match settings.scheme {
+        WebhookScheme::JiraHub => hub(settings, headers, &body)?,
+        WebhookScheme::Bearer => bearer(settings, headers)?,
+    }
+    Ok(VerifiedBody { bytes: body, headers: kept(headers) })
+}
+
+fn hub(settings: &WebhookSettings, headers: &HeaderMap, body: &[u8]) -> Result<(), Unverified> {
+    let given = only(headers, HUB_SIGNATURE)?.to_str().map_err(|_| Unverified::Malformed)?;
+    let (method, digits) = given.split_once('=').ok_or(Unverified::Malformed)?;
+    if method != "sha256" {
+        return Err(Unverified::Method);
+    }
+    let mut tag = [0; digest::SHA256_OUTPUT_LEN];
+    hex::decode_to_slice(digits, &mut tag).map_err(|_| Unverified::Malformed)?;
+    any_secret(settings, |secret| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        hmac::verify(&key, body, &tag).is_ok()
+    })
+}
+
+/// Digests are compared, not the tokens, so that not even a length shows.
+fn bearer(settings: &WebhookSettings, headers: &HeaderMap) -> Result<(), Unverified> {
+    let given = only(headers, header::AUTHORIZATION.as_str())?.as_bytes();
+    let space = given.iter().position(|byte| *byte == b' ').ok_or(Unverified::Malformed)?;
+    let (scheme, token) = given.split_at(space);
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(Unverified::Method);
+    }
+    let token = token.trim_ascii_start();
+    if token.is_empty() {
+        return Err(Unverified::Malformed);
+    }
+    let token = digest::digest(&digest::SHA256, token);
+    any_secret(settings, |secret| {
+        let secret = digest::digest(&digest::SHA256, secret);
+        constant_time::verify_slices_are_equal(secret.as_ref(), token.as_ref()).is_ok()
+    })
+}
+
+/// Whether any secret fits; all are tried, so that the time does not tell which one did.
+fn any_secret(settings: &WebhookSettings, fits: impl Fn(&[u8]) -> bool) -> Result<(), Unverified> {
+    let secrets = settings.secrets.iter().map(|secret| secret.expose_secret().as_bytes());
+    // Anybody can sign with an empty key.
+    let verified = secrets.filter(|secret| !secret.is_empty()).fold(false, |found, secret| found | fits(secret));
+    if verified { Ok(()) } else { Err(Unverified::Mismatch) }
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a HeaderValue, Unverified> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().filter(|value| !value.is_empty()).ok_or(Unverified::Missing)?;
+    if values.next().is_some() { Err(Unverified::Doubled) } else { Ok(first) }
+}
+
+fn kept(headers: &HeaderMap) -> DeliveryHeaders {
+    let text = |name| {
+        let text = only(headers, name).ok()?.to_str().ok()?;
+        (text.len() <= MAX_HEADER).then(|| text.to_owned())
+    };
+    DeliveryHeaders {
+        identifier: text("x-atlassian-webhook-identifier"),
+        retry: text("x-atlassian-webhook-retry"),
+        flow: text("x-atlassian-webhook-flow"),
+    }
+}
+
+#[cfg(test)]
+#[path = "signature_tests.rs"]
+mod tests;
