@@ -14,14 +14,19 @@ use tracing::{info, warn};
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{self, Config},
+    domain::id::{ConnectionName, TenantName},
     engine::{Engine, Pace, Tenant, Worker},
     graph::TenantGraph,
-    http::{self, Api, auth::TokenSettings, auth::Tokens, serve::Limits},
+    http::{
+        self, Api, Wake,
+        auth::{TokenSettings, Tokens},
+        serve::Limits,
+    },
     outbound::{self, Wire},
-    store::{SchemaState, Store, Wakes},
+    store::{SchemaState, Store, StoreError, Wakes},
     telemetry::Metrics,
-    tickets::Connection,
+    tickets::{Connection, settings::ConnectionSettings},
 };
 
 /// Connections each process may hold to the database.
@@ -149,7 +154,7 @@ impl Service {
             public_url: config.server.public_url.clone(),
             limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
             metrics,
-            wake: wake(engine.wake(), Arc::clone(&others)),
+            wake: Wake { here: engine.wake(), elsewhere: Arc::clone(&others) },
         });
         Ok(Self { engine, worker, store, api, others, config })
     }
@@ -205,8 +210,8 @@ impl Running {
     }
 }
 
-fn connections(config: &Config, wire: &Wire, clock: &Clock) -> HashMap<crate::domain::id::ConnectionName, Arc<Connection>> {
-    let connection = |settings: &crate::tickets::settings::ConnectionSettings| {
+fn connections(config: &Config, wire: &Wire, clock: &Clock) -> HashMap<ConnectionName, Arc<Connection>> {
+    let connection = |settings: &ConnectionSettings| {
         let connection = Connection::new(settings.clone(), wire.clone(), clock.clone());
         (settings.name.clone(), Arc::new(connection))
     };
@@ -217,8 +222,8 @@ fn tenants(
     config: &Config,
     wire: &Wire,
     clock: &Clock,
-) -> anyhow::Result<HashMap<crate::domain::id::TenantName, Tenant>> {
-    let tenant = |tenant: &crate::config::Tenant| {
+) -> anyhow::Result<HashMap<TenantName, Tenant>> {
+    let tenant = |tenant: &config::Tenant| {
         let name = tenant.graph.name.clone();
         let graph = TenantGraph::new(tenant.graph.clone(), wire.clone(), clock.clone())
             .with_context(|| format!("tenants.{name}.credential"))?;
@@ -229,14 +234,6 @@ fn tenants(
 
 fn tenant_ids(config: &Config) -> HashMap<String, uuid::Uuid> {
     config.tenants.iter().map(|t| (t.graph.name.to_string(), t.graph.tenant_id)).collect()
-}
-
-/// Wakes the worker here at once, and those elsewhere soon.
-fn wake(here: Arc<Notify>, elsewhere: Arc<Notify>) -> Arc<dyn Fn() + Send + Sync> {
-    Arc::new(move || {
-        here.notify_one();
-        elsewhere.notify_one();
-    })
 }
 
 /// Gathers wakes for a moment and sends them to other replicas as one.
@@ -269,7 +266,7 @@ async fn listen(store: Store, wake: Arc<Notify>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             ended = listening => {
-                let ended: Result<(), crate::store::StoreError> = ended;
+                let ended: Result<(), StoreError> = ended;
                 if let Err(problem) = ended {
                     warn!(%problem, "not listening for other replicas; the timer works on");
                 }

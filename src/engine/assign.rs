@@ -284,7 +284,10 @@ pub(super) fn foreign(of_stint: bool) -> Hold {
     if of_stint {
         Hold::new("held-by-another-request", "another approved request holds the same assignment now")
     } else {
-        Hold::new("foreign-assignment", "the principal holds this already, by somebody else's hand; stint leaves it alone")
+        Hold::new(
+            "foreign-assignment",
+            "the principal holds this already, by somebody else's hand; stint leaves it alone",
+        )
     }
 }
 

@@ -45,13 +45,7 @@ impl Engine {
 }
 
 /// What a sighting makes of the attempt and the request.
-fn judged(
-    request: &Request,
-    decision: &Decision,
-    mut attempt: Attempt,
-    sighting: &Sighting,
-    now: Timestamp,
-) -> Change {
+fn judged(request: &Request, decision: &Decision, mut attempt: Attempt, sighting: &Sighting, now: Timestamp) -> Change {
     let seen = judge(sighting, request.id, &request.attempts);
     let mut change = match seen {
         Seen::InForce { instance, schedule_id, schedule_request_id } => {

@@ -101,11 +101,8 @@ impl Engine {
         let Some((attempt, request)) = self.record(lease, request, AttemptKind::Remove).await? else {
             return Ok(go_on(request, now, now + REMOVE_AGAIN));
         };
-        let order = RemoveOrder {
-            holding: decision.holding(),
-            justification: justification(&request),
-            call_id: attempt.id.0,
-        };
+        let order =
+            RemoveOrder { holding: decision.holding(), justification: justification(&request), call_id: attempt.id.0 };
         let sent = tenant.graph.remove(&order, self.clock.monotonic() + Wait::from_secs(5)).await;
         Ok(removed(&request, attempt, sent, self.clock.now()))
     }
@@ -180,7 +177,10 @@ fn removed(request: &Request, mut attempt: Attempt, sent: Sent, now: Timestamp) 
             (Some(AttemptOutcome::Refused), "TooManyRequests".into(), retry::asked(now, after, request.looks))
         }
         Answer::Refused { code, .. } | Answer::TenantRefused { code, .. } => {
-            let attempt = { attempt.close(AttemptOutcome::Refused, Some(code.clone()), now); attempt };
+            let attempt = {
+                attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
+                attempt
+            };
             return refused(request, attempt, &code, now);
         }
         Answer::NotSent { reason } => (Some(AttemptOutcome::NotSent), reason, retry::next_try(now, request.looks)),

@@ -7,7 +7,6 @@ use tracing::{error, info, warn};
 use super::{Engine, retry};
 use crate::{
     domain::{
-        id::RequestId,
         lifecycle::{Effect, Event, due},
         request::{Hold, Reason, Request, State},
     },
@@ -118,12 +117,7 @@ impl Engine {
 }
 
 /// Holds a request, or keeps it held for the same reason without a further event.
-pub(super) fn hold_until(
-    request: &Request,
-    hold: Hold,
-    now: jiff::Timestamp,
-    due_at: jiff::Timestamp,
-) -> Change {
+pub(super) fn hold_until(request: &Request, hold: Hold, now: jiff::Timestamp, due_at: jiff::Timestamp) -> Change {
     match &request.state {
         State::Held { hold: old, .. } if old.code == hold.code => Change::later(now, due_at),
         _ => Change::to(Event::Hold(hold), now, due_at),

@@ -182,9 +182,8 @@ fn pick_tenant(ticket: &Ticket, connection: &Connection, reading: &Reading) -> R
     if let [only] = tenants.as_slice() {
         return Ok(only.clone());
     }
-    let refuse = |detail: String| {
-        Err(Trouble::NoTenant(Box::new(reading.clone()), Reason::new("tenant-unknown", detail)))
-    };
+    let refuse =
+        |detail: String| Err(Trouble::NoTenant(Box::new(reading.clone()), Reason::new("tenant-unknown", detail)));
     match &ticket.tenant {
         Some(Field::Text(name)) => match tenants.iter().find(|t| t.as_str() == name) {
             Some(tenant) => Ok(tenant.clone()),

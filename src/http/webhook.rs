@@ -18,7 +18,7 @@ use super::{Api, error::Problem, serve::{BodyFault, read_body}};
 use crate::{
     domain::id::ConnectionName,
     store::{Delivery, Meant, Received},
-    tickets::{Connection, Heard, Unheard, VerifiedBody},
+    tickets::{Connection, Heard, NotHeard, VerifiedBody},
 };
 
 /// How long a sender waits before it repeats what could not be stored.
@@ -56,7 +56,11 @@ pub(super) async fn receive(
     let delivery = Delivery {
         connection: name.clone(),
         key: connection.delivery_key(&verified),
-        headers: verified.headers(),
+        headers: serde_json::json!({
+            "identifier": verified.headers().identifier,
+            "retry": verified.headers().retry,
+            "flow": verified.headers().flow,
+        }),
         body: verified.bytes().to_vec(),
         received_at: api.clock.now(),
         meant,
@@ -72,7 +76,7 @@ pub(super) async fn receive(
 async fn read(api: &Api, body: Body) -> Result<bytes::Bytes, Problem> {
     read_body(body, &api.limits).await.map_err(|fault| match fault {
         BodyFault::TooLarge => Problem::too_large(api.limits.body_bytes),
-        BodyFault::TooSlow => Problem::bad_request("the body did not arrive in time"),
+        BodyFault::TooSlow => Problem::timeout("the body did not arrive in time"),
         BodyFault::Broken => Problem::bad_request("the body did not arrive whole"),
     })
 }
@@ -95,8 +99,8 @@ fn understand(connection: &Connection, body: &VerifiedBody) -> Result<Meant, Pro
             Ok(Meant::Look(hint, tenant))
         }
         Ok(Heard::Ignored(why)) => Ok(Meant::Ignored(why)),
-        Err(Unheard::NotATicket(why)) => Ok(Meant::Rejected(why)),
-        Err(Unheard::Malformed(why)) => Err(Problem::bad_request(why)),
+        Err(NotHeard::NotATicket(why)) => Ok(Meant::Rejected(why)),
+        Err(NotHeard::Malformed(why)) => Err(Problem::bad_request(why)),
     }
 }
 
@@ -107,7 +111,7 @@ fn answer(api: &Api, connection: &ConnectionName, received: Received) -> Respons
             api.metrics.delivery(connection.as_str(), outcome);
             info!(%connection, request = %id, outcome, "delivery taken in");
             if !repeat {
-                (api.wake)();
+                api.wake.wake();
             }
             let status_url = format!("{}/v1/requests/{id}", api.public_url.as_str().trim_end_matches('/'));
             let taken = Taken { request_id: id.to_string(), status_url, repeat };

@@ -1,0 +1,128 @@
+//! What others call: ticket systems, auditors, operators. Nothing here can reach Graph, so no web request grants access.
+//!
+//! Every route stands on this page. A caller proves who it is in the handler ([`webhook`] by its connection's scheme,
+//! [`requests`] by an access token), bodies and headers are bounded in size and time ([`serve`]), and every refusal is
+//! a problem document ([`error`]).
+
+pub mod auth;
+pub mod error;
+mod keys;
+mod ops;
+mod record;
+mod requests;
+pub mod serve;
+mod webhook;
+
+use std::{any::Any, collections::HashMap, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{MatchedPath, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use http::{HeaderName, HeaderValue, header};
+use tokio::sync::Notify;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::{Instrument as _, error, info_span};
+use url::Url;
+use uuid::Uuid;
+
+use self::{auth::Tokens, error::Problem, serve::Limits};
+use crate::{
+    clock::Clock, domain::id::ConnectionName, store::Store, telemetry::Metrics, tickets::Connection,
+};
+
+/// What the handlers share.
+pub struct Api {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// Ticket systems by the name in their webhook's path.
+    pub connections: HashMap<ConnectionName, Arc<Connection>>,
+    /// Entra's id of each configured tenant, by its name.
+    pub tenant_ids: HashMap<String, Uuid>,
+    /// Checks callers' access tokens.
+    pub tokens: Tokens,
+    /// Where callers reach the public listener from outside.
+    pub public_url: Url,
+    /// What callers may send, and how slowly.
+    pub limits: Limits,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Called when something became due.
+    pub wake: Wake,
+}
+
+/// Wakes workers: the one in this process at once, those elsewhere soon.
+#[derive(Clone, Debug)]
+pub struct Wake {
+    /// The worker here.
+    pub here: Arc<Notify>,
+    /// Whoever tells the workers elsewhere.
+    pub elsewhere: Arc<Notify>,
+}
+
+impl Wake {
+    fn wake(&self) {
+        self.here.notify_one();
+        self.elsewhere.notify_one();
+    }
+}
+
+/// The public listener's routes.
+pub fn router(api: &Arc<Api>) -> Router {
+    let routes = Router::new()
+        .route("/webhooks/{connection}", post(webhook::receive))
+        .route("/v1/requests", get(requests::list))
+        .route("/v1/requests/{id}", get(requests::show));
+    framed(routes, api)
+}
+
+/// The operators' listener's routes.
+pub fn ops_router(api: &Arc<Api>) -> Router {
+    let routes = Router::new()
+        .route("/livez", get(ops::live))
+        .route("/readyz", get(ops::ready))
+        .route("/metrics", get(ops::metrics));
+    framed(routes, api)
+}
+
+/// What holds for every route.
+fn framed(routes: Router<Arc<Api>>, api: &Arc<Api>) -> Router {
+    routes
+        .fallback(async || Problem::not_found("there is no such route"))
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::clone(api), observe))
+        .with_state(Arc::clone(api))
+}
+
+/// Gives each request an id of our own, counts it, and sets the headers that hold for every answer.
+async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let id = Uuid::now_v7().to_string();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let began = api.clock.monotonic();
+    let span = info_span!("http", id, %method, route);
+    let mut response = next.run(request).instrument(span).await;
+    api.metrics.http(&route, &method, response.status(), api.clock.monotonic().saturating_sub(began));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    response
+}
+
+/// The panic's words stay in the log.
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+    error!(words, "a handler panicked");
+    Problem::internal().into_response()
+}
