@@ -1,3 +1,5 @@
+#![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -117,10 +119,13 @@ fn a_refusal_says_everything_that_jira_says_on_one_line() {
     assert!(error.len() < 400 && !error.contains('\n'), "{error}");
 }
 
+/// A status and a body.
+type Reply = (u16, Vec<u8>);
+
 /// A ticket system that gives these answers in order, and keeps what it was asked.
 #[derive(Clone, Default)]
 struct Desk {
-    answers: Arc<Mutex<VecDeque<(u16, Vec<u8>)>>>,
+    answers: Arc<Mutex<VecDeque<Reply>>>,
     asked: Arc<Mutex<Vec<(String, HeaderMap)>>>,
 }
 

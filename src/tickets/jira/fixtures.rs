@@ -1,5 +1,7 @@
 //! What Jira sends and answers, as the tests need it.
 
+#![expect(clippy::expect_used, clippy::needless_pass_by_value, reason = "a failed expectation is a failed test")]
+
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};

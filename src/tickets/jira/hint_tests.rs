@@ -1,3 +1,10 @@
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unnecessary_wraps,
+    reason = "a failed expectation is a failed test"
+)]
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+#![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 use serde_json::json;
 
 use super::{
@@ -243,8 +245,8 @@ fn the_requester_a_move_and_a_custom_field_without_id_count_as_edits() {
         json!({"field": "Entitlement", "fieldtype": "custom"}),
     ] {
         let changes = json!([change(1, "2026-11-03T10:00:00.000+0100", &item)]);
-        let changed = ticket(JSM, &with_changes(&changes)).fields_changed_at;
-        assert_eq!(changed, Some(time("2026-11-03T09:00:00Z")), "{item}");
+        let at = ticket(JSM, &with_changes(&changes)).fields_changed_at;
+        assert_eq!(at, Some(time("2026-11-03T09:00:00Z")), "{item}");
     }
 }
 
