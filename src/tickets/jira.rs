@@ -23,7 +23,7 @@ mod read;
 mod shape;
 
 #[cfg(test)]
-mod fixtures;
+pub(super) mod fixtures;
 
 /// One Jira site, as a connection is configured for it.
 #[derive(Debug)]

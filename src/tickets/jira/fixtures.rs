@@ -1,1 +1,175 @@
+//! What Jira sends and answers, as the tests need it.
 
+#![expect(clippy::expect_used, clippy::needless_pass_by_value, reason = "a failed expectation is a failed test")]
+
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use regex::Regex;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::{
+    super::settings::{
+        ApprovalMode, ConnectionSettings, FieldNames, JiraSettings, SystemSettings, WebhookScheme, WebhookSettings,
+    },
+    super::{VerifiedBody, verify},
+    Jira,
+};
+use crate::{
+    domain::{
+        duration::Duration,
+        id::{ConnectionName, TenantName},
+    },
+    outbound::{Answer, Credential},
+};
+
+pub(in crate::tickets) const SECRET: &str = "fixture-jira-webhook-secret-one";
+
+macro_rules! fixture {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/jira/", $name, ".json")).as_slice()
+    };
+}
+pub(in crate::tickets) use fixture;
+
+pub(in crate::tickets) fn webhook(scheme: WebhookScheme, secrets: &[&str]) -> WebhookSettings {
+    WebhookSettings { scheme, secrets: secrets.iter().map(|secret| SecretString::from(*secret)).collect() }
+}
+
+pub(in crate::tickets) fn settings(approval: ApprovalMode, base_url: &str) -> ConnectionSettings {
+    ConnectionSettings {
+        name: ConnectionName::new("jira-cloud"),
+        tenants: vec![TenantName::new("contoso")],
+        base_url: base_url.parse().expect("a URL"),
+        auth: Credential::Basic { username: "stint@contoso.example".into(), password: "fixture-api-token".into() },
+        webhook: webhook(WebhookScheme::JiraHub, &[SECRET]),
+        ticket_pattern: Regex::new("^ITSEC-[1-9][0-9]*$").expect("a pattern"),
+        fields: FieldNames {
+            entitlement: "customfield_10051".into(),
+            principal: "customfield_10052".into(),
+            duration: "customfield_10053".into(),
+            tenant: None,
+        },
+        max_approval_age: Duration::hours(24),
+        internal_notes: true,
+        system: SystemSettings::Jira(JiraSettings {
+            projects: vec!["ITSEC".into()],
+            approved_statuses: vec!["10016".into(), "10018".into()],
+            withdrawn_statuses: vec!["10020".into()],
+            approval,
+        }),
+    }
+}
+
+pub(super) fn jira(approval: ApprovalMode) -> Jira {
+    let settings = settings(approval, "https://contoso.atlassian.net");
+    let SystemSettings::Jira(own) = &settings.system;
+    Jira::new(&settings, own)
+}
+
+/// A genuine delivery of this body.
+pub(super) fn delivery(body: &[u8]) -> VerifiedBody {
+    named_delivery(body, "")
+}
+
+/// A genuine delivery with its sender's identifier.
+pub(super) fn named_delivery(body: &[u8], identifier: &str) -> VerifiedBody {
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), body);
+    let mut headers = HeaderMap::new();
+    let pairs = [
+        ("x-hub-signature", format!("sha256={}", hex::encode(signature))),
+        ("x-atlassian-webhook-identifier", identifier.to_owned()),
+    ];
+    for (name, value) in pairs {
+        headers.insert(name, HeaderValue::from_str(&value).expect("a header"));
+    }
+    let settings = webhook(WebhookScheme::JiraHub, &[SECRET]);
+    verify(&settings, &headers, Bytes::copy_from_slice(body)).expect("a genuine delivery")
+}
+
+pub(super) fn parsed(fixture: &[u8]) -> Value {
+    crate::json::parse(fixture).expect("JSON")
+}
+
+pub(super) fn answer(status: u16, body: impl ToString) -> Answer {
+    let status = StatusCode::from_u16(status).expect("a status");
+    Answer { status, headers: HeaderMap::new(), body: body.to_string().into_bytes() }
+}
+
+/// The fixture as an answer of success.
+pub(super) fn ok(fixture: &[u8]) -> Answer {
+    answer(200, parsed(fixture))
+}
+
+/// The document with one member replaced, or added.
+pub(super) fn with(mut document: Value, pointer: &str, value: Value) -> Value {
+    let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+    match document.pointer_mut(parent).expect("a parent") {
+        Value::Array(items) => items[name.parse::<usize>().expect("an index")] = value,
+        parent => parent[name] = value,
+    }
+    document
+}
+
+/// The document without one member.
+pub(super) fn without(mut document: Value, pointer: &str) -> Value {
+    let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+    document.pointer_mut(parent).and_then(Value::as_object_mut).and_then(|o| o.remove(name)).expect("a member");
+    document
+}
+
+/// Every place in a document, as a JSON pointer.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, member)| {
+            found.push(format!("{at}/{name}"));
+            places(member, &format!("{at}/{name}"), found);
+        }),
+        Value::Array(items) => items.iter().enumerate().for_each(|(n, item)| {
+            found.push(format!("{at}/{n}"));
+            places(item, &format!("{at}/{n}"), found);
+        }),
+        _ => {}
+    }
+}
+
+/// Values of every kind, edges of numbers and texts among them.
+fn odd_values() -> Vec<Value> {
+    vec![
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(i64::MIN),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(""),
+        json!("10016"),
+        json!("x".repeat(300)),
+        json!("ITSEC-1"),
+        json!("é\u{202e}"),
+        json!([]),
+        json!([null, 1, "x", {}]),
+        json!({}),
+        json!({"id": [], "finalDecision": {}, "createdDate": {"epochMillis": i64::MAX}}),
+    ]
+}
+
+/// The document with each of its places taken by each odd value in turn.
+pub(super) fn mutants(document: &Value) -> impl Iterator<Item = Value> {
+    let mut found = Vec::new();
+    places(document, "", &mut found);
+    found.into_iter().flat_map(move |place| {
+        odd_values().into_iter().map({
+            let document = document.clone();
+            move |odd| {
+                let mut document = document.clone();
+                if let Some(value) = document.pointer_mut(&place) {
+                    *value = odd;
+                }
+                document
+            }
+        })
+    })
+}

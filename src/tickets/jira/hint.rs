@@ -144,7 +144,7 @@ fn newest_round(jira: &Jira, issue: &Value) -> Option<String> {
 
 /// A name from outside, fit to be recorded.
 fn name(text: &str) -> String {
-    text.chars().filter(|c| c.is_ascii_graphic()).take(MAX_NAME).collect()
+    text.chars().filter(char::is_ascii_graphic).take(MAX_NAME).collect()
 }
 
 #[cfg(test)]

@@ -40,14 +40,12 @@ pub(super) fn project_of(key: &str) -> Option<&str> {
 /// Whether a changelog item is about this field. Cloud names its id; where it does not, the name must do, and a custom
 /// field that is not told apart from others counts as any of them (`contracts/tickets.md` A3).
 pub(super) fn is_about(item: &Value, field: &str) -> bool {
-    match item.get("fieldId").and_then(Value::as_str) {
-        Some(id) => id == field,
-        None => {
-            let named = item.get("field").and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(field));
-            let unnamed = item.get("fieldtype").and_then(Value::as_str) == Some("custom");
-            named || unnamed && field.starts_with("customfield_")
-        }
+    let text = |name| item.get(name).and_then(Value::as_str);
+    if let Some(id) = text("fieldId") {
+        return id == field;
     }
+    let named = text("field").is_some_and(|name| name.eq_ignore_ascii_case(field));
+    named || (text("fieldtype") == Some("custom") && field.starts_with("customfield_"))
 }
 
 /// A moment as Jira writes it, cut to microseconds. Its offset has no colon (`contracts/tickets.md` H7).
@@ -129,6 +127,8 @@ fn trimmed(text: &str) -> Field {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
     use proptest::prelude::*;
     use serde_json::json;
 
