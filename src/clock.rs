@@ -32,9 +32,7 @@ impl Clock {
     /// The machine's own clocks.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System {
-            started: Instant::now(),
-        })
+        Self(Source::System { started: Instant::now() })
     }
 
     /// A clock moved by its holder.
@@ -85,10 +83,7 @@ impl ManualClock {
     #[must_use]
     pub fn at(moment: Timestamp) -> Arc<Self> {
         let started = to_micros(moment);
-        Arc::new(Self {
-            now: watch::Sender::new(started),
-            started,
-        })
+        Arc::new(Self { now: watch::Sender::new(started), started })
     }
 
     /// The moment it shows.
@@ -99,8 +94,7 @@ impl ManualClock {
 
     /// Moves it on, waking whoever waited for a moment passed on the way.
     pub fn advance(&self, by: SignedDuration) {
-        self.now
-            .send_modify(|now| *now = to_micros(now.saturating_add(by).unwrap_or(Timestamp::MAX)));
+        self.now.send_modify(|now| *now = to_micros(now.saturating_add(by).unwrap_or(Timestamp::MAX)));
     }
 
     /// Moves it to this moment, forwards or back.

@@ -34,9 +34,7 @@ pub enum Fault {
 /// [`Fault::Text`] for anything that is not JSON, and for duplicate keys, NUL characters and deep nesting.
 pub fn parse(bytes: &[u8]) -> Result<Value, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }
-        .deserialize(&mut reader)
-        .and_then(|value| reader.end().map(|()| value));
+    let value = Strict { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| Fault::Text(error.to_string()))
 }
 
@@ -45,10 +43,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, Fault> {
 /// # Errors
 /// [`Fault::Member`] when it is not a string.
 pub fn text<'a>(value: &'a Value, path: &str) -> Result<&'a str, Fault> {
-    value
-        .pointer(path)
-        .and_then(Value::as_str)
-        .ok_or_else(|| not(path, "a text"))
+    value.pointer(path).and_then(Value::as_str).ok_or_else(|| not(path, "a text"))
 }
 
 /// The text at this path; `None` when the member is absent or null.
@@ -84,14 +79,7 @@ pub fn object<'a>(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>
 /// A fault that names a member and what it should be.
 #[must_use]
 pub fn not(path: &str, wanted: &'static str) -> Fault {
-    Fault::Member {
-        path: if path.is_empty() {
-            "the text".into()
-        } else {
-            path.into()
-        },
-        wanted,
-    }
+    Fault::Member { path: if path.is_empty() { "the text".into() } else { path.into() }, wanted }
 }
 
 struct Strict {
@@ -146,9 +134,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
-        Number::from_f64(number)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("a number out of range"))
+        Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom("a number out of range"))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
@@ -196,16 +182,7 @@ mod tests {
     #[test]
     fn doubled_keys_nul_depth_and_trailing_text_are_refused() {
         let deep = format!("{}{}", "[".repeat(70), "]".repeat(70));
-        for body in [
-            r#"{"a":1,"a":2}"#,
-            r#"["\u0000"]"#,
-            r#"{"\u0000":1}"#,
-            "{} {}",
-            "",
-            "{",
-            "nul",
-            &deep,
-        ] {
+        for body in [r#"{"a":1,"a":2}"#, r#"["\u0000"]"#, r#"{"\u0000":1}"#, "{} {}", "", "{", "nul", &deep] {
             assert!(matches!(parse(body.as_bytes()), Err(Fault::Text(_))), "{body}");
         }
     }

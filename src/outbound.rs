@@ -90,10 +90,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            total: Duration::from_secs(30),
-        }
+        Self { connect: Duration::from_secs(5), total: Duration::from_secs(30) }
     }
 }
 
@@ -137,9 +134,7 @@ impl Wire {
         }
         request = request.header(header::ACCEPT, "application/json");
         if let Body::Json(document) = &call.body {
-            request = request
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(document.to_string());
+            request = request.header(header::CONTENT_TYPE, "application/json").body(document.to_string());
         }
         collect(request).await
     }
@@ -149,16 +144,9 @@ impl Wire {
     /// # Errors
     /// [`Fault`] as for [`Wire::send`].
     pub async fn post_form(&self, address: Url, pairs: &[(&str, &str)]) -> Result<Answer, Fault> {
-        let form = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(pairs)
-            .finish();
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         let request = self.client.post(address).header(header::ACCEPT, "application/json");
-        collect(
-            request
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form),
-        )
-        .await
+        collect(request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)).await
     }
 }
 
@@ -180,9 +168,7 @@ impl Answer {
         }
         let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
         let seconds = date.duration_since(now).as_secs().max(0);
-        u32::try_from(seconds)
-            .ok()
-            .map(crate::domain::duration::Duration::seconds)
+        u32::try_from(seconds).ok().map(crate::domain::duration::Duration::seconds)
     }
 }
 
@@ -209,28 +195,19 @@ fn address(base: &Url, call: &Call) -> Result<Url, Fault> {
 
 /// OData's `$filter` and friends keep their dollar sign.
 fn query_name(name: &str) -> String {
-    name.strip_prefix('$')
-        .map_or_else(|| segment(name), |rest| format!("${}", segment(rest)))
+    name.strip_prefix('$').map_or_else(|| segment(name), |rest| format!("${}", segment(rest)))
 }
 
 async fn collect(request: reqwest::RequestBuilder) -> Result<Answer, Fault> {
     let mut response = request.send().await.map_err(|error| sort(&error))?;
     let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| Fault::AnswerLost(chain(&error)))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|error| Fault::AnswerLost(chain(&error)))? {
         if body.len() + chunk.len() > MAX_ANSWER {
             return Err(Fault::AnswerLost(format!("longer than {MAX_ANSWER} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer {
-        status: response.status(),
-        headers: response.headers().clone(),
-        body,
-    })
+    Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
 }
 
 fn sort(error: &reqwest::Error) -> Fault {
@@ -243,11 +220,7 @@ fn sort(error: &reqwest::Error) -> Fault {
 
 /// An error with its causes, without the address: it may name people.
 fn chain(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() {
-        "timed out".to_owned()
-    } else {
-        "transport".to_owned()
-    };
+    let mut text = if error.is_timeout() { "timed out".to_owned() } else { "transport".to_owned() };
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
         text.push_str(": ");
@@ -285,10 +258,7 @@ mod tests {
     #[test]
     fn a_path_cannot_leave_the_configured_origin() {
         let base = Url::parse("https://graph.example").expect("url");
-        assert!(matches!(
-            address(&base, &get("@evil.example/", &[])),
-            Err(Fault::NotSent(_))
-        ));
+        assert!(matches!(address(&base, &get("@evil.example/", &[])), Err(Fault::NotSent(_))));
     }
 
     #[test]
@@ -296,11 +266,7 @@ mod tests {
         let now: jiff::Timestamp = "2026-11-03T08:31:00Z".parse().expect("time");
         let wait = |text: &str| {
             let headers = HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().expect("header"))]);
-            let answer = Answer {
-                status: StatusCode::TOO_MANY_REQUESTS,
-                headers,
-                body: vec![],
-            };
+            let answer = Answer { status: StatusCode::TOO_MANY_REQUESTS, headers, body: vec![] };
             answer.retry_after(now).map(crate::domain::duration::Duration::as_secs)
         };
         assert_eq!(wait("7"), Some(7));

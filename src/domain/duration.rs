@@ -75,9 +75,7 @@ impl FromStr for Duration {
     type Err = NotADuration;
 
     fn from_str(text: &str) -> Result<Self, NotADuration> {
-        parse(text).ok_or_else(|| NotADuration {
-            text: text.chars().take(40).collect(),
-        })
+        parse(text).ok_or_else(|| NotADuration { text: text.chars().take(40).collect() })
     }
 }
 
@@ -102,11 +100,7 @@ fn whole_number(digits: &str) -> Option<u32> {
 impl fmt::Display for Duration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PT")?;
-        let parts = [
-            (self.seconds / 3600, 'H'),
-            (self.seconds / 60 % 60, 'M'),
-            (self.seconds % 60, 'S'),
-        ];
+        let parts = [(self.seconds / 3600, 'H'), (self.seconds / 60 % 60, 'M'), (self.seconds % 60, 'S')];
         for (number, unit) in parts.into_iter().filter(|(number, _)| *number > 0) {
             write!(f, "{number}{unit}")?;
         }
