@@ -1,0 +1,330 @@
+//! The file as written: every key optional, every value as its text.
+//!
+//! These structs say which keys exist and what TOML type each has; [`super::schema`] is made from them. What the values
+//! must be is checked afterwards, where all faults can be gathered. Nothing is required here since any key may come from
+//! the environment instead.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+/// A TOML table. A derived struct alone would take an array of its values as well.
+#[derive(Default)]
+pub(super) struct Section<T>(pub(super) T);
+
+/// The whole configuration of stint.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "stint.toml")]
+pub(super) struct File {
+    /// Where stint listens, and how it is reached.
+    pub(super) server: Option<Section<Server>>,
+    /// Where stint keeps what it knows.
+    pub(super) database: Option<Section<Database>>,
+    /// Who may read history through the API.
+    pub(super) api: Option<Section<Api>>,
+    /// The Entra tenants that stint serves, by name.
+    #[serde(default)]
+    pub(super) tenants: BTreeMap<String, Section<Tenant>>,
+    /// The ticket-system instances that may ask, by name; the name stands in the webhook's path.
+    #[serde(default)]
+    pub(super) connections: BTreeMap<String, Section<Connection>>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    /// Address and port of webhooks and API. Default `127.0.0.1:8080`.
+    pub(super) listen: Option<String>,
+    /// Address and port of health and metrics. Default `127.0.0.1:9090`.
+    pub(super) ops_listen: Option<String>,
+    /// The address under which others reach `listen`.
+    #[schemars(extend("format" = "uri"))]
+    pub(super) public_url: Option<String>,
+    /// The longest webhook body, in bytes. Default and maximum 1048576.
+    #[schemars(range(min = 1024, max = 1_048_576))]
+    pub(super) max_body_bytes: Option<u64>,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses or networks such as `10.0.0.0/8`.
+    pub(super) trusted_proxies: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Database {
+    /// `postgres://…`; without a password when it stands in the file.
+    pub(super) url: Option<String>,
+    /// A file that holds the URL.
+    pub(super) url_file: Option<String>,
+    /// The URL that `stint migrate` uses; as `url` when absent.
+    pub(super) migrate_url: Option<String>,
+    /// A file that holds that URL.
+    pub(super) migrate_url_file: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Api {
+    /// The Entra tenant that issues API tokens.
+    #[schemars(extend("format" = "uuid"))]
+    pub(super) tenant_id: Option<String>,
+    /// The `aud` that API tokens must carry.
+    pub(super) audience: Option<String>,
+    /// Origin of the login service. Default `https://login.microsoftonline.com`.
+    #[schemars(extend("format" = "uri"))]
+    pub(super) login_url: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tenant {
+    /// The tenant's id in Entra.
+    #[schemars(extend("format" = "uuid"))]
+    pub(super) tenant_id: Option<String>,
+    /// The Microsoft cloud it lives in; instead of `graph_url` and `login_url`.
+    pub(super) cloud: Option<Cloud>,
+    /// Graph's origin, without a version; together with `login_url`, instead of `cloud`.
+    #[schemars(extend("format" = "uri"))]
+    pub(super) graph_url: Option<String>,
+    /// Origin of the login service; together with `graph_url`, instead of `cloud`.
+    #[schemars(extend("format" = "uri"))]
+    pub(super) login_url: Option<String>,
+    /// The id of stint's application in this tenant.
+    #[schemars(extend("format" = "uuid"))]
+    pub(super) client_id: Option<String>,
+    /// How that application proves itself.
+    pub(super) credential: Option<Section<AppCredential>>,
+    /// A second credential, for removals. Not available in this version.
+    pub(super) remover: Option<Section<AppCredential>>,
+    /// The catalog file.
+    pub(super) catalog: Option<String>,
+    /// The object id of stint's own service principal, to know its own changes in the directory's log.
+    #[schemars(extend("format" = "uuid"))]
+    pub(super) service_principal_id: Option<String>,
+    /// Object ids that never receive anything, such as break-glass accounts.
+    pub(super) never: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Cloud {
+    Global,
+    UsGov,
+    UsDod,
+    China,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AppCredential {
+    /// `certificate` or `secret`; the others are not available in this version.
+    pub(super) kind: Option<CredentialKind>,
+    #[schemars(skip)]
+    pub(super) secret: Option<String>,
+    /// A file that holds the client secret.
+    pub(super) secret_file: Option<String>,
+    /// The certificate, PEM.
+    pub(super) certificate_file: Option<String>,
+    #[schemars(skip)]
+    pub(super) private_key: Option<String>,
+    /// Its RSA private key, PEM.
+    pub(super) private_key_file: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum CredentialKind {
+    Certificate,
+    Secret,
+    WorkloadIdentity,
+    ManagedIdentity,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Connection {
+    /// `jira`; the others are not available in this version.
+    pub(super) system: Option<System>,
+    /// The tenants it may ask for; with more than one, `fields.tenant` picks.
+    pub(super) tenants: Option<Vec<String>>,
+    /// Where its API is.
+    #[schemars(extend("format" = "uri"))]
+    pub(super) base_url: Option<String>,
+    /// How stint signs in there.
+    pub(super) auth: Option<Section<Auth>>,
+    /// How its webhooks prove themselves.
+    pub(super) webhook: Option<Section<Webhook>>,
+    /// Which ticket numbers are for stint: a regular expression from `^` to `$`.
+    #[schemars(extend("format" = "regex"))]
+    pub(super) ticket_pattern: Option<String>,
+    /// Which of its fields say what is asked for.
+    pub(super) fields: Option<Section<Fields>>,
+    /// Approvals older than this are refused. Default `PT24H`.
+    pub(super) max_approval_age: Option<String>,
+    /// How often missed tickets are looked for. Default `PT5M`.
+    pub(super) poll_interval: Option<String>,
+    /// How far the clock of a signed timestamp may be off. Default `PT5M`.
+    pub(super) tolerance: Option<String>,
+    /// How ticket accounts are matched to Entra users: `email`.
+    pub(super) people: Option<People>,
+    /// Whether notes are hidden from customers. Default true.
+    pub(super) internal_notes: Option<bool>,
+    /// Jira: keys of the projects that may ask.
+    pub(super) projects: Option<Vec<String>>,
+    /// Jira: ids of the statuses that mean approved.
+    pub(super) approved_statuses: Option<Vec<String>>,
+    /// Jira: ids of further statuses that withdraw a ticket.
+    pub(super) withdrawn_statuses: Option<Vec<String>>,
+    /// Jira: what counts as an approval. Default `jsm`.
+    pub(super) approval: Option<Approval>,
+    /// ServiceNow: catalog items that may ask.
+    pub(super) catalog_items: Option<Vec<String>>,
+    /// ServiceNow: types of change that may ask.
+    pub(super) change_types: Option<Vec<String>>,
+    /// ServiceNow: templates whose standard changes may ask.
+    pub(super) standard_templates: Option<Vec<String>>,
+    /// ServiceNow: whether an item without approver rows may be approved.
+    pub(super) allow_without_approver: Option<bool>,
+    /// ServiceNow: whether the rows of an item's request count.
+    pub(super) parent_request_approval: Option<bool>,
+    /// Standard: `http` or `none`.
+    pub(super) read_back: Option<ReadBack>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum System {
+    Jira,
+    Servicenow,
+    Standard,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum People {
+    Email,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Approval {
+    Jsm,
+    StatusTransition,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ReadBack {
+    Http,
+    None,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Auth {
+    /// `basic` or `bearer`; `oauth-client` is not available in this version.
+    pub(super) kind: Option<AuthKind>,
+    /// `basic`: the account.
+    pub(super) username: Option<String>,
+    #[schemars(skip)]
+    pub(super) password: Option<String>,
+    /// `basic`: a file that holds its password or API token.
+    pub(super) password_file: Option<String>,
+    #[schemars(skip)]
+    pub(super) token: Option<String>,
+    /// `bearer`: a file that holds the token.
+    pub(super) token_file: Option<String>,
+    /// `oauth-client`: the client's id.
+    pub(super) client_id: Option<String>,
+    #[schemars(skip)]
+    pub(super) secret: Option<String>,
+    /// `oauth-client`: a file that holds the client's secret.
+    pub(super) secret_file: Option<String>,
+    /// `oauth-client`: where tokens are issued.
+    pub(super) token_url: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum AuthKind {
+    Basic,
+    Bearer,
+    OauthClient,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Webhook {
+    /// `jira-hub` or `bearer`; the others are not available in this version.
+    pub(super) scheme: Option<Scheme>,
+    /// Files that hold one or two secrets of at least 24 bytes, the current one first.
+    #[schemars(length(min = 1, max = 2))]
+    pub(super) secret_files: Option<Vec<String>>,
+    #[schemars(skip)]
+    pub(super) secrets: Option<Vec<String>>,
+    /// `basic`: the account.
+    pub(super) username: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Scheme {
+    JiraHub,
+    Bearer,
+    StandardWebhooks,
+    Basic,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fields {
+    /// Holds a catalog key or an exact title.
+    pub(super) entitlement: Option<String>,
+    /// Holds an object id or a UPN.
+    pub(super) principal: Option<String>,
+    /// Holds an ISO 8601 duration.
+    pub(super) duration: Option<String>,
+    /// Holds a tenant's name, where the connection serves several.
+    pub(super) tenant: Option<String>,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Section<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(TableOnly(PhantomData)).map(Self)
+    }
+}
+
+struct TableOnly<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for TableOnly<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Section<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
