@@ -19,8 +19,8 @@ const LIFE: [&str; 9] = [
     "received",
     "verifying",
     "approved",
-    "assigning",
     "attempt-recorded",
+    "assigning",
     "attempt-closed",
     "active",
     "expired",
@@ -36,22 +36,26 @@ pub async fn play() -> anyhow::Result<()> {
     tell::line("starting a private PostgreSQL and simulators of Entra, Microsoft Graph and Jira …");
     let (_postgres, database_url) = private_postgres().await?;
     let world = World::start(Setup::new(database_url, "2026-11-03T08:12:40Z".parse()?)).await?;
-    let auditor = world.token(story::LENA_ID, "Lena Vogt", &["Stint.Auditor"]);
-
     let ticket = approved_ticket(&world);
     forged_webhook(&world, &ticket).await?;
     let id = genuine_webhook(&world, &ticket).await?;
-    let document = follow(&world, &auditor, &id).await?;
+    tell::chapter("2. Its life, in faster time");
+    let document = follow(&world, &id).await?;
     check_life(&world, &document, &ticket)?;
-    self_approval(&world, &auditor).await?;
+    self_approval(&world).await?;
 
     tell::chapter("What an auditor reads: GET /v1/requests");
-    let history = read(&world.running.url, "/v1/requests", &auditor).await?;
+    let history = read(&world.running.url, "/v1/requests", &auditor(&world)).await?;
     ensure!(history["items"].as_array().is_some_and(|items| items.len() == 2), "the history lacks a request");
     tell::document(&history);
     tell::chapter("Every step was seen.");
     world.running.stop().await;
     Ok(())
+}
+
+/// A fresh token: the story lasts longer than one lives.
+fn auditor(world: &World) -> String {
+    world.token(story::LENA_ID, "Lena Vogt", &["Stint.Auditor"])
 }
 
 fn approved_ticket(world: &World) -> String {
@@ -88,14 +92,13 @@ async fn genuine_webhook(world: &World, ticket: &str) -> anyhow::Result<String> 
 }
 
 /// Tells the timeline as it grows, until the request is over and its notes are written.
-async fn follow(world: &World, token: &str, id: &str) -> anyhow::Result<Value> {
-    tell::chapter("2. Its life, in faster time");
+async fn follow(world: &World, id: &str) -> anyhow::Result<Value> {
     let mut told = 0;
     let mut document = Value::Null;
     let path = format!("/v1/requests/{id}");
     world
         .play(async || {
-            document = read(&world.running.url, &path, token).await?;
+            document = read(&world.running.url, &path, &auditor(world)).await?;
             let timeline = document["timeline"].as_array().map_or(&[][..], Vec::as_slice);
             timeline.iter().skip(told).for_each(tell::entry);
             told = timeline.len();
@@ -135,7 +138,7 @@ fn check_life(world: &World, document: &Value, ticket: &str) -> anyhow::Result<(
     Ok(())
 }
 
-async fn self_approval(world: &World, token: &str) -> anyhow::Result<()> {
+async fn self_approval(world: &World) -> anyhow::Result<()> {
     tell::chapter("4. Somebody approves for herself");
     let ticket = world.sandbox.jira.create_issue(IssueDraft::default());
     world.sandbox.jira.request_approval(&ticket.id, &[story::NINA_ACCOUNT]);
@@ -143,7 +146,7 @@ async fn self_approval(world: &World, token: &str) -> anyhow::Result<()> {
     let (_, body, _) = world.webhook(&ticket.id, WebhookKind::Updated).deliver(&world.webhook_url()).await?;
     let answer: Value = serde_json::from_slice(&body)?;
     let id = answer["request_id"].as_str().context("no request_id in the answer")?;
-    let document = follow(world, token, id).await?;
+    let document = follow(world, id).await?;
     ensure!(document["status"] == "rejected", "a self-approval is {}", document["status"]);
     ensure!(world.sandbox.graph.grants(story::TENANT).len() == 1, "a self-approval was granted");
     tell::proved("refused, with the reason; nothing was sent to Graph");

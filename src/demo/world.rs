@@ -27,7 +27,7 @@ const FILES: [(&str, &str); 2] = [
 const SECRETS: [(&str, &str); 3] = [
     ("sandbox-secrets/entra-client-secret", story::CLIENT_SECRET),
     ("sandbox-secrets/jira-api-token", story::JIRA_TOKEN),
-    ("sandbox-secrets/jira-webhook-secret", story::WEBHOOK_SECRET),
+    ("sandbox-secrets/jira-webhook", story::WEBHOOK_SECRET),
 ];
 
 /// How a world is set up.
