@@ -63,9 +63,7 @@ impl Write for CleanLine {
 /// Escapes C1 controls and the characters that turn or hide text. The formatter has escaped the C0 controls of every
 /// field already, and writes line ends and colours of its own.
 fn clean(line: &str) -> String {
-    let dangerous = |c: char| {
-        matches!(c, '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
+    let dangerous = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let mut cleaned = String::with_capacity(line.len());
     for c in line.chars() {
         if dangerous(c) { cleaned.extend(c.escape_unicode()) } else { cleaned.push(c) }
@@ -114,9 +112,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("stint");
         let deliveries = Family::default();
         let requests = Family::default();
-        let seconds = Family::<Route, Histogram>::new_with_constructor(|| {
-            Histogram::new(exponential_buckets(0.001, 2.5, 12))
-        });
+        let seconds =
+            Family::<Route, Histogram>::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 2.5, 12)));
         let open = Family::default();
         let overdue = Gauge::default();
         registry.register("deliveries", "Webhooks by connection and what became of them", deliveries.clone());

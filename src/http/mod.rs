@@ -30,9 +30,7 @@ use url::Url;
 use uuid::Uuid;
 
 use self::{auth::Tokens, error::Problem, serve::Limits};
-use crate::{
-    clock::Clock, domain::id::ConnectionName, store::Store, telemetry::Metrics, tickets::Connection,
-};
+use crate::{clock::Clock, domain::id::ConnectionName, store::Store, telemetry::Metrics, tickets::Connection};
 
 /// What the handlers share.
 pub struct Api {

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use stint::sandbox::{
-    graph::{On, Fault, FaultKind},
+    Retry,
+    graph::{Fault, FaultKind, On},
     jira::{Account, IssueDraft, JiraFault, JiraFaultKind, JiraOn},
     story,
-    Retry,
 };
 
 use crate::world::{It, minutes, seconds};

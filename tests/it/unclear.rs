@@ -75,11 +75,9 @@ async fn a_call_lost_before_the_commit_is_sent_again_after_the_settle_time_for_w
 
 #[tokio::test]
 async fn lists_that_lag_hide_nothing_for_good() {
-    for (lag, kind) in [
-        (20, FaultKind::DropAfterCommit),
-        (90, FaultKind::StatusAfterCommit(504)),
-        (119, FaultKind::Truncated201),
-    ] {
+    for (lag, kind) in
+        [(20, FaultKind::DropAfterCommit), (90, FaultKind::StatusAfterCommit(504)), (119, FaultKind::Truncated201)]
+    {
         let (it, id) = with_fault(kind).await;
         it.world.sandbox.graph.set(|knobs| knobs.read_lag_seconds = lag);
         it.until(&id, "active").await;
@@ -174,13 +172,7 @@ async fn an_assignment_made_by_somebody_between_look_and_call_is_never_taken_for
     let kind = FaultKind::Code { status: 400, code: "RoleAssignmentExists".into(), message: "exists".into() };
     let (it, id) = with_fault(kind).await;
     it.work().await;
-    it.world.sandbox.graph.add_foreign_grant(
-        story::TENANT,
-        story::NINA_ID,
-        story::EXCHANGE_ADMINISTRATOR,
-        "/",
-        None,
-    );
+    it.world.sandbox.graph.add_foreign_grant(story::TENANT, story::NINA_ID, story::EXCHANGE_ADMINISTRATOR, "/", None);
     let held = it.until(&id, "held").await;
     assert_eq!(held["hold"]["reason"], "foreign-assignment");
     it.pass(minutes(30)).await;
