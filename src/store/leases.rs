@@ -32,7 +32,7 @@ impl Store {
         let rows = sqlx::query!(
             "-- store::leases::lease_due\n\
              update requests set lease_token = gen_random_uuid(), leased_until = $2, woken = false \
-             where id in (select id from requests where due_at <= $1 and (leased_until is null or leased_until < $1) \
+             where id in (select id from requests where due_at <= $1 and (leased_until is null or leased_until <= $1) \
              order by due_at limit $3 for update skip locked) returning id, lease_token as \"token!\"",
             now.to_sqlx(),
             until.to_sqlx(),

@@ -19,7 +19,10 @@ mod wake;
 
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{
+    PgConnection, Row as _,
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
+};
 
 pub use advance::{Change, NewFinding, Reading};
 pub use deliveries::{Delivery, Meant, Received};
@@ -46,6 +49,8 @@ impl Store {
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_secs(5))
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(is_clean(connection)))
             .connect_lazy_with(options.application_name("stint"));
         Ok(Self { pool })
     }
@@ -62,5 +67,34 @@ impl Store {
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// Whether a pooled connection answers and stands outside any transaction; otherwise it is closed.
+///
+/// A caller dropped in the middle of `begin` (a client that hung up, a step that took too long) leaves a connection in
+/// a transaction that sqlx does not know of, and whatever ran on it next would never be committed. Outside one, a
+/// statement's own time is its transaction's. This takes the place of the pool's ping.
+async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
+    row.try_get_unchecked(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection as _;
+
+    use super::*;
+    use crate::sandbox::Postgres;
+
+    #[tokio::test]
+    async fn a_connection_left_in_a_transaction_is_not_clean() {
+        let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
+        let mut connection = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
+        assert!(is_clean(&mut connection).await.unwrap());
+        sqlx::raw_sql("begin").execute(&mut connection).await.unwrap();
+        assert!(!is_clean(&mut connection).await.unwrap());
+        sqlx::raw_sql("rollback").execute(&mut connection).await.unwrap();
+        assert!(is_clean(&mut connection).await.unwrap());
     }
 }

@@ -51,7 +51,7 @@ impl Store {
             Row,
             "-- store::notes::lease_notes\n\
              with due as (select request_id, step from notes where due_at <= $1 \
-             and (leased_until is null or leased_until < $1) order by due_at limit $3 for update skip locked), \
+             and (leased_until is null or leased_until <= $1) order by due_at limit $3 for update skip locked), \
              leased as (update notes n set lease_token = gen_random_uuid(), leased_until = $2, tries = tries + 1 \
              from due where n.request_id = due.request_id and n.step = due.step returning n.*) \
              select l.request_id, l.step, l.text, l.tries, l.created_at, l.lease_token as \"token!\", r.connection, r.ticket_id \

@@ -80,6 +80,9 @@ impl It {
 
     /// A world set up otherwise. Its worker does nothing by itself: the story says when it works.
     pub async fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        if std::env::var_os("STINT_LOG").is_some() {
+            stint::telemetry::init();
+        }
         let database_url = database().await;
         let mut setup = Setup::new(database_url.clone(), morning());
         setup.only = Only::Http;
