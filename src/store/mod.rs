@@ -79,22 +79,3 @@ async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
     row.try_get_unchecked(0)
 }
-
-#[cfg(test)]
-mod tests {
-    use sqlx::Connection as _;
-
-    use super::*;
-    use crate::sandbox::Postgres;
-
-    #[tokio::test]
-    async fn a_connection_left_in_a_transaction_is_not_clean() {
-        let postgres = tokio::task::spawn_blocking(Postgres::start).await.unwrap().unwrap();
-        let mut connection = PgConnection::connect(&postgres.url("postgres")).await.unwrap();
-        assert!(is_clean(&mut connection).await.unwrap());
-        sqlx::raw_sql("begin").execute(&mut connection).await.unwrap();
-        assert!(!is_clean(&mut connection).await.unwrap());
-        sqlx::raw_sql("rollback").execute(&mut connection).await.unwrap();
-        assert!(is_clean(&mut connection).await.unwrap());
-    }
-}

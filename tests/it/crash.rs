@@ -6,7 +6,15 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use stint::sandbox::{jira::IssueDraft, story};
+use stint::{
+    domain::{
+        audit::Actor,
+        id::RequestId,
+        request::{EndCause, EndOrder},
+    },
+    sandbox::{jira::IssueDraft, story},
+    store::Store,
+};
 
 use crate::world::{It, minutes, seconds};
 
@@ -71,7 +79,7 @@ async fn a_worker_dropped_at_any_wait_of_the_removal_leaves_the_same_end() {
         it.until(&id, "active").await;
         it.pass(minutes(10)).await;
         let request = id.parse().expect("an id");
-        let order = it.world.service.engine.revoke(request, stint::domain::audit::Actor::stint(), "enough");
+        let order = it.world.service.engine.revoke(request, Actor::stint(), "enough");
         order.await.expect("a working database");
         let finished = one_worker(&it, waits).await;
         it.pass(seconds(121)).await;
@@ -142,6 +150,34 @@ async fn a_clock_that_jumps_while_a_step_is_under_way_doubles_nothing() {
         assert!(it.creates().len() <= 1);
         it.ends().await;
     }
+}
+
+#[tokio::test]
+async fn a_caller_dropped_anywhere_leaves_no_connection_inside_a_transaction() {
+    let it = It::begins().await;
+    let store = Store::open(&it.database_url, 1).expect("a store");
+    let order = EndOrder {
+        cause: EndCause::Revoked,
+        ordered_at: it.world.clock.now(),
+        actor: Actor::stint(),
+        reason: "a test".into(),
+        remove: true,
+        confirmed_at: None,
+    };
+    let nobody = RequestId(uuid::Uuid::nil());
+    for waits in 1..30 {
+        dropped_after(waits, store.order_end(nobody, &order.actor, &order)).await;
+        store.ping().await.expect("a working database");
+        let open: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in%'",
+        )
+        .fetch_one(&mut it.sql().await)
+        .await
+        .expect("a count");
+        assert_eq!(open, 0, "dropped at wait {waits}");
+    }
+    store.close().await;
+    it.ends().await;
 }
 
 /// Keeps the helper honest: it really drops where it says.

@@ -10,7 +10,11 @@ use std::{
 use stint::{
     clock::Clock,
     outbound::{Body, Call, Credential, Limits, Wire},
-    sandbox::{ApiToken, Sandbox, jira::{IssueDraft, WebhookKind}, story},
+    sandbox::{
+        ApiToken, Sandbox,
+        jira::{IssueDraft, WebhookKind},
+        story,
+    },
 };
 use tempfile::TempDir;
 use tokio::{
