@@ -43,6 +43,7 @@ impl Clock {
 
     /// The wall clock, cut to the microseconds that Postgres keeps.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "here the time comes in")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System { .. } => to_micros(Timestamp::now()),
@@ -63,6 +64,7 @@ impl Clock {
     }
 
     /// Returns once the wall clock shows this moment or a later one.
+    #[expect(clippy::disallowed_methods, reason = "here the time comes in")]
     pub async fn sleep_until(&self, moment: Timestamp) {
         match &self.0 {
             Source::System { .. } => {

@@ -193,11 +193,12 @@ fn address(base: &Url, call: &Call) -> Result<Url, Fault> {
     Ok(url)
 }
 
-/// OData's `$filter` and friends keep their dollar sign.
+/// `OData`'s `$filter` and friends keep their dollar sign.
 fn query_name(name: &str) -> String {
     name.strip_prefix('$').map_or_else(|| segment(name), |rest| format!("${}", segment(rest)))
 }
 
+#[expect(clippy::disallowed_methods, reason = "this is the one place that sends")]
 async fn collect(request: reqwest::RequestBuilder) -> Result<Answer, Fault> {
     let mut response = request.send().await.map_err(|error| sort(&error))?;
     let mut body = Vec::new();

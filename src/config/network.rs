@@ -59,7 +59,6 @@ fn bits(address: IpAddr) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
     use super::*;
 

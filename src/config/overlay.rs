@@ -108,7 +108,6 @@ fn secrets(text: &str) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
     use std::path::Path;
 

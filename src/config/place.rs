@@ -278,7 +278,6 @@ fn is_within(key: &str, outer: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
     use super::*;
 

@@ -170,7 +170,6 @@ fn private_key(at: &Place, inline: Option<String>, file: Option<String>) -> Opti
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
     use super::*;
     use crate::config::testing::Sample;

@@ -1,7 +1,5 @@
 //! A good configuration in a folder of its own, to be spoiled key by key.
 
-#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
-
 use std::fs;
 
 use tempfile::TempDir;

@@ -1,7 +1,5 @@
 //! The configuration as a whole; each rule is tested beside its check.
 
-#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
-
 use std::{fs, path::Path};
 
 use proptest::prelude::*;

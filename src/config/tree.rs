@@ -180,7 +180,6 @@ fn article(kind: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
     use std::path::Path;
 

@@ -86,7 +86,7 @@ text_id! {
 }
 
 uuid_id! {
-    /// One of stint's own requests; a UUIDv7, so that ids sort by arrival.
+    /// One of stint's own requests; a version 7 UUID, so that ids sort by arrival.
     RequestId
 }
 uuid_id! {

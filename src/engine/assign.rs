@@ -118,14 +118,8 @@ impl Engine {
                 Some(not_sent(attempt.clone(), now, change))
             }
             // An earlier attempt of ours took effect after all: this one stands for it and is not sent.
-            Seen::InForce { .. } | Seen::Known(_) => Some(self.adopt(request, attempt.clone(), now)),
+            Seen::InForce { .. } | Seen::Known(_) => Some(adopt(request, attempt.clone(), now)),
         }
-    }
-
-    fn adopt(&self, request: &Request, mut attempt: Attempt, now: Timestamp) -> Change {
-        info!(request = %request.id, "an earlier attempt took effect after all");
-        attempt.close(AttemptOutcome::Accepted, Some("adopted".into()), now);
-        Change { attempts: vec![attempt], ..go_on(request, now, now) }
     }
 
     /// Reads the ticket once more before sending. `None`: it still says what was decided on.
@@ -157,12 +151,12 @@ impl Engine {
         let now = self.clock.now();
         attempt.http_status = sent.http_status;
         attempt.graph_request_id = sent.graph_request_id;
-        let mut change = self.answered(request, &mut attempt, sent.answer, now);
+        let mut change = Self::answered(request, &mut attempt, sent.answer, now);
         change.attempts = vec![attempt];
         change
     }
 
-    fn answered(&self, request: &Request, attempt: &mut Attempt, answer: Answer, now: Timestamp) -> Change {
+    fn answered(request: &Request, attempt: &mut Attempt, answer: Answer, now: Timestamp) -> Change {
         let held = |code: &str, detail: String, due_at| hold_until(request, Hold::new(code, detail), now, due_at);
         match answer {
             Answer::Accepted(schedule_request) => {
@@ -200,16 +194,23 @@ impl Engine {
                 attempt.close(AttemptOutcome::NotSent, Some(reason.clone()), now);
                 held("graph-unavailable", format!("nothing was sent: {reason}"), retry::next_try(now, request.looks))
             }
-            Answer::TooEarly => self.unclear(request, attempt, "ActiveDurationTooShort".into(), now),
-            Answer::Look { code } | Answer::Unclear { reason: code } => self.unclear(request, attempt, code, now),
+            Answer::TooEarly => unclear(request, attempt, "ActiveDurationTooShort".into(), now),
+            Answer::Look { code } | Answer::Unclear { reason: code } => unclear(request, attempt, code, now),
         }
     }
+}
 
-    /// The attempt stays open; looking decides.
-    fn unclear(&self, request: &Request, attempt: &mut Attempt, seen: String, now: Timestamp) -> Change {
-        attempt.code = Some(seen);
-        go_on(request, now, retry::next_look(now, 0))
-    }
+/// An earlier attempt took effect after all; this one is not sent and stands for it.
+fn adopt(request: &Request, mut attempt: Attempt, now: Timestamp) -> Change {
+    info!(request = %request.id, "an earlier attempt took effect after all");
+    attempt.close(AttemptOutcome::Accepted, Some("adopted".into()), now);
+    Change { attempts: vec![attempt], ..go_on(request, now, now) }
+}
+
+/// The attempt stays open; looking decides.
+fn unclear(request: &Request, attempt: &mut Attempt, seen: String, now: Timestamp) -> Change {
+    attempt.code = Some(seen);
+    go_on(request, now, retry::next_look(now, 0))
 }
 
 /// The last attempt to assign.

@@ -42,7 +42,7 @@ impl Engine {
         let before = request.state.status();
         let change = match self.change_due(lease, &request).await {
             Err(StoreError::EndOrdered(_)) => return Ok(true),
-            Err(StoreError::HoldingBusy(_)) => self.busy(&request),
+            Err(StoreError::HoldingBusy(_)) => Some(self.busy(&request)),
             change => change?,
         };
         let Some(mut change) = change else { return Ok(false) };
@@ -82,13 +82,13 @@ impl Engine {
         }
     }
 
-    fn busy(&self, request: &Request) -> Option<Change> {
+    fn busy(&self, request: &Request) -> Change {
         let hold = Hold::new(
             "held-by-another-request",
             "another request is changing the same principal's assignment; this one goes on after it",
         );
         let now = self.clock.now();
-        Some(hold_until(request, hold, now, retry::next_try(now, request.looks.max(2))))
+        hold_until(request, hold, now, retry::next_try(now, request.looks.max(2)))
     }
 
     async fn stumble(&self, lease: Lease, problem: StoreError) {

@@ -194,7 +194,6 @@ fn follow(base: &Url, link: &str) -> Result<Call, GraphError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
     use super::*;
 

@@ -112,7 +112,6 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
     use super::*;
 

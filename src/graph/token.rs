@@ -223,7 +223,6 @@ fn refusals(answer: &outbound::Answer) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
     use http::HeaderMap;
     use jiff::Timestamp;

@@ -10,6 +10,8 @@
 //!
 //! Left out on purpose: delegated callers, self-activation, PIM for Groups, Jira's own user interface.
 
+#![expect(clippy::disallowed_methods, reason = "the outside world keeps its own time and sends by itself")]
+
 mod call;
 mod entra;
 mod fault;

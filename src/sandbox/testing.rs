@@ -1,5 +1,4 @@
 //! What the sandbox's own tests share: a clock on a string, and a plain HTTP client.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, Mutex};
 

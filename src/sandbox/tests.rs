@@ -1,5 +1,4 @@
 //! The sandbox as a whole.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::testing::World;
 use super::{Ports, Sandbox};

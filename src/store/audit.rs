@@ -3,7 +3,7 @@
 use jiff_sqlx::ToSqlx;
 
 use super::StoreError;
-use crate::domain::{audit::AuditEvent, id::RequestId};
+use crate::domain::{audit::AuditEvent, id::RequestId, request::Status};
 
 /// What an event concerns.
 pub(super) struct About<'a> {
@@ -17,7 +17,7 @@ pub(super) async fn append(
     about: &About<'_>,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
-    let from = event.moved.and_then(|(from, _)| from).map(|status| status.as_str());
+    let from = event.moved.and_then(|(from, _)| from).map(Status::as_str);
     let to = event.moved.map(|(_, to)| to.as_str());
     sqlx::query!(
         "-- store::audit::append\n\

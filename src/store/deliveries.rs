@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Store, StoreError, audit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
-    id::{ConnectionName, RequestId, TenantName},
+    id::{ApprovalId, ConnectionName, RequestId, TenantName},
     request::Status,
     ticket::{Hint, HintEvent},
 };
@@ -164,7 +164,7 @@ async fn answered_before(
          select id from requests where connection = $1 and ticket_id = $2 and approval_id = $3",
         delivery.connection.as_str(),
         hint.ticket.as_str(),
-        hint.approval.as_ref().map(|id| id.as_str()),
+        hint.approval.as_ref().map(ApprovalId::as_str),
     );
     Ok(id.fetch_optional(connection).await?.map(RequestId))
 }

@@ -1,5 +1,7 @@
 //! What can go wrong at the database, told apart by what to do about it.
 
+use std::fmt::Display;
+
 use crate::domain::{id::RequestId, lifecycle::IllegalMove};
 
 /// Why a call on the store did not do what it was asked.
@@ -41,7 +43,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn bad(table: &'static str, column: &'static str, row: impl ToString, why: impl ToString) -> Self {
+    pub(super) fn bad(table: &'static str, column: &'static str, row: impl Display, why: impl Display) -> Self {
         Self::BadRow { table, column, row: row.to_string(), why: why.to_string() }
     }
 

@@ -1,5 +1,3 @@
-#![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
-
 use http::HeaderName;
 use serde_json::Value;
 

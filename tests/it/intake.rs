@@ -130,16 +130,16 @@ async fn two_secrets_are_good_while_one_takes_over_from_the_other() {
 
 #[tokio::test]
 async fn a_bearer_connection_takes_the_automations_web_request() {
-    let token = "the-static-token-of-an-automation-rule";
+    let static_token = "the-static-token-of-an-automation-rule";
     let it = It::with(|setup| {
-        let webhook = format!("{{ scheme = \"bearer\", secrets = [{token:?}] }}");
+        let webhook = format!("{{ scheme = \"bearer\", secrets = [{static_token:?}] }}");
         setup.overrides.push(("STINT__CONNECTIONS__JIRA_CLOUD__WEBHOOK".into(), webhook));
     })
     .await;
     let ticket = it.approved(IssueDraft { duration: "PT30M".into(), ..IssueDraft::default() });
     let mut webhook = it.world.sandbox.jira.webhook_for(&ticket, WebhookKind::Automation);
     assert_eq!(it.post(&webhook).await.status, 401);
-    webhook.set_header("Authorization", format!("Bearer {token}"));
+    webhook.set_header("Authorization", format!("Bearer {static_token}"));
     let taken = it.post(&webhook).await;
     assert_eq!(taken.status, 202, "{}", taken.body);
     assert_eq!(it.post(&webhook).await.status, 200, "a repeat is known by its body");

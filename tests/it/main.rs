@@ -1,5 +1,8 @@
 //! stint in its world: real HTTP to the simulators, a real Postgres, a database per test, time moved by hand.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+#![expect(clippy::large_futures, reason = "a story is polled where it stands")]
+
 mod arrows;
 mod crash;
 mod granted;

@@ -261,7 +261,7 @@ async fn a_ticket_system_in_trouble_holds_the_request_and_nothing_is_lost() {
         let it = It::begins().await;
         let ticket = it.approved(IssueDraft::default());
         it.world.sandbox.jira.create_issue(IssueDraft::default());
-        it.world.sandbox.jira.fault(JiraFault { on: JiraOn::Issue, kind: kind.clone(), times: 3 });
+        it.world.sandbox.jira.fault(JiraFault { on: JiraOn::Issue, kind, times: 3 });
         let id = it.taken_in(&ticket).await;
         let held = it.until(&id, "held").await;
         assert_eq!(held["hold"]["reason"], code, "{kind:?}");

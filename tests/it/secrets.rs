@@ -65,25 +65,25 @@ fn around(text: &str, secret: &str) -> String {
 
 async fn a_bad_day() -> String {
     let it = It::begins().await;
-    let mut answers = String::new();
+    let mut answers = Vec::new();
     let ticket = it.approved(IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() });
     let mut forged = it.world.sandbox.jira.webhook_for(&ticket, WebhookKind::Updated);
     forged.set_header("Authorization", format!("Bearer {}", story::WEBHOOK_SECRET));
-    answers.push_str(&format!("{:?}", it.post(&forged).await));
+    answers.push(format!("{:?}", it.post(&forged).await));
     it.world.sandbox.jira.fault(JiraFault::once(JiraOn::Issue, JiraFaultKind::Status(401)));
     it.world.sandbox.jira.fault(JiraFault::once(JiraOn::Comment, JiraFaultKind::DropAfterCommit));
     it.world.sandbox.entra.fail_next(1, 401);
     it.world.sandbox.graph.fault(Fault::once(On::ReadInstances, FaultKind::Html(502)));
     it.world.sandbox.graph.fault(Fault::once(On::Create, FaultKind::DropAfterCommit));
     let id = it.taken_in(&ticket).await;
-    answers.push_str(&it.until(&id, "ended").await.to_string());
+    answers.push(it.until(&id, "ended").await.to_string());
     it.pass(minutes(10)).await;
     for path in ["/v1/requests", "/v1/requests?limit=x", "/nowhere"] {
-        answers.push_str(&format!("{:?}", it.get(path, &it.auditor()).await));
-        answers.push_str(&format!("{:?}", it.get(path, "not-a-token").await));
+        answers.push(format!("{:?}", it.get(path, &it.auditor()).await));
+        answers.push(format!("{:?}", it.get(path, "not-a-token").await));
     }
     let metrics = it.fetch(&it.world.running.ops_url, "/metrics", &Credential::Nobody).await;
-    answers.push_str(&format!("{metrics:?}"));
+    answers.push(format!("{metrics:?}"));
     it.ends().await;
-    answers
+    answers.concat()
 }

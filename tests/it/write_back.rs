@@ -38,7 +38,7 @@ async fn a_note_whose_answer_was_lost_is_looked_for_before_it_is_written_again()
     ] {
         let it = It::begins().await;
         let ticket = it.approved(IssueDraft::default());
-        it.world.sandbox.jira.fault(JiraFault::once(JiraOn::Comment, kind.clone()));
+        it.world.sandbox.jira.fault(JiraFault::once(JiraOn::Comment, kind));
         let id = it.taken_in(&ticket).await;
         it.until(&id, "ended").await;
         it.pass(minutes(5)).await;

@@ -175,7 +175,6 @@ fn requester_groups(at: &Place, raw: Option<Section<raw::Requesters>>) -> Option
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::panic, reason = "a failed expectation is a failed test")]
 
     use super::*;
     use crate::config::testing::Sample;

@@ -183,7 +183,6 @@ fn duration(at: &Place, text: Option<String>, default: Duration) -> Option<Durat
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::panic, reason = "a failed expectation is a failed test")]
 
     use super::*;
     use crate::config::testing::Sample;

@@ -1,5 +1,4 @@
 //! The folder as a whole: pure tables for what answers mean, and the sender against a small server over real HTTP.
-#![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod answers;
 mod calls;

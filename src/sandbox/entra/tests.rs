@@ -1,5 +1,4 @@
 //! The simulated login service, as a client meets it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

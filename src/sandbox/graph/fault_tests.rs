@@ -1,5 +1,4 @@
 //! What each fault looks like to a client, and what it leaves behind.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::Value;
 

@@ -1,5 +1,4 @@
 //! The simulated Jira, as a client meets it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
 

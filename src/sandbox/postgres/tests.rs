@@ -1,5 +1,4 @@
 //! A real server is started for each test; without an installed Postgres these tests fail and say so.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use sqlx::Connection as _;
 

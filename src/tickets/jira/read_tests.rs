@@ -1,5 +1,3 @@
-#![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
-
 use serde_json::json;
 
 use super::{

@@ -127,7 +127,6 @@ fn trimmed(text: &str) -> Field {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
     use proptest::prelude::*;
     use serde_json::json;
