@@ -97,13 +97,18 @@ fn serve(config: Config, only: Option<Half>) -> ExitCode {
 }
 
 fn with_config(configuration: &Configuration, run: impl FnOnce(Config) -> ExitCode) -> ExitCode {
-    match config::load(&configuration.config, std::env::vars()) {
+    match config::load(&configuration.config, environment()) {
         Ok(config) => run(config),
         Err(faults) => {
             anstream::eprintln!("stint: {faults}");
             ExitCode::from(2)
         }
     }
+}
+
+/// The environment's variables; one that is no text cannot be meant for stint.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn print_schema() -> ExitCode {

@@ -18,10 +18,7 @@ use crate::{
 };
 
 /// The files that a configuration names, as they are shipped.
-const FILES: [(&str, &str); 2] = [
-    ("sandbox.toml", include_str!("../../config/sandbox.toml")),
-    ("sandbox-catalog.toml", include_str!("../../config/sandbox-catalog.toml")),
-];
+const FILES: [(&str, &str); 2] = [("sandbox.toml", config::SANDBOX), ("sandbox-catalog.toml", config::SANDBOX_CATALOG)];
 
 /// The secrets that `sandbox.toml` names, each with what the simulators expect.
 const SECRETS: [(&str, &str); 3] = [

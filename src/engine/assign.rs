@@ -68,6 +68,9 @@ impl Engine {
             let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
             return Ok(Change::to(failed("too-late", detail), now, now));
         };
+        if let Some(full) = self.over_the_rate(tenant, request, decision, now).await? {
+            return Ok(hold_until(request, full, now, retry::parked(now)));
+        }
         let attempt = Attempt::assign(duration, now);
         let send_not_after = self.clock.monotonic() + Wait::from_secs(30);
         let begun = match request.state.underlying() {
@@ -87,6 +90,22 @@ impl Engine {
         let deadline = send_not_after.min(self.clock.monotonic() + TICKET_FRESH);
         let sent = tenant.graph.assign(&order(&request, decision, &attempt), deadline).await;
         Ok(self.conclude(&request, attempt, sent))
+    }
+
+    /// Whether the entitlement's grants of the last hour are used up.
+    async fn over_the_rate(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Result<Option<Hold>, StoreError> {
+        let key = &decision.entitlement.key;
+        let Some(limit) = tenant.catalog.entitlements.get(key).and_then(|e| e.per_hour) else { return Ok(None) };
+        let hour_ago = now - SignedDuration::from_hours(1);
+        let begun = self.store.begun_since(&decision.tenant, key, hour_ago, request.id).await?;
+        let detail = format!("{key} may be granted {limit} times an hour, and was");
+        Ok((begun >= i64::from(limit)).then(|| Hold::new("entitlement-rate", detail)))
     }
 
     /// Looks before sending. `None`: nothing is there, go on.

@@ -42,6 +42,8 @@ pub const LENA_ACCOUNT: &str = "712020:b83d5f17-2a6c-4e90-9d14-7c0b8e3f6a33";
 /// The role asked for: its id is the same in every tenant.
 pub const EXCHANGE_ADMINISTRATOR: &str = "29232cdf-9323-42fd-ade2-1d097af3e4de";
 /// The most powerful role there is.
+pub const HELPDESK_ADMINISTRATOR: &str = "729827e3-9c14-49f7-bb1b-9608f156bbb8";
+/// Role definition id, the same in every tenant.
 pub const GLOBAL_ADMINISTRATOR: &str = "62e90394-69f5-4237-9190-012177145e10";
 
 /// The Jira project of access requests.
@@ -82,6 +84,7 @@ impl Sandbox {
         self.entra.register_app(TENANT, CLIENT_ID, Some(CLIENT_SECRET), None);
         self.graph.add_role(TENANT, EXCHANGE_ADMINISTRATOR, "Exchange Administrator");
         self.graph.add_role(TENANT, GLOBAL_ADMINISTRATOR, "Global Administrator");
+        self.graph.add_role(TENANT, HELPDESK_ADMINISTRATOR, "Helpdesk Administrator");
         for (id, upn, name, account) in [
             (NINA_ID, NINA_UPN, "Nina Keller", NINA_ACCOUNT),
             (OMAR_ID, OMAR_UPN, "Omar Haddad", OMAR_ACCOUNT),

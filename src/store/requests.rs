@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Store, StoreError, audit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
-    id::{ConnectionName, RequestId, TicketId, TicketNumber},
+    id::{ConnectionName, EntitlementKey, RequestId, TenantName, TicketId, TicketNumber},
     request::{EndOrder, Request, State, Status},
 };
 
@@ -92,6 +92,29 @@ impl Store {
         audit::append(&mut transaction, &about, &event).await?;
         transaction.commit().await?;
         Ok(Ordered::Recorded)
+    }
+
+    /// How many other requests began to assign this entitlement since then.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn begun_since(
+        &self,
+        tenant: &TenantName,
+        entitlement: &EntitlementKey,
+        since: Timestamp,
+        other_than: RequestId,
+    ) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar!(
+            "-- store::requests::begun_since\n\
+             select count(distinct r.id) as \"count!\" from requests r join attempts a on a.request_id = r.id \
+             where r.tenant = $1 and r.entitlement_key = $2 and a.kind = 'assign' and a.recorded_at > $3 and r.id <> $4",
+            tenant.as_str(),
+            entitlement.as_str(),
+            since.to_sqlx(),
+            other_than.0,
+        );
+        Ok(count.fetch_one(&self.pool).await?)
     }
 
     /// How many open requests stand in each state, and when the longest-waiting step fell due.

@@ -153,3 +153,54 @@ async fn a_certificate_signs_stint_in_as_well_as_a_secret() {
     it.until(&id, "ended").await;
     it.ends().await;
 }
+
+/// A world whose catalog gets further lines for the exchange administrator.
+async fn with_catalog(lines: &str) -> It {
+    let files = tempfile::tempdir().expect("a folder").keep();
+    let shipped = stint::config::SANDBOX_CATALOG;
+    let changed = shipped.replacen("approvers = 1\n", &format!("approvers = 1\n{lines}\n"), 1);
+    assert_ne!(changed, shipped);
+    let path = files.join("catalog.toml");
+    std::fs::write(&path, changed).expect("a catalog");
+    let path = path.display().to_string();
+    It::with(|setup| setup.overrides.push(("STINT__TENANTS__CONTOSO__CATALOG".into(), path))).await
+}
+
+#[tokio::test]
+async fn approvers_and_receivers_must_be_in_the_groups_the_catalog_names() {
+    let (approvers, receivers) = ("00000000-0000-4000-8000-0000000000a1", "00000000-0000-4000-8000-0000000000b2");
+    let lines = format!("approver_group = \"{approvers}\"\nrequesters = {{ any_of_groups = [\"{receivers}\"] }}");
+    let it = with_catalog(&lines).await;
+    let ticket = it.approved(IssueDraft::default());
+    let refused = it.taken_in(&ticket).await;
+    let refused = it.until(&refused, "rejected").await;
+    let reasons = refused["decision"]["reasons"].as_array().expect("reasons");
+    let mut codes: Vec<_> = reasons.iter().filter_map(|reason| reason["code"].as_str()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["approver-not-in-group", "principal-not-entitled"]);
+
+    it.world.sandbox.graph.add_to_group(story::TENANT, approvers, story::OMAR_ID);
+    it.world.sandbox.graph.add_to_group(story::TENANT, receivers, story::NINA_ID);
+    let ticket = it.approved(IssueDraft::default());
+    let granted = it.taken_in(&ticket).await;
+    it.until(&granted, "active").await;
+    it.until(&granted, "ended").await;
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn more_grants_an_hour_than_the_catalog_allows_wait_for_the_next() {
+    let it = with_catalog("per_hour = 1").await;
+    let first = it.approved(IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() });
+    let first = it.taken_in(&first).await;
+    it.until(&first, "ended").await;
+    let began = it.world.clock.now();
+    let second = it.approved(IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() });
+    let second = it.taken_in(&second).await;
+    let held = it.until(&second, "held").await;
+    assert_eq!(held["hold"]["reason"], "entitlement-rate");
+    it.until(&second, "active").await;
+    assert!(it.world.clock.now().duration_since(began) > minutes(40));
+    it.until(&second, "ended").await;
+    it.ends().await;
+}

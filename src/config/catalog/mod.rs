@@ -22,7 +22,7 @@ use super::{
 };
 use crate::domain::{
     duration::{Duration, GRANTABLE},
-    entitlement::{Catalog, Entitlement, Target},
+    entitlement::{Catalog, Entitlement, PrincipalKind, Target},
     id::{EntitlementKey, ObjectId},
 };
 
@@ -85,6 +85,11 @@ fn entitlement(at: &Place, key: String, raw: raw::Entry) -> Option<Entitlement> 
     }
     if raw.revoke_sessions == Some(true) {
         at.down("revoke_sessions").unavailable("true", "false");
+    }
+    for (place, kind) in raw.allow.iter().flatten().enumerate() {
+        if *kind != PrincipalKind::Guest {
+            at.down("allow").item(place).unavailable("that kind of principal", "guest");
+        }
     }
     let ((min_duration, max_duration), (protected, approvers)) = (limits?, approval?);
     named?;
@@ -210,11 +215,11 @@ mod tests {
         let sample = Sample::new()
             .catalog(&format!("{EXCHANGE}.approver_group"), &format!("'{group}'"))
             .catalog(&format!("{EXCHANGE}.requesters"), &format!("{{ any_of_groups = ['{group}'] }}"))
-            .catalog(&format!("{EXCHANGE}.allow"), "['guest', 'service-principal', 'group']")
+            .catalog(&format!("{EXCHANGE}.allow"), "['guest']")
             .catalog(&format!("{EXCHANGE}.per_hour"), "4");
         let entry = entry(sample, "exchange-admin");
         assert_eq!(entry.approver_group.map(|id| id.to_string()).as_deref(), Some(group));
-        assert_eq!((entry.requester_groups.len(), entry.allow.len(), entry.per_hour), (1, 3, Some(4)));
+        assert_eq!((entry.requester_groups.len(), entry.allow.len(), entry.per_hour), (1, 1, Some(4)));
     }
 
     #[test]

@@ -35,6 +35,13 @@ impl Graph {
         lock(&self.state).tenant(tenant).users.remove(&id.to_ascii_lowercase());
     }
 
+    /// Puts a user into a group.
+    pub fn add_to_group(&self, tenant: Uuid, group: &str, user: &str) {
+        let mut state = lock(&self.state);
+        let members = state.tenant(tenant).groups.entry(group.to_ascii_lowercase()).or_default();
+        members.insert(user.to_ascii_lowercase());
+    }
+
     /// Adds a role definition with the default [`RolePolicy`].
     pub fn add_role(&self, tenant: Uuid, id: &str, name: &str) {
         lock(&self.state).tenant(tenant).roles.insert(id.to_ascii_lowercase(), name.to_owned());

@@ -82,6 +82,22 @@ impl Graph {
         Ok((200, Some(row)))
     }
 
+    /// Those of the groups asked about that the user is in.
+    pub(super) fn check_member_groups(&self, state: &mut State, asked: &Asked, id: &str) -> Outcome {
+        let body: Value = serde_json::from_slice(asked.request.body())
+            .map_err(|_| Refusal::bad("Unable to read JSON request payload."))?;
+        let groups = body["groupIds"].as_array().ok_or_else(|| Refusal::bad("The property 'groupIds' is required."))?;
+        let tenant = state.tenant(asked.caller.tenant);
+        let user = tenant.users.values().find(|user| user.is(id)).ok_or_else(|| Refusal::directory_object(id))?;
+        let is_in = |group: &&Value| {
+            let members = group.as_str().and_then(|group| tenant.groups.get(&group.to_ascii_lowercase()));
+            members.is_some_and(|members| members.contains(&user.id.to_ascii_lowercase()))
+        };
+        let found: Vec<_> = groups.iter().filter(is_in).collect();
+        let context = format!("{}/v1.0/$metadata#Collection(Edm.String)", self.url);
+        Ok((200, Some(json!({ "@odata.context": context, "value": found }))))
+    }
+
     pub(super) fn users(&self, state: &mut State, asked: &Asked) -> Outcome {
         let uri = asked.request.uri();
         let query = Query::of(uri)?;

@@ -112,6 +112,7 @@ impl Graph {
         match route {
             Route::User(id) => self.user(state, asked, id),
             Route::Users => self.users(state, asked),
+            Route::CheckMemberGroups(id) => self.check_member_groups(state, asked, id),
             Route::RoleDefinition(id) => self.role_definition(state, asked, id),
             Route::RoleDefinitions => self.role_definitions(state, asked),
             Route::CreateRequest => self.create_request(state, asked),

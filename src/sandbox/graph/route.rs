@@ -10,6 +10,7 @@ use super::fault::On;
 /// The operations this Graph knows; ids are percent-decoded.
 pub(super) enum Route {
     User(String),
+    CheckMemberGroups(String),
     Users,
     RoleDefinition(String),
     RoleDefinitions,
@@ -34,6 +35,7 @@ impl Route {
             (method, ["v1.0", "roleManagement", "directory", rest @ ..]) => Self::pim(method, rest),
             ("GET", ["v1.0", "users"]) => Self::Users,
             ("GET", ["v1.0", "users", id]) => Self::User((*id).to_owned()),
+            ("POST", ["v1.0", "users", id, "checkMemberGroups"]) => Self::CheckMemberGroups((*id).to_owned()),
             ("GET", ["v1.0", "policies", "roleManagementPolicyAssignments"]) => Self::PolicyAssignments,
             ("GET", ["v1.0", "policies", "roleManagementPolicies", id, "rules"]) => Self::PolicyRules((*id).to_owned()),
             _ => Self::Unknown,
@@ -59,7 +61,7 @@ impl Route {
     /// Which faults this call can meet.
     pub(super) fn on(&self, body: &Bytes) -> On {
         match self {
-            Self::User(_) | Self::Users => On::ReadUsers,
+            Self::User(_) | Self::Users | Self::CheckMemberGroups(_) => On::ReadUsers,
             Self::RoleDefinition(_) | Self::RoleDefinitions => On::ReadRoles,
             Self::CreateRequest if removes(body) => On::Remove,
             Self::CreateRequest => On::Create,

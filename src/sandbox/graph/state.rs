@@ -1,6 +1,6 @@
 //! Everything this Graph remembers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -28,6 +28,8 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct Tenant {
     pub(super) users: BTreeMap<String, User>,
+    /// Members, direct or not, by group.
+    pub(super) groups: HashMap<String, BTreeSet<String>>,
     pub(super) roles: BTreeMap<String, String>,
     pub(super) policies: HashMap<String, RolePolicy>,
     pub(super) requests: Vec<ScheduleRequest>,
