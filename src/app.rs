@@ -218,11 +218,7 @@ fn connections(config: &Config, wire: &Wire, clock: &Clock) -> HashMap<Connectio
     config.connections.iter().map(connection).collect()
 }
 
-fn tenants(
-    config: &Config,
-    wire: &Wire,
-    clock: &Clock,
-) -> anyhow::Result<HashMap<TenantName, Tenant>> {
+fn tenants(config: &Config, wire: &Wire, clock: &Clock) -> anyhow::Result<HashMap<TenantName, Tenant>> {
     let tenant = |tenant: &config::Tenant| {
         let name = tenant.graph.name.clone();
         let graph = TenantGraph::new(tenant.graph.clone(), wire.clone(), clock.clone())

@@ -46,7 +46,7 @@ pub(super) fn microsoft(at: &Place, text: Option<String>, example: &str) -> Opti
     let url = base(at, text, example)?;
     let url = at.hold(url.path() == "/", url, "an origin; drop the path")?;
     let known = is_loopback(&url) || MICROSOFT.contains(&url.origin().ascii_serialization().as_str());
-    at.hold(known, url, &format!("one of Microsoft's ({example}) nor a loopback address"))
+    at.hold(known, url, &format!("one of Microsoft's origins such as {example}, nor a loopback host's"))
 }
 
 fn problem(url: &Url) -> Option<&'static str> {

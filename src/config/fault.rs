@@ -1,6 +1,6 @@
 //! What is wrong with a configuration: every fault at once, each with its key.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// One fault. It never shows the value at its key, since that may be a secret in the wrong place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +20,10 @@ pub struct Faults(Vec<Fault>);
 impl Faults {
     /// Sorts the faults, and names one only once when two tenants share a catalog.
     pub(super) fn new(mut faults: Vec<Fault>) -> Self {
-        faults.sort();
-        faults.dedup();
+        let mut seen = BTreeSet::new();
+        faults.retain(|fault| seen.insert(fault.clone()));
+        // Stable, so that what is wrong with the text itself stays in the order of its lines.
+        faults.sort_by(|a, b| (&a.key, &a.source).cmp(&(&b.key, &b.source)));
         Self(faults)
     }
 

@@ -120,7 +120,7 @@ impl Document {
     }
 }
 
-impl<'a> Place<'a> {
+impl Place<'_> {
     /// A key in the table here.
     pub(super) fn down(&self, name: &str) -> Self {
         self.document.place(join(&self.key, name))
@@ -215,7 +215,11 @@ impl<'a> Place<'a> {
     }
 
     /// Each item of a list, well-formed; `None` when any is not.
-    pub(super) fn each<T>(&self, items: Vec<String>, check: impl Fn(&Place, String) -> Option<T>) -> Option<Vec<T>> {
+    pub(super) fn each<T>(
+        &self,
+        items: Vec<String>,
+        mut check: impl FnMut(&Place, String) -> Option<T>,
+    ) -> Option<Vec<T>> {
         let checked = items.into_iter().enumerate();
         let checked: Vec<_> = checked.map(|(index, item)| check(&self.item(index), item)).collect();
         checked.into_iter().collect()
@@ -274,6 +278,8 @@ fn is_within(key: &str, outer: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
+
     use super::*;
 
     #[test]

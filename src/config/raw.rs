@@ -80,6 +80,7 @@ pub(super) struct Api {
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the fields are the file's keys")]
 pub(super) struct Tenant {
     /// The tenant's id in Entra.
     #[schemars(extend("format" = "uuid"))]
@@ -172,25 +173,25 @@ pub(super) struct Connection {
     pub(super) people: Option<People>,
     /// Whether notes are hidden from customers. Default true.
     pub(super) internal_notes: Option<bool>,
-    /// Jira: keys of the projects that may ask.
+    /// `jira`: keys of the projects that may ask.
     pub(super) projects: Option<Vec<String>>,
-    /// Jira: ids of the statuses that mean approved.
+    /// `jira`: ids of the statuses that mean approved.
     pub(super) approved_statuses: Option<Vec<String>>,
-    /// Jira: ids of further statuses that withdraw a ticket.
+    /// `jira`: ids of further statuses that withdraw a ticket.
     pub(super) withdrawn_statuses: Option<Vec<String>>,
-    /// Jira: what counts as an approval. Default `jsm`.
+    /// `jira`: what counts as an approval. Default `jsm`.
     pub(super) approval: Option<Approval>,
-    /// ServiceNow: catalog items that may ask.
+    /// `servicenow`: catalog items that may ask.
     pub(super) catalog_items: Option<Vec<String>>,
-    /// ServiceNow: types of change that may ask.
+    /// `servicenow`: types of change that may ask.
     pub(super) change_types: Option<Vec<String>>,
-    /// ServiceNow: templates whose standard changes may ask.
+    /// `servicenow`: templates whose standard changes may ask.
     pub(super) standard_templates: Option<Vec<String>>,
-    /// ServiceNow: whether an item without approver rows may be approved.
+    /// `servicenow`: whether an item without approver rows may be approved.
     pub(super) allow_without_approver: Option<bool>,
-    /// ServiceNow: whether the rows of an item's request count.
+    /// `servicenow`: whether the rows of an item's request count.
     pub(super) parent_request_approval: Option<bool>,
-    /// Standard: `http` or `none`.
+    /// `standard`: `http` or `none`.
     pub(super) read_back: Option<ReadBack>,
 }
 

@@ -19,7 +19,7 @@ pub(super) fn required(
     match (inline, file) {
         (Some(_), _) if !here.is_from_variable() => refuse_inline(&here, &file_key),
         (Some(_), Some(_)) if at_file.is_from_variable() => refuse_both(&here, &file_key),
-        (Some(text), _) => cleaned(&here, text),
+        (Some(text), _) => cleaned(&here, &text),
         (None, Some(path)) => read(&at_file, &path),
         (None, None) => {
             let variable = here.variable_name();
@@ -40,7 +40,7 @@ pub(super) fn list<'a>(
         (Some(_), _) if !here.is_from_variable() => refuse_inline(&here, "secret_files"),
         (Some(_), Some(_)) if at_files.is_from_variable() => refuse_both(&here, "secret_files"),
         (Some(texts), _) => all(&here, texts, cleaned),
-        (None, Some(paths)) => all(&at_files, paths, |at, path| read(at, &path)),
+        (None, Some(paths)) => all(&at_files, paths, read),
         (None, None) => {
             let variable = here.variable_name();
             at_files.fault(format!("is missing; name one or two files, or set {variable}"));
@@ -50,9 +50,9 @@ pub(super) fn list<'a>(
 }
 
 /// The text without its one trailing newline, which must leave something.
-pub(super) fn cleaned(at: &Place, text: String) -> Option<SecretString> {
+pub(super) fn cleaned(at: &Place, text: &str) -> Option<SecretString> {
     let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-    let secret = line.unwrap_or(&text);
+    let secret = line.unwrap_or(text);
     at.hold(!secret.is_empty(), secret, "a secret: it is empty").map(SecretString::from)
 }
 
@@ -62,17 +62,17 @@ pub(super) fn read(at: &Place, path: &str) -> Option<SecretString> {
     if text.is_err() {
         at.fault("names a file that is not UTF-8 text");
     }
-    cleaned(at, text.ok()?)
+    cleaned(at, &text.ok()?)
 }
 
 fn all<'a>(
     at: &Place<'a>,
     texts: Vec<String>,
-    secret: impl Fn(&Place, String) -> Option<SecretString>,
+    secret: impl Fn(&Place, &str) -> Option<SecretString>,
 ) -> Option<Vec<(Place<'a>, SecretString)>> {
     at.hold((1..=2).contains(&texts.len()), (), "a list of one or two: the current secret, then the previous one")?;
     let places = texts.into_iter().enumerate().map(|(index, text)| (at.item(index), text));
-    let secrets: Vec<_> = places.map(|(place, text)| secret(&place, text).map(|secret| (place, secret))).collect();
+    let secrets: Vec<_> = places.map(|(place, text)| secret(&place, &text).map(|secret| (place, secret))).collect();
     secrets.into_iter().collect()
 }
 

@@ -98,8 +98,8 @@ fn database_url(at: &Place, name: &str, inline: Option<String>, file: Option<Str
             here.fault(format!("is given beside {name}_file; keep one"));
             None
         }
-        (Some(text), None) => postgres(&here, secret::cleaned(&here, text)?, here.is_from_variable()),
-        (Some(text), Some(_)) if here.is_from_variable() => postgres(&here, secret::cleaned(&here, text)?, true),
+        (Some(text), None) => postgres(&here, secret::cleaned(&here, &text)?, here.is_from_variable()),
+        (Some(text), Some(_)) if here.is_from_variable() => postgres(&here, secret::cleaned(&here, &text)?, true),
         (_, Some(path)) => postgres(&at_file, secret::read(&at_file, &path)?, true),
         (None, None) => here.required(None, &format!("a URL such as postgres://stint@db/stint, or {name}_file")),
     }

@@ -167,3 +167,179 @@ fn private_key(at: &Place, inline: Option<String>, file: Option<String>) -> Opti
     let readable = EncodingKey::from_rsa_pem(key.expose_secret().as_bytes()).is_ok();
     at.down(from).hold(readable, key, "an unencrypted RSA private key in PEM (PKCS#8 or PKCS#1)")
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+    use super::*;
+    use crate::config::testing::Sample;
+
+    const GRAPH: &str = "tenants.contoso.graph_url";
+    const LOGIN: &str = "tenants.contoso.login_url";
+    const CREDENTIAL: &str = "tenants.contoso.credential";
+
+    #[test]
+    fn a_cloud_gives_both_hosts() {
+        let hosts = |cloud: &str| {
+            let sample = Sample::new().without(GRAPH).without(LOGIN);
+            let graph = sample.set("tenants.contoso.cloud", cloud).good().tenants.remove(0).graph;
+            (graph.graph_url.to_string(), graph.login_url.to_string())
+        };
+        let pair = |graph: &str, login: &str| (format!("https://{graph}/"), format!("https://{login}/"));
+        let us_login = "login.microsoftonline.us";
+        assert_eq!(hosts("'global'"), pair("graph.microsoft.com", "login.microsoftonline.com"));
+        assert_eq!(hosts("'us-gov'"), pair("graph.microsoft.us", us_login));
+        assert_eq!(hosts("'us-dod'"), pair("dod-graph.microsoft.us", us_login));
+        assert_eq!(hosts("'china'"), pair("microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn"));
+    }
+
+    #[test]
+    fn graph_and_login_come_together_or_by_cloud() {
+        let fault = Sample::new().without(LOGIN).fault();
+        assert!(fault.starts_with("tenants.contoso.login_url: is missing; it comes together"), "{fault}");
+        let fault = Sample::new().without(GRAPH).fault();
+        assert!(fault.starts_with("tenants.contoso.graph_url: is missing; it comes together"), "{fault}");
+        let fault = Sample::new().set("tenants.contoso.cloud", "'global'").fault();
+        assert!(fault.starts_with("tenants.contoso.cloud: is given beside"), "{fault}");
+        let fault = Sample::new().without(LOGIN).without(GRAPH).fault();
+        assert!(fault.starts_with("tenants.contoso.cloud: is missing"), "{fault}");
+    }
+
+    #[test]
+    fn hosts_other_than_microsofts_are_refused_beyond_this_machine() {
+        let faults = Sample::new().set(GRAPH, "'https://graph.example'").set(LOGIN, "'https://login.example'");
+        let faults = faults.faults();
+        assert!(faults.len() == 2 && faults.iter().all(|fault| fault.contains("one of Microsoft's")), "{faults:?}");
+    }
+
+    #[test]
+    fn ids_are_guids() {
+        let faults = Sample::new()
+            .set("tenants.contoso.tenant_id", "'contoso.com'")
+            .set("tenants.contoso.client_id", "'stint'")
+            .set("tenants.contoso.service_principal_id", "'stint'")
+            .set("tenants.contoso.never", "['2d8f6b1c-7e30-4a95-b4d2-6c1e0f9a8b31', 'nina']")
+            .faults();
+        let keys: Vec<_> =
+            faults.iter().filter_map(|fault| fault.split_once(": is not a GUID")).map(|(key, _)| key).collect();
+        let all = ["client_id", "never[1]", "service_principal_id", "tenant_id"];
+        assert_eq!(keys, all.map(|key| format!("tenants.contoso.{key}")));
+    }
+
+    #[test]
+    fn one_entra_tenant_has_one_name() {
+        let sample = Sample::new().set(
+            "tenants.again",
+            r#"{ cloud = "global", catalog = "sandbox-catalog.toml",
+            tenant_id = "9b0f4c52-6a1d-4f3e-8c27-5d1e2f3a4b60", client_id = "5e2a7c14-90d3-4b6f-a1c8-3f4e5d6c7b80",
+            credential = { kind = "secret", secret_file = "sandbox-secrets/entra-client-secret" } }"#,
+        );
+        assert_eq!(sample.fault(), "tenants.contoso.tenant_id: is that of tenant \"again\" already");
+    }
+
+    #[test]
+    fn names_are_plain_and_differ_by_more_than_dash_and_underscore() {
+        for good in ["a", "contoso-emea", "a_b", "7"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "Contoso", "a--b", "a__b", "-a", "a-", "a.b", "ä", "a b", &"a".repeat(64)] {
+            assert!(!is_name(bad), "{bad}");
+        }
+        let faults = Sample::new().set("tenants.a-b", "{}").set("tenants.a_b", "{}").faults();
+        assert!(faults.contains(&"tenants.a_b: differs from \"a-b\" only by - and _; rename one".to_owned()));
+    }
+
+    #[test]
+    fn one_trailing_newline_of_a_secret_file_is_not_part_of_the_secret() {
+        for (content, secret) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a ")] {
+            let tenant = Sample::new().file("sandbox-secrets/entra-client-secret", content).good().tenants.remove(0);
+            let AppCredential::Secret(found) = tenant.graph.credential else { panic!("a secret") };
+            assert_eq!(found.expose_secret(), secret);
+        }
+    }
+
+    #[test]
+    fn an_empty_or_binary_or_missing_secret_file_is_a_fault() {
+        let path = "sandbox-secrets/entra-client-secret";
+        let fault = Sample::new().file(path, "\n").fault();
+        assert_eq!(fault, "tenants.contoso.credential.secret_file: is not a secret: it is empty");
+        let fault = Sample::new().file(path, [0xff, 0xfe]).fault();
+        assert_eq!(fault, "tenants.contoso.credential.secret_file: names a file that is not UTF-8 text");
+        let fault = Sample::new().set("tenants.contoso.credential.secret_file", "'gone'").fault();
+        assert!(fault.starts_with("tenants.contoso.credential.secret_file: cannot read "), "{fault}");
+        let fault = Sample::new().without("tenants.contoso.credential.secret_file").fault();
+        assert!(fault.ends_with("or set STINT__TENANTS__CONTOSO__CREDENTIAL__SECRET"), "{fault}");
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_refused_even_beside_a_secret_file() {
+        let fault = Sample::new().set("tenants.contoso.credential.secret", "'hunter2'").fault();
+        assert_eq!(
+            fault,
+            "tenants.contoso.credential.secret: is a secret and may not stand in this file; \
+             use secret_file or STINT__TENANTS__CONTOSO__CREDENTIAL__SECRET"
+        );
+    }
+
+    #[test]
+    fn the_environment_overrides_a_secret_file_but_not_itself() {
+        let variable = "STINT__TENANTS__CONTOSO__CREDENTIAL__SECRET";
+        let tenant = Sample::new().variable(variable, "true").good().tenants.remove(0);
+        let AppCredential::Secret(found) = tenant.graph.credential else { panic!("a secret") };
+        assert_eq!(found.expose_secret(), "true");
+        let twice = Sample::new().variable(variable, "x").variable(&format!("{variable}_FILE"), "x");
+        assert!(twice.fault().contains("is given twice by the environment"));
+    }
+
+    #[test]
+    fn a_certificate_comes_with_its_private_key() {
+        let (certificate, key) = certificate_and_key();
+        let table = "{ kind = 'certificate', certificate_file = 'c.pem', private_key_file = 'k.pem' }";
+        let sample = || Sample::new().set(CREDENTIAL, table).file("c.pem", &certificate);
+        let tenant = sample().file("k.pem", &key).good().tenants.remove(0);
+        assert!(
+            matches!(tenant.graph.credential, AppCredential::Certificate { certificate: found, .. } if found == certificate)
+        );
+
+        let fault = sample().file("k.pem", "hunter2").fault();
+        assert!(
+            fault.contains("private_key_file: is not an unencrypted RSA private key") && !fault.contains("hunter2")
+        );
+        let fault = sample().file("c.pem", &key).file("k.pem", &key).fault();
+        assert!(fault.contains("certificate_file: is not a file with a PEM certificate"), "{fault}");
+        let variable = "STINT__TENANTS__CONTOSO__CREDENTIAL__PRIVATE_KEY";
+        assert!(sample().variable(variable, &key).parse().is_ok());
+    }
+
+    fn certificate_and_key() -> (String, String) {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key");
+        let params = rcgen::CertificateParams::new(vec!["stint".into()]).expect("parameters");
+        (params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+    }
+
+    #[test]
+    fn keys_of_another_kind_of_credential_are_refused() {
+        let fault = Sample::new().set("tenants.contoso.credential.certificate_file", "'c'").fault();
+        assert!(fault.contains("certificate_file: has no meaning beside kind = \"secret\""), "{fault}");
+    }
+
+    #[test]
+    fn what_belongs_to_later_work_is_named_as_not_available() {
+        for kind in ["workload-identity", "managed-identity"] {
+            let fault = Sample::new().set(CREDENTIAL, &format!("{{ kind = '{kind}' }}")).fault();
+            let told = format!(
+                "tenants.contoso.credential.kind: {kind} is not available in this version; accepted: certificate, secret"
+            );
+            assert_eq!(fault, told);
+        }
+        let fault = Sample::new().set("tenants.contoso.remover", "{ kind = 'secret' }").fault();
+        assert!(fault.starts_with("tenants.contoso.remover: is not available in this version"), "{fault}");
+    }
+
+    #[test]
+    fn a_second_credential_in_the_file_does_not_show_its_secret() {
+        let fault = Sample::new().set("tenants.contoso.remover", "{ secret = 4711 }").faults();
+        assert!(!fault.concat().contains("4711"));
+    }
+}

@@ -4,6 +4,8 @@
 
 use std::{fs, path::Path};
 
+use proptest::prelude::*;
+
 use super::{
     testing::{Sample, WEBHOOK_SECRET},
     *,
@@ -211,4 +213,21 @@ fn the_schema_knows_every_key_but_no_inline_secret_and_no_null() {
         assert!(!text.contains(absent), "{absent}");
     }
     assert!(catalog_schema().to_string().contains("\"entitlements\""));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic_or_say_nothing(text in r#"([a-z\[\]{}=.,"'\n 0-9-]|\\[api\\]\n|url ?= ?|server|tenants|connections\.|auth){0,60}"#) {
+        let faults = parse(&text, Path::new("/nowhere"), NONE).expect_err("no such text is a configuration");
+        prop_assert!(faults.iter().count() > 0);
+    }
+
+    #[test]
+    fn no_variable_makes_the_reader_panic(
+        key in "(SERVER|TENANTS|CONNECTIONS|JIRA_CLOUD|CONTOSO|AUTH|WEBHOOK|FIELDS|NEVER|PROJECTS|_|__|[a-z]){0,8}",
+        value in r#"(\[|\]|\{|\}|"|=|,|a|1|true){0,8}"#,
+    ) {
+        let variable = (format!("STINT__{key}"), value);
+        prop_assert!(parse(SANDBOX, Path::new("/nowhere"), [variable]).is_err());
+    }
 }

@@ -7,23 +7,27 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
-use toml::{Table, Value};
+use toml::{Table, Value, de::DeTable};
 
 use super::place::{Document, join};
 
-/// The text as a tree; the fault of a text that is no TOML names line and column.
+/// The text as a tree; each fault of a text that is no TOML names line and column.
 pub(super) fn parse(document: &Document, text: &str) -> Option<Table> {
-    match text.parse() {
-        Ok(tree) => Some(tree),
-        Err(error) => {
-            document.root().fault(syntax(text, &error));
-            None
-        }
+    let (_, mut errors) = DeTable::parse_recoverable(text);
+    let tree = text.parse::<Table>();
+    if errors.is_empty() {
+        errors.extend(tree.as_ref().err().cloned());
     }
+    errors.sort_by_key(|error| error.span().map(|span| span.start));
+    for error in &errors {
+        document.root().fault(syntax(text, error));
+    }
+    tree.ok().filter(|_| errors.is_empty())
 }
 
 /// What the tree says, without the values that do not fit; each of those is a fault of the document.
-pub(super) fn read<T: DeserializeOwned + Default>(document: &Document, mut tree: Table) -> T {
+pub(super) fn read<T: DeserializeOwned + Default>(document: &Document, tree: Table) -> T {
+    let mut tree = Value::Table(tree);
     let mut shortened = BTreeMap::<String, Shortened>::new();
     loop {
         match serde_path_to_error::deserialize(tree.clone()) {
@@ -36,12 +40,12 @@ pub(super) fn read<T: DeserializeOwned + Default>(document: &Document, mut tree:
                 }
             }
             Err(error) => {
-                let steps = steps(error.path());
-                if steps.is_empty() {
-                    document.root().fault(error.inner().message());
+                let (steps, message) = (steps(error.path()), error.inner().message());
+                let Some(value) = take(&mut tree, &steps) else {
+                    document.root().fault(problem(message, None));
                     return T::default();
-                }
-                refuse(document, &mut tree, &mut shortened, &steps, error.inner().message());
+                };
+                refuse(document, &mut tree, &mut shortened, &steps, &value, message);
             }
         }
     }
@@ -76,68 +80,51 @@ fn key_of(steps: &[Step]) -> String {
     })
 }
 
-/// Notes the fault and takes the value out, unless the variable that gave it fits better as plain text.
+/// Notes the fault of a value just taken out, unless it came from a variable and has yet to be tried as plain text.
 fn refuse(
     document: &Document,
-    tree: &mut Table,
+    tree: &mut Value,
     shortened: &mut BTreeMap<String, Shortened>,
     steps: &[Step],
+    value: &Value,
     message: &str,
 ) {
     let key = key_of(steps);
-    let value = take(tree, steps);
-    let text = document.text_of_variable(&key);
-    if let (Some(text), Some(value)) = (text, &value)
-        && !value.is_str()
-        && !message.starts_with("unknown field")
-    {
+    let unknown = message.starts_with("unknown field");
+    if let Some(text) = document.text_of_variable(&key).filter(|_| !value.is_str() && !unknown) {
         put_back(tree, steps, Value::String(text.to_owned()));
         return;
     }
-    let problem = problem(message, value.as_ref());
-    match steps {
-        [list @ .., Step::Index(index)] => {
-            let entry = shortened.entry(key_of(list)).or_insert_with(|| Shortened { steps: list.to_vec(), lost: 0 });
-            document.place(key_of(list)).item(index + entry.lost).fault(problem);
-            entry.lost += 1;
-        }
-        _ => {
-            let place = document.place(key);
-            if message.starts_with("unknown field") {
-                place.fault_unknown(problem);
-            } else {
-                place.fault(problem);
-            }
-            place.settle();
-        }
+    let problem = problem(message, Some(value));
+    if let [list @ .., Step::Index(index)] = steps {
+        let entry = shortened.entry(key_of(list)).or_insert_with(|| Shortened { steps: list.to_vec(), lost: 0 });
+        document.place(key_of(list)).item(index + entry.lost).fault(problem);
+        entry.lost += 1;
+        return;
     }
+    let place = document.place(key);
+    if unknown {
+        place.fault_unknown(problem);
+    } else {
+        place.fault(problem);
+    }
+    place.settle();
 }
 
 /// Takes the value out of the tree.
-fn take(tree: &mut Table, steps: &[Step]) -> Option<Value> {
+fn take(tree: &mut Value, steps: &[Step]) -> Option<Value> {
     let (last, way) = steps.split_last()?;
-    let Some((Step::Name(first), rest)) = way.split_first() else {
-        return match last {
-            Step::Name(name) => tree.remove(name),
-            Step::Index(_) => None,
-        };
-    };
-    match (walk(tree.get_mut(first)?, rest)?, last) {
+    match (walk(tree, way)?, last) {
         (Value::Table(table), Step::Name(name)) => table.remove(name),
         (Value::Array(array), Step::Index(index)) if *index < array.len() => Some(array.remove(*index)),
         _ => None,
     }
 }
 
-fn put_back(tree: &mut Table, steps: &[Step], value: Value) {
-    let [way @ .., Step::Name(last)] = steps else { return };
-    let table = match way.split_first() {
-        None => Some(tree),
-        Some((Step::Name(first), rest)) => tree.get_mut(first).and_then(|inner| walk(inner, rest)?.as_table_mut()),
-        Some(_) => None,
-    };
-    if let Some(table) = table {
-        table.insert(last.clone(), value);
+fn put_back(tree: &mut Value, steps: &[Step], value: Value) {
+    let [way @ .., Step::Name(name)] = steps else { return };
+    if let Some(Value::Table(table)) = walk(tree, way) {
+        table.insert(name.clone(), value);
     }
 }
 
@@ -229,7 +216,11 @@ mod tests {
             faults("size = 1\n  name = é\n"),
             "x.toml: line 2, column 10: string values must be quoted, expected literal string"
         );
-        assert!(faults("size = 1\nsize = 2\n").starts_with("x.toml: line 2, column 1: duplicate key"));
+        assert_eq!(
+            faults("size = 1\nsize = 2\nname = 'a\n"),
+            "x.toml: line 2, column 1: duplicate key\nx.toml: line 3, column 10: invalid literal string, expected `'`"
+        );
+        assert!(faults("size = 99999999999999999999").starts_with("x.toml: line 1, column 8: "));
     }
 
     #[test]

@@ -31,13 +31,8 @@ async fn private_postgres() -> anyhow::Result<(Arc<Postgres>, String)> {
 
 /// Reads one of stint's own routes as a caller would.
 async fn read(url: &str, path: &str, token: &str) -> anyhow::Result<serde_json::Value> {
-    let call = Call {
-        method: http::Method::GET,
-        path: path.to_owned(),
-        query: vec![],
-        headers: vec![],
-        body: Body::Empty,
-    };
+    let call =
+        Call { method: http::Method::GET, path: path.to_owned(), query: vec![], headers: vec![], body: Body::Empty };
     let answer: Answer =
         Wire::new(Limits::default())?.send(&url.parse()?, &call, &Credential::Bearer(token.into())).await?;
     let status = answer.status;

@@ -162,4 +162,3 @@ fn write_config(folder: &Path, sandbox: &Sandbox, setup: &Setup) -> anyhow::Resu
     overrides.extend(setup.overrides.iter().cloned());
     Ok(config::load(&folder.join("sandbox.toml"), overrides)?)
 }
-

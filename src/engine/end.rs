@@ -37,6 +37,9 @@ const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
 /// A removal of unknown outcome is repeated after this long, if the assignment still shows.
 const REMOVE_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
+/// A schedule request that is not in force yet is told to cancel this often, half a minute apart.
+const CANCEL_TRIES: usize = 3;
+
 impl Engine {
     /// Marks that the assignment's time is over; whether it is gone is proved next.
     pub(super) fn expire(&self, assignment: &Assignment) -> Change {
@@ -78,7 +81,8 @@ impl Engine {
                 self.remove(lease, tenant, request, decision, &instance).await
             }
             Seen::InForce { instance, .. } => Ok(overdue(request, &instance, order, now)),
-            Seen::Known(schedule_request) if may_still_start(&schedule_request) => {
+            // What was in force once does not start again.
+            Seen::Known(schedule_request) if assignment.is_none() && may_still_start(&schedule_request) => {
                 self.cancel(lease, tenant, request, decision, &schedule_request).await
             }
             _ => Ok(absent(request, assignment, order, now)),
@@ -116,6 +120,9 @@ impl Engine {
         schedule_request: &ScheduleRequest,
     ) -> Result<Change, StoreError> {
         let now = self.clock.now();
+        if request.attempts.iter().filter(|a| a.kind == AttemptKind::Cancel).count() >= CANCEL_TRIES {
+            return Ok(stuck(request, schedule_request, now));
+        }
         let Some((attempt, request)) = self.record(lease, request, AttemptKind::Cancel).await? else {
             return Ok(go_on(request, now, now + REMOVE_AGAIN));
         };
@@ -192,6 +199,17 @@ fn removed(request: &Request, mut attempt: Attempt, sent: Sent, now: Timestamp) 
         None => attempt.code = Some(code),
     }
     Change { attempts: vec![attempt], ..go_on(request, now, due_at) }
+}
+
+/// PIM neither brings it into force nor lets it be cancelled: a person must look, and stint keeps looking.
+fn stuck(request: &Request, schedule_request: &ScheduleRequest, now: Timestamp) -> Change {
+    let detail = format!(
+        "PIM's schedule request {} is {} and cannot be cancelled; it may still come into force",
+        schedule_request.id, schedule_request.status
+    );
+    let finding = NewFinding { kind: "not-cancellable", detail: json!({ "schedule_request": schedule_request }) };
+    let change = hold_until(request, Hold::new("not-cancellable", detail), now, retry::parked(now));
+    Change { findings: vec![finding], ..change }
 }
 
 /// Graph refuses to remove what must go: somebody has to know.

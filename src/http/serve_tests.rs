@@ -117,7 +117,7 @@ async fn a_body_that_breaks_off_is_told_from_a_slow_one() {
     let app = Router::new().route(
         "/",
         post(async move |body: Body| {
-            let patient = Limits { body_time: Duration::from_secs(60), ..short() };
+            let patient = Limits { body_time: Duration::from_mins(1), ..short() };
             let _ = faults.send(read_body(body, &patient).await);
         }),
     );
@@ -152,7 +152,7 @@ async fn a_caller_who_does_not_read_its_answer_loses_its_place() {
 
 #[tokio::test]
 async fn told_to_stop_it_finishes_what_is_under_way() {
-    let host = host(Limits { grace: Duration::from_secs(60), body_time: Duration::from_secs(60), ..short() }).await;
+    let host = host(Limits { grace: Duration::from_mins(1), body_time: Duration::from_mins(1), ..short() }).await;
     let mut stream = TcpStream::connect(host.address).await.expect("a connection");
     stream
         .write_all(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n")
@@ -170,7 +170,7 @@ async fn told_to_stop_it_finishes_what_is_under_way() {
 
 #[tokio::test]
 async fn told_to_stop_it_ends_although_a_caller_stays() {
-    let host = host(Limits { header_time: Duration::from_secs(60), ..short() }).await;
+    let host = host(Limits { header_time: Duration::from_mins(1), ..short() }).await;
     let mut stays = TcpStream::connect(host.address).await.expect("a connection");
     stays.write_all(b"POST / HTTP/1.1\r\n").await.expect("sent");
     assert!(answer_to(&host, &post_of(3, "abc")).await.contains(" 200 "));

@@ -14,7 +14,11 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use tracing::{info, warn};
 
-use super::{Api, error::Problem, serve::{BodyFault, read_body}};
+use super::{
+    Api,
+    error::Problem,
+    serve::{BodyFault, read_body},
+};
 use crate::{
     domain::id::ConnectionName,
     store::{Delivery, Meant, Received},
@@ -128,4 +132,3 @@ fn answer(api: &Api, connection: &ConnectionName, received: Received) -> Respons
         }
     }
 }
-

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt::Write as _,
     io::{self, IsTerminal as _, Write},
 };
 
@@ -71,8 +72,10 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     let mut cleaned = String::with_capacity(text.len());
     for c in text.chars() {
         if misleads(c) {
-            let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-            cleaned.push_str(&units);
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing into a string does not fail.
+                let _ = write!(cleaned, "\\u{unit:04x}");
+            }
         } else {
             cleaned.push(c);
         }

@@ -130,7 +130,8 @@ async fn a_second_request_for_the_same_assignment_waits_for_the_first() {
 #[tokio::test]
 async fn a_certificate_signs_stint_in_as_well_as_a_secret() {
     let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
-    let certificate = rcgen::CertificateParams::new(vec![]).expect("parameters").self_signed(&key).expect("a certificate");
+    let certificate =
+        rcgen::CertificateParams::new(vec![]).expect("parameters").self_signed(&key).expect("a certificate");
     let files = tempfile::tempdir().expect("a folder");
     let path = |name: &str| files.path().join(name).display().to_string();
     std::fs::write(path("certificate.pem"), certificate.pem()).expect("a file");

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 use stint::sandbox::{
-    graph::{On, Fault, FaultKind},
+    Retry,
+    graph::{Fault, FaultKind, On},
     jira::{Account, IssueDraft, JiraFault, JiraFaultKind, JiraOn},
     story,
-    Retry,
 };
 
 use crate::world::{It, minutes, seconds};
@@ -121,6 +121,7 @@ async fn an_edit_between_decision_and_grant_refuses() {
     let id = it.taken_in(&ticket).await;
     let held = it.until(&id, "held").await;
     assert_eq!(held["hold"]["reason"], "graph-unavailable");
+    it.world.clock.advance(seconds(1));
     it.world.sandbox.jira.edit_field(&ticket, story::FIELD_DURATION, "PT8H", story::NINA_ACCOUNT);
     let document = it.until(&id, "rejected").await;
     assert_eq!(codes(&document), ["edited-after-approval"]);
@@ -259,6 +260,7 @@ async fn a_ticket_system_in_trouble_holds_the_request_and_nothing_is_lost() {
     ] {
         let it = It::begins().await;
         let ticket = it.approved(IssueDraft::default());
+        it.world.sandbox.jira.create_issue(IssueDraft::default());
         it.world.sandbox.jira.fault(JiraFault { on: JiraOn::Issue, kind: kind.clone(), times: 3 });
         let id = it.taken_in(&ticket).await;
         let held = it.until(&id, "held").await;

@@ -271,11 +271,8 @@ async fn no_secret_is_stored(sql: &mut PgConnection) {
     for secret in [story::CLIENT_SECRET, story::JIRA_TOKEN, story::WEBHOOK_SECRET] {
         for table in ["requests", "deliveries", "attempts", "notes", "findings", "audit_events"] {
             let text = format!("select count(*) from {table} t where t::text like '%' || $1 || '%'");
-            let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(text))
-                .bind(secret)
-                .fetch_one(&mut *sql)
-                .await
-                .expect("a count");
+            let count: i64 =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(text)).bind(secret).fetch_one(&mut *sql).await.expect("a count");
             assert_eq!(count, 0, "a secret is stored in {table}");
         }
     }

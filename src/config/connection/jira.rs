@@ -76,3 +76,87 @@ pub(super) fn check_overlaps(at: &Place, connections: &[ConnectionSettings]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::Sample;
+
+    fn jira(sample: Sample) -> JiraSettings {
+        let SystemSettings::Jira(jira) = sample.good().connections.remove(0).system;
+        jira
+    }
+
+    fn fault_of(key: &str, value: &str) -> String {
+        let fault = Sample::new().set(&format!("connections.jira-cloud.{key}"), value).fault();
+        fault.trim_start_matches("connections.jira-cloud.").to_owned()
+    }
+
+    #[test]
+    fn an_approval_is_jira_service_managements_unless_said_otherwise() {
+        let key = "connections.jira-cloud.approval";
+        assert_eq!(jira(Sample::new().without(key)).approval, ApprovalMode::Jsm);
+        let other = Sample::new().set(key, "'status-transition'");
+        assert_eq!(jira(other).approval, ApprovalMode::StatusTransition);
+        assert_eq!(fault_of("approval", "'any'"), "approval: is not accepted; accepted: jsm, status-transition");
+    }
+
+    #[test]
+    fn projects_are_at_least_one_well_formed_key() {
+        assert!(fault_of("projects", "[]").starts_with("projects: is not a list with at least one"));
+        for key in ["itsec", "I", "1TSEC", "IT-SEC", "ITSEC ", ""] {
+            let fault = fault_of("projects", &format!("['ITSEC', '{key}']"));
+            assert!(fault.starts_with("projects[1]: is not a project key such as ITSEC"), "{fault}");
+        }
+    }
+
+    #[test]
+    fn statuses_are_ids_not_names() {
+        assert!(fault_of("approved_statuses", "[]").starts_with("approved_statuses: is not a list"));
+        assert!(fault_of("approved_statuses", "['Approved']").starts_with("approved_statuses[0]: is not a status id"));
+        assert!(fault_of("approved_statuses", "[10016]").starts_with("approved_statuses[0]: must be a string"));
+        assert!(fault_of("withdrawn_statuses", "['Done']").starts_with("withdrawn_statuses[0]: is not a status id"));
+    }
+
+    #[test]
+    fn a_status_is_not_both_approved_and_withdrawn() {
+        assert!(
+            fault_of("withdrawn_statuses", "['10016']")
+                .starts_with("withdrawn_statuses[0]: is not a status of its own")
+        );
+    }
+
+    #[test]
+    fn keys_of_another_system_are_refused() {
+        for (key, value) in [
+            ("catalog_items", "[]"),
+            ("change_types", "['normal']"),
+            ("standard_templates", "[]"),
+            ("allow_without_approver", "false"),
+            ("parent_request_approval", "true"),
+            ("read_back", "'http'"),
+        ] {
+            let fault = fault_of(key, value);
+            assert!(fault.starts_with(&format!("{key}: belongs to system = ")), "{fault}");
+        }
+    }
+
+    #[test]
+    fn one_connection_serves_a_project() {
+        let sample = Sample::new().file("other", "another-webhook-secret-of-32-bytes");
+        let fault = sample
+            .set(
+                "connections.other",
+                r#"{ system = "jira", tenants = ["contoso"], projects = ["OPS", "ITSEC"],
+            base_url = "http://127.0.0.1:8403/", ticket_pattern = "^ITSEC-[1-9]$", approved_statuses = ["1"],
+            auth = { kind = "bearer", token_file = "sandbox-secrets/jira-api-token" },
+            webhook = { scheme = "bearer", secret_files = ["other"] },
+            fields = { entitlement = "a", principal = "b", duration = "c" } }"#,
+            )
+            .fault();
+        assert!(
+            fault.starts_with("connections.other.projects[1]: belongs to connection \"jira-cloud\" already"),
+            "{fault}"
+        );
+    }
+}

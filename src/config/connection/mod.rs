@@ -49,6 +49,8 @@ fn connection(at: &Place, name: String, mut raw: raw::Connection, known: &Tenant
     let several = tenants.as_ref().is_some_and(|tenants| tenants.len() > 1);
     let fields = fields(&at.down("fields"), section(raw.fields), several);
     let max_approval_age = duration(&at.down("max_approval_age"), raw.max_approval_age, Duration::hours(24));
+    // Another way to match people would have to be decided here.
+    let (None | Some(raw::People::Email)) = raw.people;
     // Nothing reads these two yet, but a slip in them should not lie in wait.
     let poll_interval = duration(&at.down("poll_interval"), raw.poll_interval, Duration::minutes(5));
     let tolerance = duration(&at.down("tolerance"), raw.tolerance, Duration::minutes(5));
@@ -85,12 +87,11 @@ fn tenants(at: &Place, names: Option<Vec<String>>, known: &TenantNames) -> Optio
     let names = at.required(names, "the names of the tenants it may ask for")?;
     let names = at.hold(!names.is_empty(), names, "a list with at least one tenant")?;
     let mut seen = BTreeSet::new();
-    for (index, name) in names.iter().enumerate() {
-        let item = at.item(index);
-        item.hold(known.contains(name), (), "the name of a configured tenant");
-        item.hold(seen.insert(name), (), "new: the tenant stands here already");
-    }
-    Some(names.into_iter().map(TenantName::new).collect())
+    at.each(names, |item, name| {
+        item.hold(known.contains(&name), (), "the name of a configured tenant")?;
+        item.hold(seen.insert(name.clone()), (), "new: the tenant stands here already")?;
+        Some(TenantName::new(name))
+    })
 }
 
 fn auth(at: &Place, raw: raw::Auth) -> Option<Credential> {
@@ -178,4 +179,168 @@ fn fields(at: &Place, raw: raw::Fields, several_tenants: bool) -> Option<FieldNa
 
 fn duration(at: &Place, text: Option<String>, default: Duration) -> Option<Duration> {
     at.parsed_or(text, default, "a duration such as PT5M or PT24H")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::panic, reason = "a failed expectation is a failed test")]
+
+    use super::*;
+    use crate::config::testing::Sample;
+
+    /// A key of the sample's connection.
+    fn at(key: &str) -> String {
+        format!("connections.jira-cloud.{key}")
+    }
+
+    fn fault_of(key: &str, value: &str) -> String {
+        let fault = Sample::new().set(&at(key), value).fault();
+        fault.trim_start_matches("connections.jira-cloud.").to_owned()
+    }
+
+    fn pattern(text: &str) -> Result<Regex, String> {
+        let sample = Sample::new().set(&at("ticket_pattern"), &format!("'{text}'"));
+        let config = sample.parse().map_err(|faults| faults.to_string())?;
+        Ok(config.connections[0].ticket_pattern.clone())
+    }
+
+    fn with_two_tenants() -> Sample {
+        let second = r#"{ cloud = "global", catalog = "sandbox-catalog.toml",
+            tenant_id = "11111111-6a1d-4f3e-8c27-5d1e2f3a4b60", client_id = "5e2a7c14-90d3-4b6f-a1c8-3f4e5d6c7b80",
+            credential = { kind = "secret", secret_file = "sandbox-secrets/entra-client-secret" } }"#;
+        Sample::new().set("tenants.fabrikam", second).set(&at("tenants"), "['contoso', 'fabrikam']")
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        let connection = Sample::new().good().connections.remove(0);
+        assert_eq!(connection.max_approval_age, Duration::hours(24));
+        assert!(connection.internal_notes);
+        assert_eq!(connection.tenants, [TenantName::new("contoso")]);
+        assert_eq!(connection.fields.tenant, None);
+    }
+
+    #[test]
+    fn everything_a_connection_needs_is_told_at_once() {
+        let faults = Sample::new().set("connections.jira-cloud", "{ system = 'jira' }").faults();
+        let keys: Vec<_> =
+            faults.iter().filter_map(|fault| fault.split_once(": is missing")).map(|(key, _)| key).collect();
+        let all = [
+            "approved_statuses",
+            "auth.kind",
+            "base_url",
+            "fields.duration",
+            "fields.entitlement",
+            "fields.principal",
+            "projects",
+            "tenants",
+            "ticket_pattern",
+            "webhook.scheme",
+            "webhook.secret_files",
+        ];
+        assert_eq!(keys, all.map(at));
+    }
+
+    #[test]
+    fn its_tenants_are_configured_ones_each_named_once() {
+        assert!(
+            fault_of("tenants", "['contoso', 'nobody']").starts_with("tenants[1]: is not the name of a configured")
+        );
+        assert!(fault_of("tenants", "['contoso', 'contoso']").starts_with("tenants[1]: is not new"));
+        assert!(fault_of("tenants", "[]").starts_with("tenants: is not a list with at least one"));
+        let fault = Sample::new().without(&at("tenants")).fault();
+        assert!(fault.starts_with("connections.jira-cloud.tenants: is missing"), "{fault}");
+    }
+
+    #[test]
+    fn with_several_tenants_a_field_of_the_ticket_picks() {
+        let fault = with_two_tenants().fault();
+        assert!(fault.starts_with("connections.jira-cloud.fields.tenant: is missing"), "{fault}");
+        let config = with_two_tenants().set(&at("fields.tenant"), "'customfield_10054'").good();
+        assert_eq!(config.connections[0].fields.tenant.as_deref(), Some("customfield_10054"));
+    }
+
+    #[test]
+    fn each_mapped_field_is_one_of_its_own() {
+        assert!(
+            fault_of("fields.principal", "'customfield_10051'")
+                .starts_with("fields.principal: is not a field of its own")
+        );
+        assert!(fault_of("fields.principal", "'a,b'").starts_with("fields.principal: is not a field's name"));
+    }
+
+    #[test]
+    fn a_ticket_pattern_is_anchored_at_both_ends() {
+        for bad in ["ITSEC-[0-9]+", "^ITSEC-[0-9]+", "ITSEC-[0-9]+$", r"^ITSEC-[0-9]+\$", "$^"] {
+            assert!(pattern(bad).is_err_and(|fault| fault.contains("is not anchored")), "{bad}");
+        }
+        for bad in ["^ITSEC-[0-9+$", "^(A$"] {
+            assert!(pattern(bad).is_err_and(|fault| fault.contains("is not a regular expression")), "{bad}");
+        }
+        assert!(pattern(r"^A\\$").is_ok_and(|pattern| pattern.is_match(r"A\")));
+    }
+
+    #[test]
+    fn an_alternative_cannot_escape_the_anchors() {
+        let pattern = pattern("^ITSEC-[1-9]|OPS-[1-9]$").unwrap_or_else(|fault| panic!("{fault}"));
+        assert!(pattern.is_match("ITSEC-1") && pattern.is_match("OPS-1"));
+        assert!(!pattern.is_match("ITSEC-1; drop") && !pattern.is_match("xOPS-1") && !pattern.is_match("OPS-1\n"));
+    }
+
+    #[test]
+    fn its_address_is_https_beyond_this_machine() {
+        assert!(fault_of("base_url", "'http://contoso.atlassian.net'").starts_with("base_url: must be https"));
+    }
+
+    #[test]
+    fn durations_are_iso_8601() {
+        for key in ["max_approval_age", "poll_interval", "tolerance"] {
+            assert_eq!(fault_of(key, "'24h'"), format!("{key}: is not a duration such as PT5M or PT24H"));
+        }
+    }
+
+    #[test]
+    fn basic_and_bearer_take_their_own_keys_only() {
+        let bearer = "{ kind = 'bearer', token_file = 'sandbox-secrets/jira-api-token' }";
+        let config = Sample::new().set(&at("auth"), bearer).good();
+        assert!(matches!(config.connections[0].auth, Credential::Bearer(_)));
+        let fault = Sample::new().set(&at("auth"), bearer).set(&at("auth.username"), "'kim'").fault();
+        assert!(fault.contains("auth.username: has no meaning beside kind = \"bearer\""), "{fault}");
+        assert!(fault_of("auth.token_file", "'x'").starts_with("auth.token_file: has no meaning"));
+        assert!(fault_of("auth.token_url", "'x'").starts_with("auth.token_url: has no meaning"));
+        assert!(fault_of("auth.username", "'kim:x'").starts_with("auth.username: is not a user name"));
+    }
+
+    #[test]
+    fn a_password_in_the_file_is_refused_and_one_in_the_environment_taken() {
+        let fault = fault_of("auth.password", "'hunter2'");
+        assert!(fault.ends_with("use password_file or STINT__CONNECTIONS__JIRA_CLOUD__AUTH__PASSWORD"), "{fault}");
+        let variable = "STINT__CONNECTIONS__JIRA_CLOUD__AUTH__PASSWORD";
+        let config = Sample::new().variable(variable, "4711").good();
+        let Credential::Basic { username, password } = &config.connections[0].auth else { panic!("basic") };
+        assert_eq!((username.as_str(), password.expose_secret()), ("stint@contoso.example", "4711"));
+    }
+
+    #[test]
+    fn a_bearer_token_fits_into_a_header() {
+        let bearer = "{ kind = 'bearer', token_file = 't' }";
+        let fault = Sample::new().set(&at("auth"), bearer).file("t", "two\nlines").fault();
+        assert!(fault.contains("auth.token_file: is not a token of visible ASCII"), "{fault}");
+    }
+
+    #[test]
+    fn what_belongs_to_later_work_is_named_as_not_available() {
+        for system in ["servicenow", "standard"] {
+            let told = format!("system: {system} is not available in this version; accepted: jira");
+            assert_eq!(fault_of("system", &format!("'{system}'")), told);
+        }
+        let fault = fault_of("auth.kind", "'oauth-client'");
+        assert_eq!(fault, "auth.kind: oauth-client is not available in this version; accepted: basic, bearer");
+    }
+
+    #[test]
+    fn people_are_matched_by_email_and_nothing_else() {
+        Sample::new().set(&at("people"), "'email'").good();
+        assert_eq!(fault_of("people", "'name'"), "people: is not accepted; accepted: email");
+    }
 }

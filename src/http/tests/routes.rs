@@ -123,7 +123,6 @@ async fn while_the_keys_cannot_be_had_callers_are_told_to_come_back() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer_that_says_nothing_of_its_cause() {
-    #[expect(clippy::panic, reason = "that is what is tried")]
     async fn panics() {
         panic!("the secret cause")
     }

@@ -51,7 +51,9 @@ impl Listing {
             let Some((answer, after)) = rest.split_first() else { return Ok(Rows::Next(self.page(rows.len()))) };
             let page = document(answer)?;
             let values = json::array(&page, "/values")?;
-            if issue.contradicts(page.get("self"), "/issue/") || !starts_at(&page, self.start, rows.len()) {
+            let foreign = issue.contradicts(page.get("self"), "/issue/")
+                || issue.contradicts(page.pointer("/_links/self"), "/request/");
+            if foreign || !starts_at(&page, self.start, rows.len()) {
                 return Err(TicketError::bad("another page than the one asked for"));
             }
             rows.extend_from_slice(values);

@@ -158,6 +158,11 @@ fn approvals_of_another_issue_are_refused() {
     let link = "https://contoso.atlassian.net/rest/servicedeskapi/request/10999/approval/37";
     let round = with(parsed(fixture!("read-approvals"))["values"][0].clone(), "/_links/self", json!(link));
     assert_eq!(error(JSM, &with_rounds(&json!([round]))), "ticket-bad-answer");
+    let link = "https://contoso.atlassian.net/rest/servicedeskapi/request/10999/approval";
+    let none = with(parsed(fixture!("read-approvals")), "/values", json!([]));
+    let [issue, changelog, _] = answers();
+    let none = answer(200, with(none, "/_links/self", json!(link)));
+    assert_eq!(error(JSM, &[issue, changelog, none]), "ticket-bad-answer", "another issue's none");
 }
 
 #[test]
