@@ -1,18 +1,23 @@
 //! Who is calling: an Entra v2 access token, checked in every part on purpose.
 //!
-//! The algorithm is pinned before a key is looked up; issuer, tenant, audience and version must be exactly ours; times
-//! are checked against stint's own clock. What is wrong with a refused token is logged, not told.
+//! The algorithm is pinned before a key is looked up; then signature, issuer, tenant, audience, version and times are
+//! compared one by one, times by stint's own clock. Nothing is read from claims before their signature holds. Roles come
+//! last: [`Roles`] says what the caller may see and do. Handlers call [`Tokens::caller`] and hand on its refusal.
 
 use std::collections::BTreeSet;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, header};
-use jsonwebtoken::{Algorithm, Validation};
+use jsonwebtoken::Algorithm;
 use serde_json::Value;
 use tracing::info;
 use url::Url;
 use uuid::Uuid;
 
-use super::{error::Problem, keys::Keys};
+use super::{
+    error::Problem,
+    keys::{Key, Keys},
+};
 use crate::{
     clock::Clock,
     domain::id::{ObjectId, TenantName},
@@ -51,8 +56,10 @@ pub struct Caller {
     pub oid: ObjectId,
     /// The tenant that vouches for it.
     pub tenant: Uuid,
-    /// For display; absent for applications.
+    /// For display; absent for applications, and where Entra gives none.
     pub name: Option<String>,
+    /// An application calls for itself: the token says so, or carries no scope that a person could have granted.
+    pub app: bool,
     /// What it may do.
     pub roles: Roles,
 }
@@ -80,6 +87,68 @@ impl Default for Visible {
     }
 }
 
+/// Why a caller is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// There is not exactly one bearer token.
+    NoToken,
+    /// There is one, and it is not valid.
+    Invalid(Flaw),
+    /// It is valid and carries none of stint's roles.
+    NoRole,
+    /// Nothing can be said about it while Entra's keys cannot be had.
+    KeysUnavailable,
+}
+
+/// What is wrong with an access token. The log says which; the caller is told only [`Flaw::code`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the part of the token that is not as it must be")]
+pub enum Flaw {
+    Shape,
+    Algorithm,
+    Key,
+    Signature,
+    Issuer,
+    Audience,
+    Tenant,
+    Version,
+    Object,
+    Times,
+    Expired,
+    NotYetValid,
+}
+
+impl Flaw {
+    /// What the caller is told.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Shape | Self::Algorithm => "malformed",
+            Self::Key | Self::Signature => "signature",
+            Self::Issuer | Self::Audience | Self::Tenant | Self::Version | Self::Object | Self::Times => "claims",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NoToken => Self::unauthorized("exactly one bearer token is needed"),
+            Denied::Invalid(flaw) => Self::unauthorized(format!("the access token is not valid: {}", flaw.code())),
+            Denied::NoRole => Self::forbidden("the access token carries none of stint's roles"),
+            Denied::KeysUnavailable => Self::unavailable("Entra's signing keys cannot be fetched now", 30),
+        }
+    }
+}
+
+impl From<Flaw> for Denied {
+    fn from(flaw: Flaw) -> Self {
+        Self::Invalid(flaw)
+    }
+}
+
 impl Tokens {
     /// Nothing is fetched before the first token comes.
     #[must_use]
@@ -91,55 +160,59 @@ impl Tokens {
     /// Who sent these headers.
     ///
     /// # Errors
-    /// 401 for any fault of the token, 403 when it carries none of stint's roles, 503 while Entra's keys cannot be had.
-    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        let token = bearer(headers).ok_or_else(|| refuse("there is not exactly one bearer token"))?;
-        let head = jsonwebtoken::decode_header(token).map_err(|_| refuse("the header cannot be read"))?;
-        if head.alg != Algorithm::RS256 {
-            return Err(refuse("the algorithm is not RS256"));
+    /// [`Denied`], which is logged here and becomes 401, 403 or 503.
+    pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
+        let token = bearer(headers).ok_or(Denied::NoToken)?;
+        let caller = self.check(token).await;
+        if let Err(why) = &caller {
+            info!(?why, "an access token was refused");
         }
-        let kid = head.kid.ok_or_else(|| refuse("there is no key id"))?;
-        let unavailable = || Problem::unavailable("Entra's signing keys cannot be fetched now", 30);
-        let set = self.keys.knowing(&kid).await.ok_or_else(unavailable)?;
-        let key = set.keys.get(&kid).ok_or_else(|| refuse("no published key has this id"))?;
-        if key.issuer.as_ref().is_some_and(|issuer| *issuer != set.issuer) {
-            return Err(refuse("the key signs for another issuer"));
-        }
-        let validation = validation(&set.issuer, &self.settings.audience);
-        let claims = jsonwebtoken::decode::<Value>(token, &key.decoding, &validation);
-        let claims = claims.map_err(|_| refuse("signature, issuer or audience is wrong"))?.claims;
+        caller
+    }
+
+    async fn check(&self, token: &str) -> Result<Caller, Denied> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(Flaw::Shape)?;
+        let (head, claims) = signed.split_once('.').ok_or(Flaw::Shape)?;
+        let kid = key_id(&document(head)?)?;
+        let set = self.keys.knowing(&kid).await.ok_or(Denied::KeysUnavailable)?;
+        let key = set.keys.get(&kid).ok_or(Flaw::Key)?;
+        check_signature(signed, signature, key)?;
+        let claims = document(claims)?;
+        self.check_origin(&claims, &set.issuer, key)?;
         self.check_times(&claims)?;
         self.read(&claims)
     }
 
-    /// By stint's own clock, which `jsonwebtoken` does not know.
-    fn check_times(&self, claims: &Value) -> Result<(), Problem> {
-        let now = self.clock.now().as_second();
-        let at = |claim: &str| claims.get(claim).and_then(Value::as_i64).ok_or_else(|| refuse("a time is missing"));
-        if now >= at("exp")?.saturating_add(LEEWAY_SECONDS) {
-            return Err(refuse("it has expired"));
-        }
-        if now < at("nbf")?.saturating_sub(LEEWAY_SECONDS) {
-            return Err(refuse("it is not valid yet"));
-        }
-        Ok(())
+    /// Issued by our tenant, for us, as a v2.0 token (`contracts/graph.md` §9.6).
+    fn check_origin(&self, claims: &Value, issuer: &str, key: &Key) -> Result<(), Flaw> {
+        let is = |path, wanted: &str| json::text(claims, path).is_ok_and(|text| text == wanted);
+        must(is("/ver", "2.0"), Flaw::Version)?;
+        must(is("/iss", issuer), Flaw::Issuer)?;
+        must(key.issuer.as_ref().is_none_or(|signs_for| signs_for == issuer), Flaw::Issuer)?;
+        must(guid(claims, "/tid") == Some(self.settings.tenant_id), Flaw::Tenant)?;
+        // A list of audiences is refused even if ours is among them: Entra issues for one.
+        must(is("/aud", &self.settings.audience), Flaw::Audience)
     }
 
-    fn read(&self, claims: &Value) -> Result<Caller, Problem> {
-        let text = |path: &str| json::text(claims, path).ok();
-        if text("/ver") != Some("2.0") {
-            return Err(refuse("it is no v2.0 token"));
-        }
-        let tenant: Option<Uuid> = text("/tid").and_then(|tid| tid.parse().ok());
-        let tenant = tenant.filter(|tid| *tid == self.settings.tenant_id);
-        let tenant = tenant.ok_or_else(|| refuse("it is another tenant's"))?;
-        let oid = text("/oid").and_then(|oid| oid.parse().ok()).ok_or_else(|| refuse("there is no object id"))?;
+    fn check_times(&self, claims: &Value) -> Result<(), Flaw> {
+        let now = self.clock.now().as_second();
+        let at = |claim: &str| claims.get(claim).and_then(Value::as_i64).ok_or(Flaw::Times);
+        let (issued, from, until) = (at("iat")?, at("nbf")?, at("exp")?);
+        must(now < until.saturating_add(LEEWAY_SECONDS), Flaw::Expired)?;
+        must(now >= issued.max(from).saturating_sub(LEEWAY_SECONDS), Flaw::NotYetValid)
+    }
+
+    fn read(&self, claims: &Value) -> Result<Caller, Denied> {
+        let oid = guid(claims, "/oid").map(ObjectId).ok_or(Flaw::Object)?;
         let listed = claims.get("roles").and_then(Value::as_array);
         let roles = Roles::read(listed.into_iter().flatten().filter_map(Value::as_str));
         if roles == Roles::default() {
-            return Err(Problem::forbidden("the token carries none of stint's roles"));
+            return Err(Denied::NoRole);
         }
-        Ok(Caller { oid, tenant, name: text("/name").map(str::to_owned), roles })
+        let text = |path| json::text(claims, path).ok();
+        let app = text("/idtyp") == Some("app") || text("/scp").is_none();
+        let name = text("/name").map(str::to_owned);
+        Ok(Caller { oid, tenant: self.settings.tenant_id, name, app, roles })
     }
 }
 
@@ -148,10 +221,12 @@ impl Roles {
     fn read<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let mut roles = Self::default();
         for name in names {
-            match name.strip_prefix("Stint.").map(|role| role.split_once('.').unwrap_or((role, ""))) {
-                Some(("Auditor", tenant)) => roles.auditor.add(tenant),
-                Some(("Operator", tenant)) => roles.operator.add(tenant),
-                Some(("Requester", "")) => roles.requester = true,
+            // A dot with nothing behind it names no tenant, least of all every one.
+            let Some(role) = name.strip_prefix("Stint.").filter(|role| !role.ends_with('.')) else { continue };
+            match role.split_once('.').map_or((role, None), |(role, tenant)| (role, Some(tenant))) {
+                ("Auditor", tenant) => roles.auditor.add(tenant),
+                ("Operator", tenant) => roles.operator.add(tenant),
+                ("Requester", None) => roles.requester = true,
                 _ => {}
             }
         }
@@ -169,13 +244,16 @@ impl Roles {
         }
     }
 
+    /// Whether the caller may read this tenant's history.
+    #[must_use]
+    pub fn is_auditor_for(&self, tenant: &TenantName) -> bool {
+        self.auditor.covers(tenant) || self.operator.covers(tenant)
+    }
+
     /// Whether the caller may act on this tenant's requests.
     #[must_use]
     pub fn is_operator_for(&self, tenant: &TenantName) -> bool {
-        match &self.operator {
-            Visible::All => true,
-            Visible::Some(tenants) => tenants.contains(tenant),
-        }
+        self.operator.covers(tenant)
     }
 
     /// Whether the caller may read requests made for themselves.
@@ -186,11 +264,21 @@ impl Roles {
 }
 
 impl Visible {
-    fn add(&mut self, tenant: &str) {
+    /// Whether this tenant is among them.
+    #[must_use]
+    pub fn covers(&self, tenant: &TenantName) -> bool {
         match self {
-            _ if tenant.is_empty() => *self = Self::All,
-            Self::All => {}
-            Self::Some(tenants) => {
+            Self::All => true,
+            Self::Some(tenants) => tenants.contains(tenant),
+        }
+    }
+
+    /// Adds one tenant, or every one.
+    fn add(&mut self, tenant: Option<&str>) {
+        match (tenant, self) {
+            (None, all) => *all = Self::All,
+            (Some(_), Self::All) => {}
+            (Some(tenant), Self::Some(tenants)) => {
                 tenants.insert(TenantName::new(tenant));
             }
         }
@@ -205,22 +293,34 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && token.len() <= MAX_TOKEN_BYTES).then_some(token)
 }
 
-/// Signature, issuer and audience; times are checked apart.
-fn validation(issuer: &str, audience: &str) -> Validation {
-    let mut validation = Validation::new(Algorithm::RS256);
-    validation.set_issuer(&[issuer]);
-    validation.set_audience(&[audience]);
-    validation.set_required_spec_claims(&["iss", "aud", "exp", "nbf"]);
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = true;
-    validation.leeway = 0;
-    validation
+/// One part of a token, read strictly.
+fn document(part: &str) -> Result<Value, Flaw> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Flaw::Shape)?;
+    json::parse(&bytes).map_err(|_| Flaw::Shape)
 }
 
-fn refuse(why: &'static str) -> Problem {
-    info!(why, "an access token was refused");
-    Problem::unauthorized("the access token is missing or not valid")
+/// The key id of a header that asks for RS256 and nothing beyond it. Addresses of keys in it are never followed.
+fn key_id(head: &Value) -> Result<String, Flaw> {
+    let text = |path| json::optional_text(head, path).map_err(|_| Flaw::Shape);
+    must(text("/alg")? == Some("RS256"), Flaw::Algorithm)?;
+    must(text("/typ")?.is_none_or(|kind| kind.eq_ignore_ascii_case("JWT")), Flaw::Shape)?;
+    // Whoever does not understand a critical extension must refuse the token (RFC 7515 §4.1.11).
+    must(head.get("crit").is_none(), Flaw::Shape)?;
+    text("/kid")?.map(str::to_owned).ok_or(Flaw::Key)
+}
+
+fn check_signature(signed: &str, signature: &str, key: &Key) -> Result<(), Flaw> {
+    let verified = jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.decoding, Algorithm::RS256);
+    must(verified.unwrap_or(false), Flaw::Signature)
+}
+
+/// An id as Entra writes it, with its dashes.
+fn guid(claims: &Value, path: &str) -> Option<Uuid> {
+    json::text(claims, path).ok().filter(|text| text.len() == 36)?.parse().ok()
+}
+
+fn must(holds: bool, flaw: Flaw) -> Result<(), Flaw> {
+    if holds { Ok(()) } else { Err(flaw) }
 }
 
 #[cfg(test)]
@@ -243,7 +343,16 @@ mod tests {
 
     #[test]
     fn other_names_are_no_roles_of_stint() {
-        for name in ["Auditor", "stint.auditor", "Stint.", "Stint.Auditors", "Stint.Requester.contoso", ""] {
+        for name in [
+            "Auditor",
+            "stint.auditor",
+            "Stint.",
+            "Stint.Auditors",
+            "Stint.Requester.contoso",
+            "",
+            "Stint.Auditor.",
+            "Stint.Operator.",
+        ] {
             assert_eq!(Roles::read([name].into_iter()), Roles::default(), "{name}");
         }
     }
@@ -251,8 +360,11 @@ mod tests {
     #[test]
     fn reading_is_not_acting() {
         let contoso = TenantName::new("contoso");
-        assert!(!Roles::read(["Stint.Auditor"].into_iter()).is_operator_for(&contoso));
-        assert!(Roles::read(["Stint.Operator.contoso"].into_iter()).is_operator_for(&contoso));
-        assert!(!Roles::read(["Stint.Operator.fabrikam"].into_iter()).is_operator_for(&contoso));
+        let roles = |name| Roles::read([name].into_iter());
+        assert!(roles("Stint.Auditor").is_auditor_for(&contoso) && !roles("Stint.Auditor").is_operator_for(&contoso));
+        let operator = roles("Stint.Operator.contoso");
+        assert!(operator.is_auditor_for(&contoso) && operator.is_operator_for(&contoso));
+        let elsewhere = roles("Stint.Operator.fabrikam");
+        assert!(!elsewhere.is_auditor_for(&contoso) && !elsewhere.is_operator_for(&contoso));
     }
 }

@@ -7,10 +7,16 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tracing::error;
+use uuid::Uuid;
 
 use crate::store::StoreError;
 
-/// A refusal. Server errors say nothing about their cause: the answer's `x-request-id` leads to the log.
+tokio::task_local! {
+    /// The id of the HTTP request being answered, as its log lines and `x-request-id` say it.
+    pub(super) static REQUEST_ID: Uuid;
+}
+
+/// A refusal. Server errors say nothing about their cause: `instance`, the id of the HTTP request, leads to the log.
 #[derive(Clone, Debug, Serialize)]
 pub struct Problem {
     #[serde(rename = "type")]
@@ -19,6 +25,8 @@ pub struct Problem {
     status: u16,
     detail: String,
     code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
     #[serde(skip)]
     retry_after: Option<u32>,
 }
@@ -31,6 +39,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             code,
+            instance: None,
             retry_after: None,
         }
     }
@@ -100,12 +109,13 @@ impl Problem {
     /// 500.
     #[must_use]
     pub fn internal() -> Self {
-        let detail = "the answer's x-request-id names the entry in stint's log";
+        let detail = "stint's log says more under the id of this request";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "stint failed", detail)
     }
 
     /// A failure of the database, logged here and not told.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
     pub fn from_store(problem: StoreError) -> Self {
         error!(%problem, "the database did not answer a reader");
         match problem {
@@ -119,7 +129,8 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after;
-        let mut response = (status, Json(self)).into_response();
+        let instance = REQUEST_ID.try_with(|id| id.urn().to_string()).ok();
+        let mut response = (status, Json(Self { instance, ..self })).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
@@ -146,7 +157,7 @@ mod tests {
 
     #[test]
     fn an_internal_failure_tells_nothing_of_its_cause() {
-        let cause = StoreError::LeaseLost(crate::domain::id::RequestId(uuid::Uuid::nil()));
+        let cause = StoreError::LeaseLost(crate::domain::id::RequestId(Uuid::nil()));
         assert!(!Problem::from_store(cause).detail().contains("lease"));
     }
 }

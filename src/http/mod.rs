@@ -11,6 +11,7 @@ mod ops;
 mod record;
 mod requests;
 pub mod serve;
+mod socket;
 mod webhook;
 
 use std::{any::Any, collections::HashMap, sync::Arc};
@@ -22,14 +23,18 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::Notify;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, error, info_span};
 use url::Url;
 use uuid::Uuid;
 
-use self::{auth::Tokens, error::Problem, serve::Limits};
+use self::{
+    auth::Tokens,
+    error::{Problem, REQUEST_ID},
+    serve::Limits,
+};
 use crate::{clock::Clock, domain::id::ConnectionName, store::Store, telemetry::Metrics, tickets::Connection};
 
 /// What the handlers share.
@@ -100,27 +105,44 @@ fn framed(routes: Router<Arc<Api>>, api: &Arc<Api>) -> Router {
 
 /// Gives each request an id of our own, counts it, and sets the headers that hold for every answer.
 async fn observe(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let id = Uuid::now_v7().to_string();
+    let id = Uuid::now_v7();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let began = api.clock.monotonic();
-    let span = info_span!("http", id, %method, route);
-    let mut response = next.run(request).instrument(span).await;
+    let span = info_span!("http", %id, %method, route);
+    let answering = async { documented(next.run(request).await) };
+    let mut response = REQUEST_ID.scope(id, answering).instrument(span).await;
     api.metrics.http(&route, &method, response.status(), api.clock.monotonic().saturating_sub(began));
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(HeaderName::from_static("x-request-id"), id);
+    head_for_all(response.headers_mut(), id);
+    response
+}
+
+/// A refusal of the framework's own, such as a path that is not UTF-8, as a document like all others.
+fn documented(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    if response.status().is_client_error() && kind.starts_with(b"text/plain") {
+        return Problem::bad_request("the path cannot be read").into_response();
     }
     response
 }
 
+fn head_for_all(headers: &mut HeaderMap, id: Uuid) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+}
+
 /// The panic's words stay in the log.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over like this")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let words = panic.downcast_ref::<String>().map(String::as_str);
     let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
     error!(words, "a handler panicked");
     Problem::internal().into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ fn short() -> Limits {
         header_time: Duration::from_millis(150),
         body_time: Duration::from_millis(150),
         body_bytes: 1000,
+        write_time: Duration::from_millis(150),
         grace: Duration::from_millis(300),
         ..Limits::default()
     }
@@ -90,12 +91,92 @@ async fn more_connections_than_places_wait_and_are_served_when_a_place_is_free()
 }
 
 #[tokio::test]
+async fn a_connection_is_kept_for_the_next_request_and_closed_when_none_comes() {
+    let host = host(short()).await;
+    let mut stream = TcpStream::connect(host.address).await.expect("a connection");
+    let request = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc".repeat(2);
+    stream.write_all(&request).await.expect("sent");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.expect("an orderly end");
+    assert_eq!(answers.matches("200 OK").count(), 2, "{answers}");
+}
+
+#[tokio::test]
+async fn a_head_is_bounded_in_bytes_and_in_headers() {
+    let host = host(Limits { header_bytes: 8192, ..short() }).await;
+    let long = format!("POST / HTTP/1.1\r\nhost: x\r\nlong: {}\r\n\r\n", "x".repeat(9000));
+    assert!(answer_to(&host, long.as_bytes()).await.contains(" 431 "));
+    let many = format!("POST / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(100));
+    assert!(answer_to(&host, many.as_bytes()).await.contains(" 431 "));
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_told_from_a_slow_one() {
+    let stop = CancellationToken::new();
+    let (faults, mut fault) = tokio::sync::mpsc::unbounded_channel();
+    let app = Router::new().route(
+        "/",
+        post(async move |body: Body| {
+            let patient = Limits { body_time: Duration::from_mins(1), ..short() };
+            let _ = faults.send(read_body(body, &patient).await);
+        }),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(serve(listener, app, short(), stop.clone()));
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(&post_of(10, "abc")).await.expect("sent");
+    stream.shutdown().await.expect("half closed");
+    assert_eq!(fault.recv().await, Some(Err(BodyFault::Broken)));
+}
+
+#[tokio::test]
+async fn a_caller_who_does_not_read_its_answer_loses_its_place() {
+    let limits = Limits { connections: 1, ..short() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    // More than the buffers of both sockets take.
+    let app = Router::new().route("/", post(async || vec![0u8; 64 * 1024 * 1024]));
+    let stop = CancellationToken::new();
+    let ended = tokio::spawn(serve(listener, app, limits, stop.clone()));
+    let mut deaf = TcpStream::connect(address).await.expect("a connection");
+    deaf.write_all(&post_of(0, "")).await.expect("sent");
+    let mut next = TcpStream::connect(address).await.expect("a connection");
+    next.write_all(&post_of(0, "")).await.expect("sent");
+    let mut head = [0; 12];
+    next.read_exact(&mut head).await.expect("an answer, once the place is free");
+    assert_eq!(&head, b"HTTP/1.1 200");
+    stop.cancel();
+    drop(ended);
+}
+
+#[tokio::test]
+async fn told_to_stop_it_finishes_what_is_under_way() {
+    let host = host(Limits { grace: Duration::from_mins(1), body_time: Duration::from_mins(1), ..short() }).await;
+    let mut stream = TcpStream::connect(host.address).await.expect("a connection");
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).await.expect("the handler asks for the body");
+    host.stop.cancel();
+    stream.write_all(b"abc").await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an orderly end");
+    assert!(answer.contains(" 200 ") && answer.ends_with("abc"), "{answer}");
+    host.ended.await.expect("no panic");
+}
+
+#[tokio::test]
 async fn told_to_stop_it_ends_although_a_caller_stays() {
-    let host = host(Limits { header_time: Duration::from_secs(60), ..short() }).await;
+    let host = host(Limits { header_time: Duration::from_mins(1), ..short() }).await;
     let mut stays = TcpStream::connect(host.address).await.expect("a connection");
     stays.write_all(b"POST / HTTP/1.1\r\n").await.expect("sent");
     assert!(answer_to(&host, &post_of(3, "abc")).await.contains(" 200 "));
     host.stop.cancel();
     tokio::time::timeout(Duration::from_secs(5), host.ended).await.expect("in time").expect("no panic");
     assert!(TcpStream::connect(host.address).await.is_err());
+    // Cut off rather than left behind; a reset is as good as an end.
+    assert!(matches!(stays.read(&mut [0; 1]).await, Ok(0) | Err(_)));
 }

@@ -1,0 +1,6 @@
+//! The API's doors, tried from outside over real HTTP.
+
+mod keys;
+mod login;
+mod routes;
+mod tokens;
