@@ -41,6 +41,59 @@ pub struct Seen {
     pub body: Value,
 }
 
+/// Secrets of the stories, in any form in which they travel. None may ever be logged.
+pub const SECRETS: [&str; 5] =
+    [story::CLIENT_SECRET, story::JIRA_TOKEN, story::WEBHOOK_SECRET, "Bearer ey", "Basic c3"];
+
+/// Reads every line that stint logs in any story, down to its finest.
+pub mod watch {
+    use std::{
+        io::{self, Write},
+        sync::{
+            Mutex, Once,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    static BEGUN: Once = Once::new();
+    static LINES: AtomicUsize = AtomicUsize::new(0);
+    static LEAKS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    /// Begins to read, once for all stories.
+    pub fn begins() {
+        BEGUN.call_once(|| {
+            let levels = "info,stint=trace,hyper=debug,hyper_util=debug,reqwest=debug,sqlx=debug";
+            let subscriber = tracing_subscriber::fmt().with_env_filter(levels).with_ansi(false).with_writer(|| Reader);
+            subscriber.init();
+        });
+    }
+
+    /// How many lines were read, and which of them held a secret.
+    pub fn lines_and_leaks() -> (usize, Vec<String>) {
+        (LINES.load(Ordering::Relaxed), LEAKS.lock().expect("not poisoned").clone())
+    }
+
+    struct Reader;
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let line = String::from_utf8_lossy(bytes);
+            LINES.fetch_add(1, Ordering::Relaxed);
+            if super::SECRETS.iter().any(|secret| line.contains(secret)) {
+                LEAKS.lock().expect("not poisoned").push(line.clone().into_owned());
+            }
+            if std::env::var_os("STINT_LOG").is_some() {
+                eprint!("{line}");
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}
+
 /// The test run's private Postgres; its guard stops it when the run is over, however that ends.
 pub fn cluster() -> &'static Postgres {
     CLUSTER.get_or_init(|| {
@@ -80,9 +133,7 @@ impl It {
 
     /// A world set up otherwise. Its worker does nothing by itself: the story says when it works.
     pub async fn with(change: impl FnOnce(&mut Setup)) -> Self {
-        if std::env::var_os("STINT_LOG").is_some() {
-            stint::telemetry::init();
-        }
+        watch::begins();
         let database_url = database().await;
         let mut setup = Setup::new(database_url.clone(), morning());
         setup.only = Only::Http;
@@ -230,6 +281,7 @@ impl It {
         no_secret_is_stored(&mut sql).await;
         self.world.running.stop().await;
         self.world.service.store.close().await;
+        assert_eq!(watch::lines_and_leaks().1, Vec::<String>::new(), "a secret was logged");
     }
 
     /// No request has two creates, none outlives what it asked for, and nothing foreign was touched.
