@@ -38,6 +38,7 @@ create table requests (
     leased_until timestamptz,
     woken boolean not null default false,
     end_requested jsonb,
+    hinted_approval text,
     constraint requests_held_says_why_and_where check ((state = 'held') = (hold is not null and held_state is not null)),
     constraint requests_open_is_due check ((state in ('ended', 'rejected', 'failed')) = (due_at is null)),
     constraint requests_lease_is_whole check ((lease_token is null) = (leased_until is null)),
@@ -95,6 +96,7 @@ comment on column requests.due_at is 'When the next step is due; null for termin
 comment on column requests.lease_token is 'Proof of the right to make the next step; null when nobody has it';
 comment on column requests.leased_until is 'When that right lapses';
 comment on column requests.woken is 'Something arrived since the lease was taken: the next step is due at once';
+comment on column requests.hinted_approval is 'Approval a delivery mentioned that no reading has covered yet; empty when it named none; null otherwise';
 comment on column requests.end_requested is 'An order to end it that no step has taken up yet; null otherwise';
 
 create table deliveries (
@@ -127,6 +129,7 @@ comment on column deliveries.received_at is 'When it was taken in';
 
 create table attempts (
     id uuid primary key,
+    number bigint generated always as identity,
     request_id uuid not null references requests (id),
     tenant text not null,
     principal_id uuid not null,
@@ -154,10 +157,11 @@ create table attempts (
 -- The two guards behind "never two at once": per request, and per who holds what.
 create unique index attempts_one_open_per_request on attempts (request_id) where outcome = 'open';
 create unique index attempts_one_open_per_holding on attempts (tenant, principal_id, target) where outcome = 'open';
-create index attempts_by_request on attempts (request_id, recorded_at);
+create index attempts_by_request on attempts (request_id, number);
 
 comment on table attempts is 'Tries at a call that changes something in Graph, each committed before it is sent.';
 comment on column attempts.id is 'Also sent as client-request-id';
+comment on column attempts.number is 'Order in which they were committed, whatever the clock said';
 comment on column attempts.request_id is 'The request it serves';
 comment on column attempts.tenant is 'Name of the tenant it is sent to';
 comment on column attempts.principal_id is 'Who gains or loses the assignment';

@@ -23,6 +23,8 @@ pub enum Seen {
         schedule_id: String,
         /// The schedule request that made it, where PIM still lists it.
         schedule_request_id: Option<String>,
+        /// Whether somebody else's assignment shows beside it; PIM keeps only one, so one of the two rows is stale.
+        contested: bool,
     },
     /// PIM knows our schedule request; nothing is in force.
     Known(ScheduleRequest),
@@ -52,6 +54,7 @@ pub fn judge(sighting: &Sighting, request: RequestId, attempts: &[Attempt]) -> S
             instance: instance.clone(),
             schedule_id: schedule_id.clone(),
             schedule_request_id: made_by(sighting, &ours, schedule_id),
+            contested: is_foreign(sighting, &schedules),
         };
     }
     if let Some(known) = ours.iter().rev().find(|r| !is_over(r)) {

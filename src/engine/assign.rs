@@ -71,6 +71,12 @@ impl Engine {
         if let Some(full) = self.over_the_rate(tenant, request, decision, now).await? {
             return Ok(hold_until(request, full, now, retry::parked(now)));
         }
+        if let State::Held { .. } = request.state
+            && let Err(change) = self.still_held(tenant, request, decision).await
+        {
+            return Ok(*change);
+        }
+        let now = self.clock.now();
         let attempt = Attempt::assign(duration, now);
         let send_not_after = self.clock.monotonic() + Wait::from_secs(30);
         let begun = match request.state.underlying() {
@@ -81,15 +87,32 @@ impl Engine {
         let request = self.store.advance(lease, begun).await?;
         let not_sent = |change| not_sent(attempt.clone(), self.clock.now(), change);
 
-        if let Some(change) = self.look_first(tenant, &request, decision, &attempt).await {
-            return Ok(change);
+        if let Err(found) = self.look_first(tenant, &request, decision).await {
+            return Ok(match found {
+                Found::Ours => adopt(&request, attempt, self.clock.now()),
+                Found::Other(change) => not_sent(*change),
+            });
         }
-        if let Some(change) = self.read_again(&request, decision).await {
-            return Ok(not_sent(change));
+        let read_at = match self.read_again(&request, decision).await {
+            Ok(read_at) => read_at,
+            Err(change) => return Ok(not_sent(*change)),
+        };
+        let now = self.clock.now();
+        if now > attempt.send_not_after || !self.store.may_send(lease).await? {
+            return Ok(not_sent(go_on(&request, now, now)));
         }
-        let deadline = send_not_after.min(self.clock.monotonic() + TICKET_FRESH);
+        let deadline = send_not_after.min(read_at + TICKET_FRESH);
         let sent = tenant.graph.assign(&order(&request, decision, &attempt), deadline).await;
         Ok(self.conclude(&request, attempt, sent))
+    }
+
+    /// What holds a request is looked at before a further attempt is recorded: ticket first, then PIM.
+    async fn still_held(&self, tenant: &Tenant, request: &Request, decision: &Decision) -> Result<(), Box<Change>> {
+        self.read_again(request, decision).await?;
+        match self.look_first(tenant, request, decision).await {
+            Ok(()) | Err(Found::Ours) => Ok(()),
+            Err(Found::Other(change)) => Err(change),
+        }
     }
 
     /// Whether the entitlement's grants of the last hour are used up.
@@ -108,61 +131,46 @@ impl Engine {
         Ok((begun >= i64::from(limit)).then(|| Hold::new("entitlement-rate", detail)))
     }
 
-    /// Looks before sending. `None`: nothing is there, go on.
-    async fn look_first(
-        &self,
-        tenant: &Tenant,
-        request: &Request,
-        decision: &Decision,
-        attempt: &Attempt,
-    ) -> Option<Change> {
-        let sighting = match tenant.graph.look(&decision.holding()).await {
-            Ok(sighting) => sighting,
-            Err(error) => {
-                let now = self.clock.now();
-                let due_at = retry::after_graph_error(now, &error, request.looks);
-                let change = hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at);
-                return Some(not_sent(attempt.clone(), now, change));
-            }
-        };
+    /// Looks before sending. `Ok`: nothing is there, go on.
+    async fn look_first(&self, tenant: &Tenant, request: &Request, decision: &Decision) -> Result<(), Found> {
+        let sighting = tenant.graph.look(&decision.holding()).await.map_err(|error| {
+            let now = self.clock.now();
+            let due_at = retry::after_graph_error(now, &error, request.looks);
+            Found::other(hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at))
+        })?;
         let now = self.clock.now();
         match judge(&sighting, request.id, &request.attempts) {
-            Seen::Nothing => None,
+            Seen::Nothing => Ok(()),
             Seen::Foreign { of_stint } => {
-                let change = hold_until(request, foreign(of_stint), now, retry::parked(now));
-                Some(not_sent(attempt.clone(), now, change))
+                Err(Found::other(hold_until(request, foreign(of_stint), now, retry::parked(now))))
             }
-            Seen::Over(schedule_request) => {
-                let change = Change::to(came_to_nothing(&schedule_request), now, now);
-                Some(not_sent(attempt.clone(), now, change))
-            }
-            // An earlier attempt of ours took effect after all: this one stands for it and is not sent.
-            Seen::InForce { .. } | Seen::Known(_) => Some(adopt(request, attempt.clone(), now)),
+            Seen::Over(schedule_request) => Err(Found::other(Change::to(came_to_nothing(&schedule_request), now, now))),
+            Seen::InForce { .. } | Seen::Known(_) => Err(Found::Ours),
         }
     }
 
-    /// Reads the ticket once more before sending. `None`: it still says what was decided on.
-    async fn read_again(&self, request: &Request, decision: &Decision) -> Option<Change> {
+    /// Reads the ticket once more before sending. `Ok`: it still says what was decided on, and was read then.
+    async fn read_again(&self, request: &Request, decision: &Decision) -> Result<Wait, Box<Change>> {
         let examined = match self.examine(request).await {
             Ok(examined) => examined,
             Err(Trouble::NoTenant(reading, reason)) => {
                 let now = self.clock.now();
                 let change = Change::to(Event::Reject(vec![reason]), now, now);
-                return Some(Change { reading: Some(*reading), ..change });
+                return Err(Box::new(Change { reading: Some(*reading), ..change }));
             }
-            Err(trouble) => return Some(self.troubled(request, trouble)),
+            Err(trouble) => return Err(Box::new(self.troubled(request, trouble))),
         };
         let now = self.clock.now();
         let change = match examined.verdict {
             Verdict::Approved(again) if decision.agrees_with(&again) && again.duration >= least(decision, &again) => {
-                return None;
+                return Ok(examined.read_at);
             }
             Verdict::Approved(_) => Change::to(Event::Reject(vec![changed()]), now, now),
             Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
             Verdict::Withdrawn => Change::to(withdrawn(now, "the ticket was closed or cancelled"), now, now),
             Verdict::NotYet(hold) => hold_until(request, hold, now, retry::parked(now)),
         };
-        Some(Change { reading: Some(examined.reading), ..change })
+        Err(Box::new(Change { reading: Some(examined.reading), ..change }))
     }
 
     /// What the answer to the call makes of attempt and request.
@@ -230,6 +238,20 @@ fn adopt(request: &Request, mut attempt: Attempt, now: Timestamp) -> Change {
 fn unclear(request: &Request, attempt: &mut Attempt, seen: String, now: Timestamp) -> Change {
     attempt.code = Some(seen);
     go_on(request, now, retry::next_look(now, 0))
+}
+
+/// What looking first found instead of nothing.
+enum Found {
+    /// An earlier attempt of ours took effect after all.
+    Ours,
+    /// Something that keeps the call from being sent.
+    Other(Box<Change>),
+}
+
+impl Found {
+    fn other(change: Change) -> Self {
+        Self::Other(Box::new(change))
+    }
 }
 
 /// The last attempt to assign.

@@ -21,8 +21,11 @@ use crate::{
     store::{Change, NewFinding},
 };
 
+/// Graph's codes for a call that was refused because of what is there already.
+const SAID_TO_EXIST: [&str; 2] = ["RoleAssignmentExists", "PendingRoleAssignmentRequest"];
+
 /// An accepted schedule request that is not in force after this long is shown as held (`contracts/graph.md` §7.5).
-const IN_FORCE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const IN_FORCE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 impl Engine {
     /// Looks for what the attempt made.
@@ -48,7 +51,7 @@ impl Engine {
 fn judged(request: &Request, decision: &Decision, mut attempt: Attempt, sighting: &Sighting, now: Timestamp) -> Change {
     let seen = judge(sighting, request.id, &request.attempts);
     let mut change = match seen {
-        Seen::InForce { instance, schedule_id, schedule_request_id } => {
+        Seen::InForce { instance, schedule_id, schedule_request_id, .. } => {
             found(&mut attempt, schedule_request_id.as_deref(), Some(&schedule_id), now);
             in_force(request, decision, &instance, (schedule_id, schedule_request_id), now)
         }
@@ -64,7 +67,8 @@ fn judged(request: &Request, decision: &Decision, mut attempt: Attempt, sighting
         Seen::Foreign { of_stint } => {
             let waiting = nothing(request, &mut attempt, now);
             let hold = hold_until(request, foreign(of_stint), now, waiting.due_at);
-            if attempt.outcome == AttemptOutcome::Absent { waiting } else { hold }
+            let moves_on = attempt.outcome != AttemptOutcome::Accepted && attempt.outcome != AttemptOutcome::Open;
+            if moves_on || matches!(waiting.event, Some(Event::End(_))) { waiting } else { hold }
         }
         Seen::Nothing => nothing(request, &mut attempt, now),
     };
@@ -131,12 +135,23 @@ fn nothing(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
     if attempt.outcome == AttemptOutcome::Open {
         attempt.count_absent(now);
         if attempt.is_proved_absent(now) {
+            if attempt.code.as_deref().is_some_and(|code| SAID_TO_EXIST.contains(&code)) {
+                return said_to_exist(request, attempt, now);
+            }
             attempt.close(AttemptOutcome::Absent, None, now);
             return go_on(request, now, now + SignedDuration::from_secs(1));
         }
         return go_on(request, now, retry::next_look(now, request.looks).min(settled(attempt, now)));
     }
     coming(request, attempt, "not listed yet", now)
+}
+
+/// Graph refused the call because something exists, and shows nothing: surely not carried out, and not to be repeated at
+/// once. It may be an assignment that the user activated (`contracts/graph.md` §7.1).
+fn said_to_exist(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
+    attempt.close(AttemptOutcome::Refused, None, now);
+    let detail = "Graph says that the assignment exists, and shows none; look at the principal's roles in PIM";
+    hold_until(request, Hold::new("said-to-exist", detail), now, retry::parked(now))
 }
 
 /// The moment the settle time is over, if that is still to come.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Engine, Tenant,
     assign::justification,
-    confirm::ordered,
+    confirm::{IN_FORCE_WITHIN, ordered},
     retry,
     step::{go_on, hold_until},
 };
@@ -34,10 +34,10 @@ const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(3);
 /// PIM refuses to remove a younger assignment; with a margin for its clock.
 const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
 
-/// A removal of unknown outcome is repeated after this long, if the assignment still shows.
+/// A removal that was refused for now is repeated after this long at the earliest, if the assignment still shows.
 const REMOVE_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
-/// A schedule request that is not in force yet is told to cancel this often, half a minute apart.
+/// A schedule request that is not in force yet is told to cancel this often.
 const CANCEL_TRIES: usize = 3;
 
 impl Engine {
@@ -77,6 +77,8 @@ impl Engine {
         };
         let now = self.clock.now();
         match judge(&sighting, request.id, &request.attempts) {
+            // One of the two rows is stale; a removal would take whichever is real.
+            Seen::InForce { contested: true, .. } => Ok(go_on(request, now, now + REMOVE_AGAIN)),
             Seen::InForce { instance, .. } if order.remove => {
                 self.remove(lease, tenant, request, decision, &instance).await
             }
@@ -85,7 +87,8 @@ impl Engine {
             Seen::Known(schedule_request) if assignment.is_none() && may_still_start(&schedule_request) => {
                 self.cancel(lease, tenant, request, decision, &schedule_request).await
             }
-            _ => Ok(absent(request, assignment, order, now)),
+            Seen::Known(_) => Ok(absent(request, assignment, order, started_by_now(request), now)),
+            _ => Ok(absent(request, assignment, order, Timestamp::MIN, now)),
         }
     }
 
@@ -133,8 +136,8 @@ impl Engine {
         Ok(removed(&request, attempt, sent, self.clock.now()))
     }
 
-    /// Records an attempt to end it; `None` while an earlier one may still take effect. An open attempt to assign has
-    /// served its purpose once the assignment shows.
+    /// Records an attempt to end it; `None` while an earlier one may still take effect, or may have and reads lag. An open
+    /// attempt to assign has served its purpose once the assignment shows.
     async fn record(
         &self,
         lease: &Lease,
@@ -142,8 +145,10 @@ impl Engine {
         kind: AttemptKind,
     ) -> Result<Option<(Attempt, Request)>, StoreError> {
         let now = self.clock.now();
-        let recent = |a: &&Attempt| a.kind != AttemptKind::Assign && now.duration_since(a.recorded_at) < REMOVE_AGAIN;
-        if request.attempts.iter().any(|a| recent(&a)) {
+        let may_act = |a: &&Attempt| matches!(a.outcome, AttemptOutcome::Open | AttemptOutcome::Accepted);
+        let wait_until = |a: &Attempt| if may_act(&a) { a.settled_at() } else { a.recorded_at + REMOVE_AGAIN };
+        let mut ends = request.attempts.iter().filter(|a| a.kind != AttemptKind::Assign);
+        if ends.any(|a| now < wait_until(a)) {
             return Ok(None);
         }
         let mut attempts = close_open(request, AttemptOutcome::Accepted, AttemptOutcome::Absent, now);
@@ -220,22 +225,43 @@ fn refused(request: &Request, attempt: Attempt, code: &str, now: Timestamp) -> C
     Change { attempts: vec![attempt], findings: vec![finding], ..change }
 }
 
-/// Nothing of it shows. That proves its end where nothing could show late any more.
-fn absent(request: &Request, assignment: Option<&Assignment>, order: &EndOrder, now: Timestamp) -> Change {
+/// Nothing of it shows. That proves its end only where nothing could show late any more: `quiet_from` at the earliest,
+/// after the settle time of every attempt that may have made it, unless PIM took a later removal, which it would not of
+/// what does not exist.
+fn absent(
+    request: &Request,
+    assignment: Option<&Assignment>,
+    order: &EndOrder,
+    quiet_from: Timestamp,
+    now: Timestamp,
+) -> Change {
     let own_time = |a: &Assignment| order.cause == EndCause::Expired && now >= a.ends_at + PROOF_AFTER;
     if assignment.is_some_and(own_time) {
         return gone(request, now);
     }
     let Some(mut witness) = request.attempts.last().cloned() else { return gone(request, now) };
+    let removed = |a: &Attempt| a.kind == AttemptKind::Remove && a.outcome == AttemptOutcome::Accepted;
+    let may_show = |a: &&Attempt| {
+        let made = a.kind == AttemptKind::Assign && a.outcome == AttemptOutcome::Accepted;
+        a.outcome == AttemptOutcome::Open || (made && !request.attempts.iter().any(removed))
+    };
+    let settled = request.attempts.iter().filter(may_show).map(Attempt::settled_at).max();
+    let quiet_from = settled.unwrap_or(quiet_from).max(quiet_from);
+    if now < quiet_from {
+        return go_on(request, now, quiet_from);
+    }
     witness.count_absent(now);
-    let settled = request.attempts.iter().all(|a| a.outcome != AttemptOutcome::Open || now >= a.settled_at());
-    if witness.absent_reads >= 2 && settled {
+    if witness.absent_reads >= 2 {
         return gone(request, now);
     }
-    let open = request.attempts.iter().find(|a| a.outcome == AttemptOutcome::Open && now < a.settled_at());
     let again = now + SignedDuration::from_secs(31);
-    let due_at = if witness.absent_reads >= 2 { open.map_or(again, Attempt::settled_at) } else { again };
-    Change { attempts: vec![witness], ..go_on(request, now, due_at) }
+    Change { attempts: vec![witness], ..go_on(request, now, again) }
+}
+
+/// When a schedule request that PIM took, and that never showed, is no longer expected to come into force.
+fn started_by_now(request: &Request) -> Timestamp {
+    let taken = request.attempts.iter().filter(|a| a.kind == AttemptKind::Assign).filter_map(|a| a.closed_at).max();
+    taken.map_or(Timestamp::MIN, |at| at + IN_FORCE_WITHIN)
 }
 
 fn gone(request: &Request, now: Timestamp) -> Change {

@@ -19,10 +19,10 @@ pub(super) fn parked(now: Timestamp) -> Timestamp {
     now + SignedDuration::from_mins(5)
 }
 
-/// After a wait that a neighbour asked for, never less than a second.
+/// After a wait that a neighbour asked for: a second at least, a quarter of an hour at most.
 pub(super) fn asked(now: Timestamp, after: Option<Duration>, looks: u32) -> Timestamp {
     match after {
-        Some(wait) => now + wait.signed().max(SignedDuration::from_secs(1)),
+        Some(wait) => now + wait.signed().clamp(SignedDuration::from_secs(1), SignedDuration::from_mins(15)),
         None => next_look(now, looks),
     }
 }
@@ -59,5 +59,6 @@ mod tests {
         assert_eq!(waits(next_look), [2, 5, 10, 20, 40, 40, 40, 40, 40, 40, 40]);
         assert_eq!(waits(next_try), [5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900]);
         assert_eq!(asked(now, Some(Duration::seconds(0)), 3).as_second(), 1);
+        assert_eq!(asked(now, Some(Duration::seconds(u32::MAX)), 3).as_second(), 900);
     }
 }

@@ -23,15 +23,17 @@ use crate::{
 const STALE_READS: SignedDuration = SignedDuration::from_secs(60);
 const STALE_READ_PACE: SignedDuration = SignedDuration::from_secs(5);
 
-/// A ticket that cannot be found this long, in several looks, counts as deleted.
-const ABSENT_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// A ticket that was missed once and not found in this many further looks, five minutes apart, counts as deleted.
 const ABSENT_LOOKS: u32 = 2;
+const ABSENT: &str = "ticket-absent";
 
 /// What reading and deciding came to.
 pub(super) struct Examined {
     pub reading: Reading,
     pub approval: Option<crate::domain::id::ApprovalId>,
     pub verdict: Verdict,
+    /// When the ticket's answer was there, on the monotonic clock.
+    pub read_at: std::time::Duration,
 }
 
 /// Why there is no verdict.
@@ -52,7 +54,7 @@ impl Engine {
             Err(trouble) => return self.troubled(request, trouble),
         };
         let now = self.clock.now();
-        let Examined { reading, approval, verdict } = examined;
+        let Examined { reading, approval, verdict, .. } = examined;
         let mut change = match verdict {
             Verdict::Approved(decision) => {
                 let due_at = decision.not_before.map_or(now, |start| start.max(now));
@@ -72,11 +74,11 @@ impl Engine {
         let now = self.clock.now();
         match trouble {
             Trouble::Hold(hold, due_at) => hold_until(request, hold, now, due_at),
-            Trouble::Absent if is_gone(request, now) => {
+            Trouble::Absent if is_gone(request) => {
                 Change::to(withdrawn(now, "the ticket was deleted, or is hidden from stint"), now, now)
             }
             Trouble::Absent => {
-                let hold = Hold::new("ticket-absent", "the ticket was deleted, or is hidden from stint");
+                let hold = Hold::new(ABSENT, "the ticket was deleted, or is hidden from stint");
                 hold_until(request, hold, now, retry::parked(now))
             }
             Trouble::NoTenant(reading, reason) => {
@@ -93,6 +95,7 @@ impl Engine {
             Trouble::Hold(Hold::new("connection-unknown", detail), retry::parked(self.clock.now()))
         })?;
         let ticket = self.read(request, connection).await?;
+        let read_at = self.clock.monotonic();
         let mut reading = kept(&ticket, self.clock.now(), request)?;
         let tenant_name = pick_tenant(&ticket, connection, &reading)?;
         let tenant = self.tenants.get(&tenant_name).ok_or_else(|| {
@@ -115,7 +118,7 @@ impl Engine {
             None => self.ask_and_decide(request, tenant, &case).await?,
         };
         let approval = ticket.approvals.iter().max_by_key(|a| a.opened_at).map(|a| a.id.clone());
-        Ok(Examined { reading, approval, verdict })
+        Ok(Examined { reading, approval, verdict, read_at })
     }
 
     async fn read(&self, request: &Request, connection: &Connection) -> Result<Ticket, Trouble> {
@@ -205,8 +208,10 @@ fn not_yet(request: &Request, hold: Hold, now: Timestamp) -> Change {
     }
 }
 
-fn is_gone(request: &Request, now: Timestamp) -> bool {
-    request.looks >= ABSENT_LOOKS && now.duration_since(request.state_since) >= ABSENT_FOR
+/// Looks count from the moment the ticket was first missed, a quarter of an hour apart in all.
+fn is_gone(request: &Request) -> bool {
+    let missed = matches!(&request.state, State::Held { hold, .. } if hold.code == ABSENT);
+    missed && request.looks >= ABSENT_LOOKS
 }
 
 /// Only what was decided uses an approval up; a withdrawn ticket leaves it to nobody.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::Engine;
-use crate::store::StoreError;
+use crate::store::{Room, StoreError};
 
 /// How much a worker does at a time.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +40,15 @@ pub struct Worker {
     engine: Arc<Engine>,
     pace: Pace,
     idle: watch::Sender<bool>,
+    /// Held once by each step in flight that is not an end.
+    others: Arc<()>,
 }
 
 impl Worker {
     /// A worker for this engine.
     #[must_use]
     pub fn new(engine: Arc<Engine>, pace: Pace) -> Self {
-        Self { engine, pace, idle: watch::Sender::new(false) }
+        Self { engine, pace, idle: watch::Sender::new(false), others: Arc::new(()) }
     }
 
     /// Whether the worker waits with nothing in flight.
@@ -104,19 +106,42 @@ impl Worker {
         self.idle.send_replace(false);
         let now = self.engine.clock.now();
         let until = now + self.pace.lease;
-        let leases = self.engine.store.lease_due(now, until, room).await?;
-        let notes_room = room.saturating_sub(u32::try_from(leases.len()).unwrap_or(u32::MAX)).max(1);
+        let others = self.room_for_others(room);
+        let asked = Room { ends: room, others, per_connection: self.pace.in_flight.div_ceil(2) };
+        let leases = self.engine.store.lease_due(now, until, asked).await?;
+        let taken = u32::try_from(leases.iter().filter(|lease| !lease.is_end()).count()).unwrap_or(u32::MAX);
+        let notes_room = others.saturating_sub(taken);
         let notes = self.engine.store.lease_notes(now, until, notes_room).await?;
         let taken = leases.len() + notes.len();
         for lease in leases {
             let engine = Arc::clone(&self.engine);
-            self.begin(tasks, async move { engine.step(lease).await });
+            let busy = (!lease.is_end()).then(|| self.busy());
+            self.begin(tasks, async move {
+                engine.step(lease).await;
+                drop(busy);
+            });
         }
         for note in notes {
             let engine = Arc::clone(&self.engine);
-            self.begin(tasks, async move { engine.write_note(note).await });
+            let busy = self.busy();
+            self.begin(tasks, async move {
+                engine.write_note(note).await;
+                drop(busy);
+            });
         }
         Ok(u32::try_from(taken).unwrap_or(u32::MAX))
+    }
+
+    /// What is left for everything but ends: a quarter of the places is kept for those.
+    fn room_for_others(&self, room: u32) -> u32 {
+        let kept = self.pace.in_flight.div_ceil(4);
+        let busy = u32::try_from(Arc::strong_count(&self.others) - 1).unwrap_or(u32::MAX);
+        self.pace.in_flight.saturating_sub(kept).saturating_sub(busy).min(room)
+    }
+
+    /// Counts one more step that is not an end, until this is dropped.
+    fn busy(&self) -> Arc<()> {
+        Arc::clone(&self.others)
     }
 
     /// A step that takes too long is dropped; its lease lapses and the row says where to go on.
@@ -134,9 +159,12 @@ impl Worker {
         let now = self.engine.clock.now();
         let next = self.engine.store.next_due().await.ok().flatten();
         if next.is_some_and(|next| next <= now) && tasks.is_empty() {
+            // Another worker is just taking it: a moment later it is not due any more.
+            let _ = tokio::time::timeout(Duration::from_millis(20), stop.cancelled()).await;
             return;
         }
-        let until = next.unwrap_or(Timestamp::MAX).min(now + self.pace.idle);
+        // What is due already waits for a place, not for the clock.
+        let until = next.filter(|next| *next > now).unwrap_or(Timestamp::MAX).min(now + self.pace.idle);
         self.idle.send_replace(tasks.is_empty());
         tokio::select! {
             () = stop.cancelled() => {}

@@ -2,17 +2,21 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Lease, Store, StoreError, attempts, audit, findings, notes, requests};
+use super::{
+    Lease, Store, StoreError, attempts, audit,
+    deliveries::{NewRequest, insert_request},
+    findings, notes, requests,
+};
 use crate::domain::{
     attempt::{Attempt, AttemptOutcome},
     audit::{Actor, AuditEvent, facts},
-    id::{ApprovalId, TenantName, TicketNumber},
+    id::{ApprovalId, ConnectionName, TenantName, TicketNumber},
     lifecycle::{Event, apply},
     note,
-    request::{Request, State},
+    request::{EndOrder, Request, State},
 };
 
 /// What a step changes.
@@ -98,7 +102,7 @@ impl Store {
         let held = lock(&mut transaction, lease).await?;
         let request = requests::load(&mut transaction, lease.request).await?;
         let before = request.ok_or(StoreError::LeaseLost(lease.request))?;
-        if before.end_requested.is_some() && change.event.as_ref().is_some_and(leads_to_access) {
+        if must_yield(before.end_requested.as_ref(), change.event.as_ref()) {
             return Err(StoreError::EndOrdered(before.id));
         }
         let after = step(&before, change.event.clone())?;
@@ -108,6 +112,9 @@ impl Store {
         row.due_at = (!after.status().is_terminal()).then_some(change.due_at);
         write_request(&mut transaction, lease, &before, &after, &change, &row).await?;
         write_event(&mut transaction, &before, &after, &change, &row).await?;
+        if after.status().is_terminal() {
+            follow_up(&mut transaction, lease, change.now).await?;
+        }
         let moved = requests::load(&mut transaction, lease.request).await?;
         transaction.commit().await?;
         moved.ok_or(StoreError::LeaseLost(lease.request))
@@ -138,9 +145,37 @@ async fn lock(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<Held
     row.fetch_optional(connection).await?.ok_or(StoreError::LeaseLost(lease.request))
 }
 
-/// Moves that must not be made once somebody ordered the end.
-fn leads_to_access(event: &Event) -> bool {
-    matches!(event, Event::Take | Event::Approve(_) | Event::Begin(_) | Event::Confirm(_))
+/// Once somebody ordered the end, that order comes before every move towards access and before every other end.
+fn must_yield(ordered: Option<&EndOrder>, event: Option<&Event>) -> bool {
+    match (ordered, event) {
+        (None, _) | (_, None) => false,
+        (Some(ordered), Some(Event::End(order))) => ordered != order,
+        (Some(_), Some(event)) => {
+            matches!(event, Event::Take | Event::Approve(_) | Event::Begin(_) | Event::Confirm(_))
+        }
+    }
+}
+
+/// A delivery answered while the request was open may have told of an approval that no reading covered: a request of its
+/// own goes and looks. One that was used already ends there without a word.
+async fn follow_up(connection: &mut sqlx::PgConnection, lease: &Lease, now: Timestamp) -> Result<(), StoreError> {
+    let row = sqlx::query!(
+        "-- store::advance::follow_up\n\
+         select connection, tenant, ticket_id, ticket_number from requests where id = $1 \
+         and hinted_approval is not null and hinted_approval <> coalesce(approval_id, '-')",
+        lease.request.0,
+    );
+    let Some(row) = row.fetch_optional(&mut *connection).await? else { return Ok(()) };
+    let new = NewRequest {
+        connection: &ConnectionName::new(row.connection),
+        tenant: row.tenant.as_deref(),
+        ticket: &row.ticket_id,
+        number: &row.ticket_number,
+        at: now,
+        because: json!({ "after": lease.request }),
+    };
+    insert_request(connection, &new).await?;
+    Ok(())
 }
 
 fn step(before: &Request, event: Option<Event>) -> Result<State, StoreError> {
@@ -191,7 +226,8 @@ async fn write_request(
     let looks = if change.event.is_some() { 0 } else { before.looks + 1 };
     let (token, until) =
         if change.keep_lease && row.due_at.is_some() { (Some(lease.token), true) } else { (None, false) };
-    let reading = change.reading.as_ref();
+    // What was decided on stays as it was.
+    let reading = change.reading.as_ref().filter(|_| before.state.decision().is_none());
     sqlx::query!(
         "-- store::advance::write_request\n\
          update requests set state = $2, held_state = $3, hold = $4, decision = coalesce($5, decision), \
@@ -230,7 +266,7 @@ async fn write_request(
         row.due_at.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
         token,
         until,
-        matches!(change.event, Some(Event::End(_))),
+        matches!(change.event, Some(Event::End(_))) || after.status().is_terminal(),
     )
     .execute(connection)
     .await
@@ -319,10 +355,24 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{audit::Actor, request::EndCause};
 
     #[test]
-    fn every_move_towards_access_yields_to_an_order_to_end() {
-        assert!(leads_to_access(&Event::Take));
-        assert!(!leads_to_access(&Event::Resume));
+    fn everything_but_the_order_itself_yields_to_an_order_to_end() {
+        let order = EndOrder {
+            cause: EndCause::Revoked,
+            ordered_at: Timestamp::UNIX_EPOCH,
+            actor: Actor::stint(),
+            reason: "enough".into(),
+            remove: true,
+            confirmed_at: None,
+        };
+        let own = EndOrder { cause: EndCause::Expired, ..order.clone() };
+        assert!(must_yield(Some(&order), Some(&Event::Take)));
+        assert!(must_yield(Some(&order), Some(&Event::End(own))));
+        assert!(!must_yield(Some(&order), Some(&Event::End(order.clone()))));
+        assert!(!must_yield(Some(&order), Some(&Event::Resume)));
+        assert!(!must_yield(Some(&order), None));
+        assert!(!must_yield(None, Some(&Event::Take)));
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn of_request(
         "-- store::attempts::of_request\n\
          select id, kind, recorded_at, send_not_after, duration_seconds, ends_at, outcome, code, http_status, \
          graph_request_id, schedule_request_id, schedule_id, closed_at, absent_reads, last_absent_at \
-         from attempts where request_id = $1 order by recorded_at, id",
+         from attempts where request_id = $1 order by number",
         request.0
     );
     let rows = rows.fetch_all(connection).await?;

@@ -142,15 +142,22 @@ async fn wake_open(
 ) -> Result<Option<RequestId>, StoreError> {
     let id = sqlx::query_scalar!(
         "-- store::deliveries::wake_open\n\
-         update requests set woken = true, hinted_at = $3, \
-         due_at = case when coalesce(held_state, state) in ('received', 'verifying', 'approved') \
+         update requests set woken = true, hinted_at = $3, hinted_approval = coalesce($4, hinted_approval), \
+         due_at = case when coalesce(held_state, state) in ('received', 'verifying', 'approved', 'assigning') \
          then least(due_at, $3) else due_at end \
          where connection = $1 and ticket_id = $2 and state not in ('ended', 'rejected', 'failed') returning id",
         delivery.connection.as_str(),
         hint.ticket.as_str(),
         delivery.received_at.to_sqlx(),
+        mentioned(hint),
     );
     Ok(id.fetch_optional(connection).await?.map(RequestId))
+}
+
+/// The approval that a delivery claims: empty when it claims one without naming it.
+fn mentioned(hint: &Hint) -> Option<&str> {
+    let named = hint.approval.as_ref().map_or("", ApprovalId::as_str);
+    (hint.event == HintEvent::Approved).then_some(named)
 }
 
 /// The request that used up the approval this delivery mentions.
@@ -175,31 +182,57 @@ async fn create(
     hint: &Hint,
     tenant: Option<&TenantName>,
 ) -> Result<Option<RequestId>, StoreError> {
+    let new = NewRequest {
+        connection: &delivery.connection,
+        tenant: tenant.map(TenantName::as_str),
+        ticket: hint.ticket.as_str(),
+        number: hint.number.as_str(),
+        at: delivery.received_at,
+        because: json!({ "delivery": delivery.key }),
+    };
+    insert_request(connection, &new).await
+}
+
+/// A request about to be made.
+pub(super) struct NewRequest<'a> {
+    pub connection: &'a ConnectionName,
+    pub tenant: Option<&'a str>,
+    pub ticket: &'a str,
+    pub number: &'a str,
+    pub at: Timestamp,
+    /// What led to it, for the audit log.
+    pub because: Value,
+}
+
+/// Makes a request with its audit event; `None` when the ticket has an open one.
+pub(super) async fn insert_request(
+    connection: &mut sqlx::PgConnection,
+    new: &NewRequest<'_>,
+) -> Result<Option<RequestId>, StoreError> {
     let id = RequestId(Uuid::now_v7());
-    let tenant = tenant.map(TenantName::as_str);
     let made = sqlx::query!(
-        "-- store::deliveries::create\n\
+        "-- store::deliveries::insert_request\n\
          insert into requests (id, connection, tenant, ticket_id, ticket_number, state, received_at, updated_at, \
          state_since, hinted_at, due_at) values ($1, $2, $3, $4, $5, 'received', $6, $6, $6, $6, $6) \
          on conflict (connection, ticket_id) where state not in ('ended', 'rejected', 'failed') do nothing",
         id.0,
-        delivery.connection.as_str(),
-        tenant,
-        hint.ticket.as_str(),
-        hint.number.as_str(),
-        delivery.received_at.to_sqlx(),
+        new.connection.as_str(),
+        new.tenant,
+        new.ticket,
+        new.number,
+        new.at.to_sqlx(),
     );
     if made.execute(&mut *connection).await?.rows_affected() == 0 {
         return Ok(None);
     }
     let event = AuditEvent {
-        at: delivery.received_at,
+        at: new.at,
         event: "received",
-        actor: Actor::connection(&delivery.connection),
+        actor: Actor::connection(new.connection),
         moved: Some((None, Status::Received)),
-        detail: json!({ "ticket": { "id": hint.ticket, "number": hint.number }, "delivery": delivery.key }),
+        detail: json!({ "ticket": { "id": new.ticket, "number": new.number }, "because": new.because }),
     };
-    let about = audit::About { request: Some(id), connection: Some(delivery.connection.as_str()), tenant };
+    let about = audit::About { request: Some(id), connection: Some(new.connection.as_str()), tenant: new.tenant };
     audit::append(connection, &about, &event).await?;
     Ok(Some(id))
 }

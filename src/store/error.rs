@@ -53,7 +53,8 @@ impl StoreError {
         match constraint {
             Some("requests_one_per_approval") => Self::ApprovalUsed(request),
             Some("attempts_one_open_per_request" | "attempts_one_open_per_holding") => Self::HoldingBusy(request),
-            _ => error.into(),
+            Some(constraint) => Self::bad("requests", "constraint", request, constraint),
+            None => error.into(),
         }
     }
 }

@@ -13,6 +13,18 @@ use crate::domain::id::RequestId;
 pub struct Lease {
     pub(super) request: RequestId,
     pub(super) token: Uuid,
+    is_end: bool,
+}
+
+/// How many requests may be leased at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Requests that only have to end.
+    pub ends: u32,
+    /// All others.
+    pub others: u32,
+    /// Of those, in work for one connection at a time.
+    pub per_connection: u32,
 }
 
 impl Lease {
@@ -21,25 +33,50 @@ impl Lease {
     pub fn request(&self) -> RequestId {
         self.request
     }
+
+    /// Whether the request only has to end.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        self.is_end
+    }
 }
 
 impl Store {
-    /// Takes up to `limit` requests whose step is due and that nobody works on, longest waiting first.
+    /// Takes requests whose step is due and that nobody works on, longest waiting first: any number of ends up to
+    /// `room.ends`, others up to `room.others` and no more than `room.per_connection` of one connection at a time, so
+    /// that a slow ticket system keeps neither ends nor other connections waiting.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreError> {
+    pub async fn lease_due(&self, now: Timestamp, until: Timestamp, room: Room) -> Result<Vec<Lease>, StoreError> {
+        // A reading follows a lease on what is still being verified, so it covers the hints so far.
         let rows = sqlx::query!(
             "-- store::leases::lease_due\n\
-             update requests set lease_token = gen_random_uuid(), leased_until = $2, woken = false \
-             where id in (select id from requests where due_at <= $1 and (leased_until is null or leased_until <= $1) \
-             order by due_at limit $3 for update skip locked) returning id, lease_token as \"token!\"",
+             with busy as (select connection, count(*) as leased from requests where leased_until > $1 group by connection), \
+             due as (select id, connection, due_at, end_requested is not null \
+             or coalesce(held_state, state) in ('active', 'ending') as is_end from requests \
+             where due_at <= $1 and (leased_until is null or leased_until <= $1)), \
+             placed as (select due.*, row_number() over (partition by is_end order by due_at) as place, \
+             row_number() over (partition by is_end, connection order by due_at) + coalesce(leased, 0) as of_connection \
+             from due left join busy using (connection)), \
+             chosen as (select id from placed where case when is_end then place <= $3 \
+             else place <= $4 and of_connection <= $5 end) \
+             update requests set lease_token = gen_random_uuid(), leased_until = $2, woken = false, \
+             hinted_approval = case when coalesce(held_state, state) in ('received', 'verifying') then null \
+             else hinted_approval end \
+             where id in (select id from requests where id in (select id from chosen) and due_at <= $1 \
+             and (leased_until is null or leased_until <= $1) for update skip locked) \
+             returning id, lease_token as \"token!\", end_requested is not null \
+             or coalesce(held_state, state) in ('active', 'ending') as \"is_end!\"",
             now.to_sqlx(),
             until.to_sqlx(),
-            i64::from(limit),
+            i64::from(room.ends),
+            i64::from(room.others),
+            i64::from(room.per_connection),
         );
         let rows = rows.fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(|row| Lease { request: RequestId(row.id), token: row.token }).collect())
+        let lease = |id, token, is_end| Lease { request: RequestId(id), token, is_end };
+        Ok(rows.into_iter().map(|row| lease(row.id, row.token, row.is_end)).collect())
     }
 
     /// When the next request or note falls due or its lapsed lease may be taken over; `None` when nothing is open.
@@ -54,6 +91,20 @@ impl Store {
              union all select min(greatest(due_at, leased_until)) from notes where due_at is not null) as due"
         );
         Ok(next.fetch_one(&self.pool).await?.map(jiff_sqlx::Timestamp::to_jiff))
+    }
+
+    /// Whether a call may be sent under this lease: it is still held, and nobody ordered the request to end.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn may_send(&self, lease: &Lease) -> Result<bool, StoreError> {
+        let may = sqlx::query_scalar!(
+            "-- store::leases::may_send\n\
+             select exists (select from requests where id = $1 and lease_token = $2 and end_requested is null) as \"may!\"",
+            lease.request.0,
+            lease.token,
+        );
+        Ok(may.fetch_one(&self.pool).await?)
     }
 
     /// Gives a lease back without a move; the step is due again at `due_at`, or at once if something arrived meanwhile.

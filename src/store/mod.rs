@@ -27,7 +27,7 @@ use sqlx::{
 pub use advance::{Change, NewFinding, Reading};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
-pub use leases::Lease;
+pub use leases::{Lease, Room};
 pub use notes::{DueNote, NoteResult};
 pub use requests::Ordered;
 pub use schema::{SchemaState, migrations};
