@@ -10,6 +10,7 @@ mod keys;
 mod ops;
 mod record;
 mod requests;
+mod roles;
 pub mod serve;
 mod socket;
 mod webhook;
