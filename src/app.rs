@@ -137,7 +137,8 @@ impl Service {
         let connections = connections(&config, &wire, &clock);
         let tenants = tenants(&config, &wire, &clock)?;
         let metrics = Arc::new(Metrics::new());
-        let engine = Arc::new(Engine::new(store.clone(), clock.clone(), connections.clone(), tenants));
+        let engine =
+            Arc::new(Engine::new(store.clone(), clock.clone(), connections.clone(), tenants, Arc::clone(&metrics)));
         let worker = Arc::new(Worker::new(Arc::clone(&engine), pace));
         let others = Arc::new(Notify::new());
         let tokens = TokenSettings {

@@ -113,6 +113,20 @@ fn illegal(state: &State, event: &Event) -> IllegalMove {
     IllegalMove { status: state.status(), event: event.name() }
 }
 
+impl Effect {
+    /// The effect's name, as operators see it counted.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Assign => "assign",
+            Self::Expire => "expire",
+            Self::End => "end",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 impl Event {
     /// The event's name, as the audit log writes it.
     #[must_use]

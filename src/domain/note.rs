@@ -3,8 +3,13 @@
 use super::{
     id::RequestId,
     lifecycle::Event,
-    request::{Assignment, Bound, Decision, EndCause, Reason, State},
+    request::{Assignment, Bound, Decision, EndCause, EndOrder, Reason, State},
 };
+
+/// Failures that are stint's own finding, not Entra's word.
+const OWN_CODES: [&str; 1] = ["too-late"];
+
+const ANEW: &str = "Have the ticket approved anew if it is still needed.";
 
 /// A note to be written, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +30,7 @@ pub fn for_move(request: RequestId, before: &State, event: &Event, after: &State
         (Event::Reject(reasons), _) if reasons.iter().any(|r| r.code == "approval-used") => return None,
         (Event::Reject(reasons), _) => ("rejected", rejected(reasons)),
         (Event::Fail(failure), _) => ("failed", failed(&failure.code, &failure.detail)),
-        (_, State::Ended(order)) => ended(decision, order.cause, &order.reason, order.confirmed_at),
+        (_, State::Ended(order)) => ended(before, order),
         _ => return None,
     };
     Some(NewNote { step: note.0, text: format!("{} (request {request})", note.1) })
@@ -55,28 +60,32 @@ fn rejected(reasons: &[Reason]) -> String {
 }
 
 fn failed(code: &str, detail: &str) -> String {
-    format!(
-        "Access not granted: Microsoft Entra refused the assignment ({code}: {detail}). \
-         Ask your administrators to resolve this, then have the ticket approved again."
-    )
+    let why = if OWN_CODES.contains(&code) {
+        format!("{detail} [{code}]")
+    } else {
+        format!("Microsoft Entra refused the assignment: {detail} [{code}]")
+    };
+    format!("Access not granted: {why}. Ask your administrators to resolve this, then have the ticket approved again.")
 }
 
-fn ended(
-    decision: Option<&Decision>,
-    cause: EndCause,
-    reason: &str,
-    confirmed_at: Option<jiff::Timestamp>,
-) -> (&'static str, String) {
-    let what = decision
-        .map_or_else(|| "Access".to_owned(), |d| format!("Access of {} to {}", d.principal.name, d.entitlement.title));
-    let when = confirmed_at.map(|at| format!(", proved at {} (UTC)", minute(at))).unwrap_or_default();
-    match cause {
-        EndCause::Expired => ("ended", format!("{what} has ended on time{when}.")),
-        EndCause::Revoked => ("revoked", format!("{what} was ended early: {reason}{when}.")),
-        EndCause::Withdrawn => (
-            "ended",
-            format!("{what} was withdrawn with the ticket: {reason}{when}. Approve it anew if it is still needed."),
-        ),
+fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
+    let what = before
+        .decision()
+        .map_or_else(|| "access".to_owned(), |d| format!("access of {} to {}", d.principal.name, d.entitlement.title));
+    let proved = order.confirmed_at.map(|at| format!(", proved at {} (UTC)", minute(at))).unwrap_or_default();
+    let was_in_force = matches!(before.underlying(), State::Ending(_, Some(_), _));
+    let reason = &order.reason;
+    match (order.cause, was_in_force) {
+        (EndCause::Expired, true) if order.remove => {
+            ("ended", format!("The {what} has ended, later than planned: {reason}{proved}."))
+        }
+        (EndCause::Expired, true) => ("ended", format!("The {what} has ended on time{proved}.")),
+        (EndCause::Revoked, true) => ("revoked", format!("The {what} was ended early: {reason}{proved}.")),
+        (EndCause::Withdrawn, true) => {
+            ("ended", format!("The {what} was withdrawn with the ticket: {reason}{proved}. {ANEW}"))
+        }
+        (EndCause::Revoked, false) => ("revoked", format!("No {what} was given: it was called off: {reason}{proved}.")),
+        (_, false) => ("ended", format!("No {what} was given: {reason}{proved}. {ANEW}")),
     }
 }
 

@@ -41,8 +41,8 @@ pub struct Directory {
     pub principal: Option<Lookup>,
     /// Groups, among those asked about, that the principal is in.
     pub principal_groups: Vec<ObjectId>,
-    /// Approving accounts with the Entra users their e-mail leads to.
-    pub approvers: Vec<Match>,
+    /// Approving accounts, requester and creator, with the Entra users their e-mail leads to.
+    pub people: Vec<Match>,
 }
 
 /// A ticket account and the Entra users it leads to.
@@ -63,8 +63,8 @@ pub struct Questions<'a> {
     pub principal: Option<&'a str>,
     /// Groups the principal may have to be in.
     pub principal_groups: &'a [ObjectId],
-    /// Approving accounts with their e-mail addresses.
-    pub approvers: Vec<(AccountId, String)>,
+    /// Approving accounts, requester and creator, with their e-mail addresses.
+    pub people: Vec<(AccountId, String)>,
     /// The group approvers may have to be in.
     pub approver_group: Option<ObjectId>,
 }
@@ -86,11 +86,14 @@ pub enum Verdict {
 #[must_use]
 pub fn questions<'a>(case: &Case<'a>) -> Questions<'a> {
     let entitlement = asked_entitlement(case).ok();
-    let approvers = newest(case.ticket).map(approving).unwrap_or_default();
+    let mut people = newest(case.ticket).map(approving).unwrap_or_default();
+    people.extend([&case.ticket.requester, &case.ticket.creator].into_iter().flatten());
+    people.sort_by_key(|account| &account.id);
+    people.dedup_by_key(|account| &account.id);
     Questions {
         principal: text(&case.ticket.principal),
         principal_groups: entitlement.map_or(&[], |e| &e.requester_groups),
-        approvers: approvers.into_iter().filter_map(|a| Some((a.id.clone(), a.email.clone()?))).collect(),
+        people: people.into_iter().filter_map(|a| Some((a.id.clone(), a.email.clone()?))).collect(),
         approver_group: entitlement.and_then(|e| e.approver_group),
     }
 }
@@ -217,7 +220,7 @@ fn approval<'a>(case: &Case<'a>, reasons: &mut Vec<Reason>) -> Option<&'a Approv
         return None;
     };
     reasons.extend(stale(case, decided_at));
-    reasons.extend(edited(case.ticket, decided_at));
+    reasons.extend(edited(case.ticket, seen_by_all(approval, decided_at)));
     Some(approval)
 }
 
@@ -229,9 +232,19 @@ fn stale(case: &Case<'_>, decided_at: Timestamp) -> Option<Reason> {
     too_old.then(|| Reason::new("stale-approval", detail))
 }
 
-fn edited(ticket: &Ticket, decided_at: Timestamp) -> Option<Reason> {
-    let changed = ticket.fields_changed_at.filter(|changed| *changed > decided_at)?;
-    let detail = format!("what is asked for was changed at {changed}, after the approval at {decided_at}");
+/// What every approver has certainly seen: the ticket as it stood at the first of several votes. Where the ticket system
+/// does not date votes, that may have been as early as the round's opening.
+fn seen_by_all(approval: &Approval, decided_at: Timestamp) -> Timestamp {
+    let yes: Vec<_> = approval.votes.iter().filter(|vote| vote.outcome == Outcome::Approved).collect();
+    if yes.len() < 2 {
+        return decided_at;
+    }
+    yes.iter().map(|vote| vote.decided_at.unwrap_or(approval.opened_at)).min().unwrap_or(decided_at)
+}
+
+fn edited(ticket: &Ticket, seen_at: Timestamp) -> Option<Reason> {
+    let changed = ticket.fields_changed_at.filter(|changed| *changed > seen_at)?;
+    let detail = format!("what is asked for was changed at {changed}, after it was approved as it stood at {seen_at}");
     Some(Reason::new("edited-after-approval", detail))
 }
 
@@ -309,11 +322,8 @@ fn counted(
 ) -> Vec<Approver> {
     let accounts = approving(approval);
     reasons.extend(self_approval(case.ticket, directory, &accounts));
-    let mut people: Vec<&AccountId> = accounts.iter().map(|a| &a.id).collect();
-    people.sort();
-    people.dedup();
     if let Some(entitlement) = entitlement {
-        reasons.extend(too_few(people.len(), entitlement));
+        reasons.extend(too_few(persons(directory, &accounts), entitlement));
         reasons.extend(unmatched(directory, &accounts, entitlement));
     }
     let when = |id: &AccountId| {
@@ -323,9 +333,25 @@ fn counted(
     accounts.iter().map(|a| Approver { id: a.id.clone(), name: a.name.clone(), decided_at: when(&a.id) }).collect()
 }
 
+/// How many different people these accounts are: the same account, or accounts that lead to a common Entra user, are one.
+fn persons(directory: &Directory, accounts: &[&Account]) -> usize {
+    let mut known: Vec<&Account> = Vec::new();
+    for account in accounts {
+        if !known.iter().any(|other| are_one(directory, &other.id, &account.id)) {
+            known.push(account);
+        }
+    }
+    known.len()
+}
+
+fn are_one(directory: &Directory, one: &AccountId, other: &AccountId) -> bool {
+    let users = |id| matched(directory, id).map_or(&[][..], |m| &m.users);
+    one == other || users(one).iter().any(|user| users(other).contains(user))
+}
+
 fn self_approval(ticket: &Ticket, directory: &Directory, accounts: &[&Account]) -> Option<Reason> {
-    let asked_by = |account: &Option<Account>, id: &AccountId| account.as_ref().is_some_and(|a| a.id == *id);
-    let receives = |id: &AccountId| match &directory.principal {
+    let asked_by = |asking: &Option<Account>, id| asking.as_ref().is_some_and(|a| are_one(directory, &a.id, id));
+    let receives = |id| match &directory.principal {
         Some(Lookup::One(principal)) => matched(directory, id).is_some_and(|m| m.users.contains(&principal.id)),
         _ => false,
     };
@@ -362,7 +388,7 @@ fn unmatched(directory: &Directory, accounts: &[&Account], entitlement: &Entitle
 }
 
 fn matched<'a>(directory: &'a Directory, id: &AccountId) -> Option<&'a Match> {
-    directory.approvers.iter().find(|m| m.account == *id)
+    directory.people.iter().find(|m| m.account == *id)
 }
 
 /// The duration to grant, and which limit made it so.

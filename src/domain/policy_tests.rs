@@ -94,7 +94,7 @@ fn story() -> Story {
         guest: false,
     };
     let omar = Match { account: AccountId::new("omar"), users: vec![user(2)], in_approver_group: false };
-    let directory = Directory { principal: Some(Lookup::One(nina)), principal_groups: vec![], approvers: vec![omar] };
+    let directory = Directory { principal: Some(Lookup::One(nina)), principal_groups: vec![], people: vec![omar] };
     Story { now: at("2026-11-03T08:31:10Z"), ticket, entitlement, never: vec![], directory }
 }
 
@@ -248,7 +248,7 @@ fn requester_creator_and_beneficiary_never_approve_for_themselves() {
     by_creator.ticket.creator = Some(account("omar"));
     assert_eq!(by_creator.codes(), ["self-approval"]);
     let mut by_beneficiary = story();
-    by_beneficiary.directory.approvers[0].users = vec![user(9), user(1)];
+    by_beneficiary.directory.people[0].users = vec![user(9), user(1)];
     assert_eq!(by_beneficiary.codes(), ["self-approval"]);
     let mut one_of_two = story();
     one_of_two.ticket.approvals[0].votes.push(vote("nina"));
@@ -284,15 +284,15 @@ fn protected_entitlements_need_every_approver_matched_and_in_the_group() {
     let mut story = story();
     story.entitlement.protected = true;
     assert_eq!(story.decision().duration, Duration::hours(4));
-    story.directory.approvers[0].users = vec![user(2), user(3)];
+    story.directory.people[0].users = vec![user(2), user(3)];
     assert_eq!(story.codes(), ["approver-unmatched"]);
-    story.directory.approvers.clear();
+    story.directory.people.clear();
     assert_eq!(story.codes(), ["approver-unmatched"]);
-    story.directory.approvers =
+    story.directory.people =
         vec![Match { account: AccountId::new("omar"), users: vec![user(2)], in_approver_group: false }];
     story.entitlement.approver_group = Some(user(50));
     assert_eq!(story.codes(), ["approver-not-in-group"]);
-    story.directory.approvers[0].in_approver_group = true;
+    story.directory.people[0].in_approver_group = true;
     assert_eq!(story.decision().duration, Duration::hours(4));
 }
 
@@ -352,7 +352,7 @@ fn every_reason_is_given_at_once() {
 }
 
 #[test]
-fn the_directory_is_asked_about_the_principal_and_every_approving_person() {
+fn the_directory_is_asked_about_the_principal_and_everybody_who_asks_or_approves() {
     let story = story();
     let catalog = Catalog { version: String::new(), entitlements: [].into() };
     let case = Case {
@@ -366,5 +366,34 @@ fn the_directory_is_asked_about_the_principal_and_every_approving_person() {
     };
     let asked = questions(&case);
     assert_eq!(asked.principal, Some("nina@contoso.example"));
-    assert_eq!(asked.approvers, [(AccountId::new("omar"), "omar@contoso.example".to_owned())]);
+    let mail = |name: &str| (AccountId::new(name), format!("{name}@contoso.example"));
+    assert_eq!(asked.people, [mail("nina"), mail("omar")]);
+}
+
+#[test]
+fn two_accounts_of_one_person_are_one_approver_and_no_way_around_self_approval() {
+    let same = |name: &str| Match { account: AccountId::new(name), users: vec![user(2)], in_approver_group: false };
+    let mut two = story();
+    two.entitlement.approvers = 2;
+    two.ticket.approvals[0].votes.push(vote("omar-too"));
+    two.directory.people.push(same("omar-too"));
+    assert_eq!(two.codes(), ["too-few-approvers"]);
+    let mut own = story();
+    own.directory.people.push(same("nina"));
+    assert_eq!(own.codes(), ["self-approval"]);
+}
+
+#[test]
+fn an_edit_between_two_votes_refuses() {
+    let mut story = story();
+    story.entitlement.approvers = 2;
+    story.ticket.approvals[0].votes.push(vote("rosa"));
+    story.ticket.fields_changed_at = Some(at("2026-11-03T08:12:40Z"));
+    assert_eq!(story.decision().approvers.len(), 2);
+    story.ticket.fields_changed_at = Some(at("2026-11-03T08:20:00Z"));
+    assert_eq!(story.codes(), ["edited-after-approval"], "undated votes may be as old as the round");
+    for vote in &mut story.ticket.approvals[0].votes {
+        vote.decided_at = Some(at("2026-11-03T08:25:00Z"));
+    }
+    assert_eq!(story.decision().approvers.len(), 2);
 }

@@ -7,7 +7,9 @@ use serde_json::json;
 use tracing::info;
 
 use super::{
-    Engine, Tenant, retry,
+    Engine, Tenant,
+    confirm::look_on,
+    retry,
     step::{go_on, hold_until},
     verify::{Trouble, withdrawn},
 };
@@ -237,7 +239,7 @@ fn adopt(request: &Request, mut attempt: Attempt, now: Timestamp) -> Change {
 /// The attempt stays open; looking decides.
 fn unclear(request: &Request, attempt: &mut Attempt, seen: String, now: Timestamp) -> Change {
     attempt.code = Some(seen);
-    go_on(request, now, retry::next_look(now, 0))
+    look_on(request, attempt, now, retry::next_look(now, 0))
 }
 
 /// What looking first found instead of nothing.

@@ -141,9 +141,16 @@ fn nothing(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
             attempt.close(AttemptOutcome::Absent, None, now);
             return go_on(request, now, now + SignedDuration::from_secs(1));
         }
-        return go_on(request, now, retry::next_look(now, request.looks).min(settled(attempt, now)));
+        let due_at = retry::next_look(now, request.looks).min(settled(attempt, now));
+        return look_on(request, attempt, now, due_at);
     }
     coming(request, attempt, "not listed yet", now)
+}
+
+/// Looks again later. What Graph said to exist stays held while it is looked for.
+pub(super) fn look_on(request: &Request, attempt: &Attempt, now: Timestamp, due_at: Timestamp) -> Change {
+    let said = attempt.code.as_deref().is_some_and(|code| SAID_TO_EXIST.contains(&code));
+    if said { Change::later(now, due_at) } else { go_on(request, now, due_at) }
 }
 
 /// Graph refused the call because something exists, and shows nothing: surely not carried out, and not to be repeated at

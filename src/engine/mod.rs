@@ -27,6 +27,7 @@ use crate::{
     },
     graph::TenantGraph,
     store::{Ordered, Store, StoreError},
+    telemetry::Metrics,
     tickets::Connection,
 };
 
@@ -50,6 +51,7 @@ pub struct Engine {
     clock: Clock,
     connections: HashMap<ConnectionName, Arc<Connection>>,
     tenants: HashMap<TenantName, Tenant>,
+    metrics: Arc<Metrics>,
     wake: Arc<Notify>,
 }
 
@@ -61,8 +63,9 @@ impl Engine {
         clock: Clock,
         connections: HashMap<ConnectionName, Arc<Connection>>,
         tenants: HashMap<TenantName, Tenant>,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        Self { store, clock, connections, tenants, wake: Arc::new(Notify::new()) }
+        Self { store, clock, connections, tenants, metrics, wake: Arc::new(Notify::new()) }
     }
 
     /// Wakes the worker of this process: something may be due.

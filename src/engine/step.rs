@@ -40,6 +40,7 @@ impl Engine {
     async fn one_move(&self, lease: &Lease) -> Result<bool, StoreError> {
         let Some(request) = self.store.load(lease.request()).await? else { return Ok(false) };
         let before = request.state.status();
+        let (effect, began) = (due(&request.state).name(), self.clock.monotonic());
         let change = match self.change_due(lease, &request).await {
             Err(StoreError::EndOrdered(_)) => return Ok(true),
             Err(StoreError::HoldingBusy(_)) => Some(self.busy(&request)),
@@ -54,7 +55,10 @@ impl Engine {
             moved => moved?,
         };
         let after = moved.state.status();
+        let outcome = if before == after { "waiting" } else { "moved" };
+        self.metrics.step(effect, outcome, self.clock.monotonic().saturating_sub(began));
         if before != after {
+            self.metrics.moved(after);
             info!(request = %moved.id, from = %before, to = %after, "request moved");
         }
         Ok(goes_on && !after.is_terminal())

@@ -153,13 +153,13 @@ async fn ask(tenant: &Tenant, case: &Case<'_>) -> Result<Directory, GraphError> 
     {
         directory.principal_groups = tenant.graph.groups_among(principal.id, questions.principal_groups).await?;
     }
-    for (account, mail) in questions.approvers {
+    for (account, mail) in questions.people {
         let users = tenant.graph.find_by_mail(&mail).await?;
         let in_approver_group = match (questions.approver_group, users.as_slice()) {
             (Some(group), [only]) => !tenant.graph.groups_among(*only, &[group]).await?.is_empty(),
             _ => false,
         };
-        directory.approvers.push(Match { account, users, in_approver_group });
+        directory.people.push(Match { account, users, in_approver_group });
     }
     Ok(directory)
 }

@@ -18,6 +18,11 @@ impl Engine {
     /// been written without an answer.
     pub async fn write_note(&self, due: DueNote) {
         let result = self.try_note(&due).await;
+        self.metrics.note(match &result {
+            NoteResult::Written => "written",
+            NoteResult::Later(..) => "later",
+            NoteResult::GivenUp(_) => "given-up",
+        });
         if let NoteResult::Later(_, why) | NoteResult::GivenUp(why) = &result {
             warn!(request = %due.request, step = due.step, why, "note not written");
         } else {

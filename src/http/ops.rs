@@ -33,6 +33,10 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> ([(HeaderName, &'sta
         Ok((open, oldest)) => api.metrics.backlog(&open, oldest, api.clock.now()),
         Err(problem) => warn!(%problem, "the backlog cannot be counted"),
     }
+    match api.store.findings_open().await {
+        Ok(open) => api.metrics.findings(open),
+        Err(problem) => warn!(%problem, "the findings cannot be counted"),
+    }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], api.metrics.text())
 }

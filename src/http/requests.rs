@@ -131,7 +131,8 @@ fn known_status(name: String) -> Result<String, Problem> {
 }
 
 fn moment(name: &str, text: &str) -> Result<Timestamp, Problem> {
-    text.parse().map_err(|_| Problem::bad_request(format!("{name} is a moment such as 2026-11-03T08:31:07Z")))
+    let moment = text.parse().ok().filter(|moment| *moment >= Timestamp::UNIX_EPOCH);
+    moment.ok_or_else(|| Problem::bad_request(format!("{name} is a moment such as 2026-11-03T08:31:07Z, from 1970 on")))
 }
 
 fn limit(text: &str) -> Result<u32, Problem> {
@@ -147,7 +148,8 @@ fn position(cursor: &str) -> Result<(Timestamp, Uuid), Problem> {
     let read = || {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let (micros, id) = text.split_once('.')?;
-        Some((Timestamp::from_microsecond(micros.parse().ok()?).ok()?, id.parse().ok()?))
+        let moment = Timestamp::from_microsecond(micros.parse().ok()?).ok()?;
+        Some((Some(moment).filter(|moment| *moment >= Timestamp::UNIX_EPOCH)?, id.parse().ok()?))
     };
     read().ok_or_else(|| Problem::bad_request("cursor is not one that this API gave out"))
 }
@@ -170,6 +172,7 @@ mod tests {
         for (query, name) in [
             ("status=granted", "status"),
             ("from=yesterday", "from"),
+            ("from=-009990-01-01T00:00:00Z", "from"),
             ("limit=0", "limit"),
             ("limit=201", "limit"),
             ("cursor=x", "cursor"),

@@ -4,8 +4,21 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use super::{NewFinding, StoreError};
+use super::{NewFinding, Store, StoreError};
 use crate::domain::id::RequestId;
+
+impl Store {
+    /// How many findings nobody has acknowledged.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn findings_open(&self) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar!(
+            "-- store::findings::findings_open\nselect count(*) as \"count!\" from findings where acknowledged_at is null"
+        );
+        Ok(count.fetch_one(&self.pool).await?)
+    }
+}
 
 /// Raises a finding about a request; the same kind about the same request is raised once.
 pub(super) async fn raise(

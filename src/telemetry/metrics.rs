@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
-use crate::domain::{id::TenantName, request::Status};
+use crate::domain::request::Status;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Delivered {
@@ -54,12 +54,6 @@ struct Step {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Called {
-    tenant: String,
-    status: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Written {
     outcome: &'static str,
 }
@@ -74,7 +68,6 @@ pub struct Metrics {
     moves: Family<Standing, Counter>,
     steps: Family<Stepped, Counter>,
     step_seconds: Family<Step, Histogram>,
-    graph_calls: Family<Called, Counter>,
     notes: Family<Written, Counter>,
     open: Family<Standing, Gauge>,
     overdue: Gauge<i64, AtomicI64>,
@@ -93,7 +86,6 @@ impl Metrics {
             moves: add(&mut r, "request_states", "Moves of requests, by the state they came to", Family::default()),
             steps: add(&mut r, "steps", "Steps by name and outcome", Family::default()),
             step_seconds: add(&mut r, "step_seconds", "Time a step took, by name", timed()),
-            graph_calls: add(&mut r, "graph_calls", "Calls to Graph by tenant and HTTP status", Family::default()),
             notes: add(&mut r, "notes", "Notes on tickets by outcome", Family::default()),
             open: add(&mut r, "open_requests", "Open requests by state", Family::default()),
             overdue: add(&mut r, "overdue_seconds", "How long the longest-waiting step is due", Gauge::default()),
@@ -126,12 +118,6 @@ impl Metrics {
     pub fn step(&self, step: &'static str, outcome: &'static str, took: Duration) {
         self.steps.get_or_create(&Stepped { step, outcome }).inc();
         self.step_seconds.get_or_create(&Step { step }).observe(took.as_secs_f64());
-    }
-
-    /// Counts a call to Graph; without a status, no answer came.
-    pub fn graph_call(&self, tenant: &TenantName, status: Option<StatusCode>) {
-        let status = status.map_or_else(|| "none".to_owned(), |status| status.as_u16().to_string());
-        self.graph_calls.get_or_create(&Called { tenant: tenant.to_string(), status }).inc();
     }
 
     /// Counts a note.
@@ -193,7 +179,6 @@ mod tests {
         metrics.http("none", &Method::from_bytes(b"BREW").expect("a method"), StatusCode::NOT_FOUND, Duration::ZERO);
         metrics.moved(Status::Active);
         metrics.step("verify", "done", Duration::from_millis(40));
-        metrics.graph_call(&TenantName::new("contoso"), None);
         metrics.note("written");
         metrics.findings(2);
         let text = metrics.text();
@@ -202,7 +187,6 @@ mod tests {
         assert!(text.contains(r#"method="other""#), "{text}");
         assert!(text.contains(r#"stint_request_states_total{status="active"} 1"#), "{text}");
         assert!(text.contains(r#"stint_steps_total{step="verify",outcome="done"} 1"#), "{text}");
-        assert!(text.contains(r#"stint_graph_calls_total{tenant="contoso",status="none"} 1"#), "{text}");
         assert!(text.contains(r#"stint_notes_total{outcome="written"} 1"#), "{text}");
         assert!(text.contains("stint_findings_open 2"), "{text}");
     }

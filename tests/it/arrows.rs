@@ -13,7 +13,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("store", &["domain"]),
     ("tickets", &["domain", "clock", "json", "outbound"]),
     ("graph", &["domain", "clock", "json", "outbound"]),
-    ("engine", &["domain", "store", "tickets", "graph", "clock"]),
+    ("engine", &["domain", "store", "tickets", "graph", "clock", "telemetry"]),
     ("http", &["domain", "store", "tickets", "clock", "json", "outbound", "telemetry"]),
     ("config", &["domain", "tickets", "graph", "outbound"]),
     ("sandbox", &[]),

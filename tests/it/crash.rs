@@ -13,10 +13,12 @@ use stint::{
         request::{EndCause, EndOrder},
     },
     sandbox::{jira::IssueDraft, story},
-    store::Store,
+    store::{Room, Store},
 };
 
 use crate::world::{It, minutes, seconds};
+
+const ONE: Room = Room { ends: 1, others: 1, per_connection: 1 };
 
 /// Polls the future until it was left waiting this many times, then drops it there. `true`: it finished before.
 async fn dropped_after(waits: usize, future: impl Future) -> bool {
@@ -35,7 +37,7 @@ async fn dropped_after(waits: usize, future: impl Future) -> bool {
 /// Makes one worker do a request's next steps and be dropped at its n-th wait; `true`: it came to rest before.
 async fn one_worker(it: &It, waits: usize) -> bool {
     let now = it.world.clock.now();
-    let leases = it.world.service.store.lease_due(now, now + seconds(120), 1).await.expect("a working database");
+    let leases = it.world.service.store.lease_due(now, now + seconds(120), ONE).await.expect("a working database");
     let steps = async {
         for lease in leases {
             it.world.service.engine.step(lease).await;
@@ -102,7 +104,7 @@ async fn two_workers_on_one_request_make_one_assignment() {
     let id = it.taken_in(&ticket).await;
     let now = it.world.clock.now();
     let store = &it.world.service.store;
-    let slow = store.lease_due(now, now + seconds(1), 1).await.expect("a lease").remove(0);
+    let slow = store.lease_due(now, now + seconds(1), ONE).await.expect("a lease").remove(0);
     // The first one's lease lapses while it is stopped; the second takes over and finishes.
     it.pass(seconds(2)).await;
     it.until(&id, "active").await;

@@ -13,6 +13,7 @@ mod refused;
 mod revoke;
 mod secrets;
 mod serve;
+mod tried;
 mod unclear;
 mod world;
 mod write_back;

@@ -1,0 +1,419 @@
+//! Sequences that once went wrong, or that somebody who wants to break stint would try first.
+
+use std::{future::Future, pin::Pin, task::Poll};
+
+use serde_json::Value;
+use stint::{
+    domain::audit::Actor,
+    sandbox::{
+        Retry,
+        graph::{Fault, FaultKind, On},
+        jira::{Account, IssueDraft, JiraFault, JiraFaultKind, JiraOn},
+        story,
+    },
+    store::{Ordered, Room},
+};
+
+use crate::world::{It, minutes, seconds};
+
+async fn revoke(it: &It, id: &str) -> Ordered {
+    let request = id.parse().expect("an id");
+    it.world.service.engine.revoke(request, Actor::stint(), "enough").await.expect("a working database")
+}
+
+/// A step of what is due, to be held still at any point.
+async fn begun(it: &It) -> Pin<Box<dyn Future<Output = ()>>> {
+    let now = it.world.clock.now();
+    let lease = it
+        .world
+        .service
+        .store
+        .lease_due(now, now + seconds(120), Room { ends: 1, others: 1, per_connection: 1 })
+        .await
+        .expect("a lease")
+        .remove(0);
+    let engine = std::sync::Arc::clone(&it.world.service.engine);
+    Box::pin(async move { engine.step(lease).await })
+}
+
+/// Goes on with the step until this is so, then leaves it standing there.
+async fn hold_when(step: &mut Pin<Box<dyn Future<Output = ()>>>, is_so: impl Fn() -> bool) {
+    std::future::poll_fn(|context| {
+        let ended = step.as_mut().poll(context).is_ready();
+        if is_so() {
+            return Poll::Ready(());
+        }
+        assert!(!ended, "the step ended before that was so");
+        Poll::Pending
+    })
+    .await;
+}
+
+fn approval_reads(it: &It) -> usize {
+    it.world.sandbox.jira.calls().iter().filter(|call| call.path.contains("/approval")).count()
+}
+
+fn pim_reads(it: &It) -> usize {
+    let calls = it.world.sandbox.graph.calls();
+    calls.iter().filter(|call| call.method == "GET" && call.path.contains("roleAssignmentSchedule")).count()
+}
+
+fn ours_alive(it: &It) -> usize {
+    it.world.sandbox.graph.active_grants(story::TENANT).iter().filter(|grant| !grant.foreign).count()
+}
+
+async fn attempts(it: &It, id: &str) -> i64 {
+    sqlx::query_scalar("select count(*) from attempts where request_id = $1::uuid")
+        .bind(id)
+        .fetch_one(&mut it.sql().await)
+        .await
+        .expect("a count")
+}
+
+#[tokio::test]
+async fn a_revoke_right_after_the_201_is_not_proved_by_lists_that_lag() {
+    let it = It::begins().await;
+    it.world.sandbox.graph.set(|knobs| knobs.read_lag_seconds = 110);
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.work().await;
+    assert_eq!(it.creates().len(), 1);
+    assert_eq!(revoke(&it, &id).await, Ordered::Recorded);
+    it.until(&id, "ended").await;
+    assert_eq!(ours_alive(&it), 0, "told as ended while the assignment is in force for hours");
+}
+
+#[tokio::test]
+async fn a_removal_is_not_repeated_on_a_stale_read_over_somebody_elses_assignment() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "active").await;
+    it.pass(minutes(6)).await;
+    it.world.sandbox.graph.set(|knobs| knobs.read_lag_seconds = 110);
+    revoke(&it, &id).await;
+    it.work().await;
+    assert_eq!(it.removals().len(), 1);
+    it.pass(seconds(10)).await;
+    let end = it.world.clock.now() + minutes(60);
+    it.world.sandbox.graph.add_foreign_grant(
+        story::TENANT,
+        story::NINA_ID,
+        story::EXCHANGE_ADMINISTRATOR,
+        "/",
+        Some(end),
+    );
+    it.until(&id, "ended").await;
+    assert!(!it.removals().iter().any(|entry| entry.removed_foreign), "an administrator's assignment was removed");
+    // PIM's rule of five minutes is all that protected it.
+    let sent = it.world.sandbox.graph.ledger().into_iter().filter(|entry| entry.action == "adminRemove").count();
+    assert_eq!(sent, 1, "removals were sent while only somebody else's assignment was there");
+}
+
+#[tokio::test]
+async fn one_person_with_two_accounts_is_not_two_approvers() {
+    let it = It::begins().await;
+    let second = "712020:second-account-of-omar";
+    it.world.sandbox.jira.set_account(Account::person(second, "Omar H.", story::OMAR_UPN));
+    let draft = IssueDraft { entitlement: "global-admin".into(), duration: "PT1H".into(), ..IssueDraft::default() };
+    let ticket = it.approved_by(draft, &[story::OMAR_ACCOUNT, second]);
+    let id = it.taken_in(&ticket).await;
+    it.work().await;
+    assert_eq!(it.document(&id).await["status"], "rejected");
+    assert!(it.creates().is_empty(), "one Entra user was counted twice");
+}
+
+#[tokio::test]
+async fn an_edit_between_two_votes_of_one_round_refuses() {
+    let it = It::begins().await;
+    let jira = &it.world.sandbox.jira;
+    let ticket = jira.create_issue(IssueDraft { duration: "PT30M".into(), ..IssueDraft::default() });
+    jira.request_approvals(&ticket.id, &[story::OMAR_ACCOUNT, story::LENA_ACCOUNT], 2);
+    it.world.clock.advance(minutes(5));
+    jira.approve(&ticket.id, story::OMAR_ACCOUNT);
+    it.world.clock.advance(minutes(5));
+    jira.edit_field(&ticket.id, story::FIELD_ENTITLEMENT, "global-admin", story::NINA_ACCOUNT);
+    it.world.clock.advance(minutes(5));
+    jira.approve(&ticket.id, story::LENA_ACCOUNT);
+    let id = it.taken_in(&ticket.id).await;
+    it.work().await;
+    assert_eq!(it.document(&id).await["status"], "rejected");
+    assert!(it.creates().is_empty(), "Omar approved Exchange Administrator and counts for Global Administrator");
+}
+
+#[tokio::test]
+async fn a_new_approval_while_the_first_is_active_is_not_lost() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft { duration: "PT30M".into(), ..IssueDraft::default() });
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "active").await;
+    let jira = &it.world.sandbox.jira;
+    it.pass(minutes(20)).await;
+    jira.reopen(&ticket);
+    jira.request_approvals(&ticket, &[story::OMAR_ACCOUNT], 1);
+    it.world.clock.advance(minutes(1));
+    jira.approve(&ticket, story::OMAR_ACCOUNT);
+    let seen = it.deliver(&ticket).await;
+    assert_eq!(seen.status, 202);
+    it.until(&id, "ended").await;
+    it.pass(minutes(30)).await;
+    assert_eq!(it.creates().len(), 2, "a delivery answered 202 came to nothing: {}", seen.body);
+}
+
+#[tokio::test]
+async fn a_new_approval_that_arrives_while_the_old_reading_is_judged_is_not_lost() {
+    let it = It::begins().await;
+    let jira = &it.world.sandbox.jira;
+    // The round is approved, but what it asks for was edited afterwards.
+    let ticket = it.approved(IssueDraft::default());
+    it.world.clock.advance(minutes(1));
+    jira.edit_field(&ticket, story::FIELD_DURATION, "PT1H", story::NINA_ACCOUNT);
+    let id = it.taken_in(&ticket).await;
+    let mut step = begun(&it).await;
+    hold_when(&mut step, || approval_reads(&it) == 1).await;
+    // Omar approves anew at this very moment, and Jira tells.
+    jira.reopen(&ticket);
+    jira.request_approvals(&ticket, &[story::OMAR_ACCOUNT], 1);
+    it.world.clock.advance(seconds(1));
+    jira.approve(&ticket, story::OMAR_ACCOUNT);
+    let seen = it.deliver(&ticket).await;
+    assert_eq!(seen.status, 202);
+    step.await;
+    it.pass(minutes(10)).await;
+    let first = it.document(&id).await;
+    assert_eq!(it.creates().len(), 1, "a delivery answered 202 came to nothing; the request is {}", first["status"]);
+}
+
+#[tokio::test]
+async fn the_ticket_was_read_at_most_five_seconds_before_the_call() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    it.taken_in(&ticket).await;
+    let mut step = begun(&it).await;
+    hold_when(&mut step, || approval_reads(&it) == 2).await;
+    // The directory is slow to answer, and the ticket is withdrawn meanwhile.
+    it.world.sandbox.jira.cancel(&ticket);
+    it.world.clock.advance(seconds(20));
+    step.await;
+    assert!(it.creates().is_empty(), "sent twenty seconds after the ticket was read");
+}
+
+#[tokio::test]
+async fn a_revoke_before_the_call_keeps_it_from_being_sent() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    let mut step = begun(&it).await;
+    hold_when(&mut step, || approval_reads(&it) == 2).await;
+    assert_eq!(revoke(&it, &id).await, Ordered::Recorded);
+    step.await;
+    assert!(it.creates().is_empty(), "sent after the order to end was recorded");
+}
+
+#[tokio::test]
+async fn an_accepted_assignment_that_somebody_replaced_does_not_spin() {
+    let it = It::begins().await;
+    it.world.sandbox.graph.set(|knobs| knobs.read_lag_seconds = 30);
+    let ticket = it.approved(IssueDraft { duration: "PT30M".into(), ..IssueDraft::default() });
+    let id = it.taken_in(&ticket).await;
+    it.work().await;
+    assert_eq!(it.creates().len(), 1);
+    let graph = &it.world.sandbox.graph;
+    graph.remove_grant(story::TENANT, story::NINA_ID, story::EXCHANGE_ADMINISTRATOR, "/");
+    graph.purge_requests(story::TENANT);
+    graph.add_foreign_grant(story::TENANT, story::NINA_ID, story::EXCHANGE_ADMINISTRATOR, "/", None);
+    it.pass(minutes(34)).await;
+    let before = pim_reads(&it);
+    it.pass(seconds(20)).await;
+    let reads = pim_reads(&it) - before;
+    let document = it.document(&id).await;
+    assert!(reads < 30, "{reads} reads in twenty seconds; {} {}", document["status"], document["hold"]);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_inside_a_step_does_not_confuse_the_order_of_attempts() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.world.sandbox.graph.fault(Fault::once(On::Create, FaultKind::Throttle(Retry::Seconds(7))));
+    let mut step = begun(&it).await;
+    hold_when(&mut step, || pim_reads(&it) >= 1).await;
+    it.world.clock.advance(minutes(-60));
+    step.await;
+    it.pass(seconds(30)).await;
+    let document = it.document(&id).await;
+    let made = attempts(&it, &id).await;
+    assert!(
+        made <= 3 && document["status"] == "active",
+        "{made} attempts, {} {}",
+        document["status"],
+        it.creates().len()
+    );
+}
+
+#[tokio::test]
+async fn exists_without_anything_to_see_is_held_with_a_reason() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft { duration: "PT1H".into(), ..IssueDraft::default() });
+    let id = it.taken_in(&ticket).await;
+    let kind = FaultKind::Code { status: 400, code: "RoleAssignmentExists".into(), message: "exists".into() };
+    it.world.sandbox.graph.fault(Fault { on: On::Create, kind, times: 1000 });
+    it.pass(minutes(10)).await;
+    assert_eq!(it.document(&id).await["status"], "held");
+}
+
+#[tokio::test]
+async fn what_waits_for_somebody_else_neither_grows_nor_overlooks_its_withdrawal() {
+    let it = It::begins().await;
+    let graph = &it.world.sandbox.graph;
+    graph.add_foreign_grant(story::TENANT, story::NINA_ID, story::EXCHANGE_ADMINISTRATOR, "/", None);
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "held").await;
+    it.world.sandbox.jira.cancel(&ticket);
+    it.deliver(&ticket).await;
+    it.pass(minutes(12 * 60)).await;
+    let document = it.document(&id).await;
+    let grown = attempts(&it, &id).await;
+    assert!(grown < 20 && document["status"] == "ended", "{grown} attempts, {}", document["status"]);
+}
+
+#[tokio::test]
+async fn one_404_after_an_outage_does_not_withdraw() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    let jira = &it.world.sandbox.jira;
+    jira.fault(JiraFault { on: JiraOn::Issue, kind: JiraFaultKind::Status(503), times: 1000 });
+    it.pass(minutes(20)).await;
+    assert_eq!(it.document(&id).await["hold"]["reason"], "ticket-unavailable");
+    jira.clear_faults();
+    jira.fault(JiraFault::once(JiraOn::Issue, JiraFaultKind::Status(404)));
+    it.pass(minutes(20)).await;
+    let document = it.document(&id).await;
+    assert_eq!(document["status"], "active", "{}", document["end"]);
+}
+
+#[tokio::test]
+async fn an_absurd_wait_does_not_park_a_request_for_ever() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    let kind = FaultKind::Throttle(Retry::Seconds(3_000_000_000));
+    it.world.sandbox.graph.fault(Fault::once(On::Create, kind));
+    it.pass(minutes(60)).await;
+    let document = it.document(&id).await;
+    assert_eq!(document["status"], "active", "{}", document["hold"]);
+}
+
+#[tokio::test]
+async fn the_snapshot_kept_is_the_one_decided_on() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.world.sandbox.graph.fault(Fault::once(On::Create, FaultKind::Throttle(Retry::Seconds(7))));
+    it.work().await;
+    it.world.sandbox.jira.hide_field(&ticket, story::FIELD_DURATION);
+    it.pass(seconds(30)).await;
+    it.world.sandbox.jira.show_field(&ticket, story::FIELD_DURATION);
+    let active = it.until(&id, "active").await;
+    assert_eq!(active["ticket"]["snapshot_digest"], active["decision"]["snapshot_digest"]);
+    assert_ne!(active["ticket"]["snapshot"]["duration"], Value::from("hidden"));
+}
+
+#[tokio::test]
+async fn a_moment_beyond_postgres_is_a_bad_question_not_an_outage() {
+    let it = It::begins().await;
+    let seen = it.get("/v1/requests?from=-009990-01-01T00:00:00Z", &it.auditor()).await;
+    assert_eq!(seen.status, 400, "{}", seen.body);
+}
+
+#[tokio::test]
+async fn notes_tell_what_was() {
+    let it = It::begins().await;
+    let graph = &it.world.sandbox.graph;
+    graph.add_foreign_grant(story::TENANT, story::NINA_ID, story::EXCHANGE_ADMINISTRATOR, "/", None);
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "held").await;
+    revoke(&it, &id).await;
+    it.until(&id, "ended").await;
+    it.work().await;
+    let notes = it.notes(&ticket);
+    assert!(!notes.iter().any(|note| note.contains("was ended early")), "never granted, yet: {notes:?}");
+}
+
+#[tokio::test]
+async fn a_clock_set_back_after_a_throttled_call_never_sends_a_second_create() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    it.taken_in(&ticket).await;
+    it.world.sandbox.graph.fault(Fault::once(On::Create, FaultKind::Throttle(Retry::Seconds(7))));
+    it.world.sandbox.graph.set(|knobs| knobs.read_lag_seconds = 60);
+    let mut step = begun(&it).await;
+    hold_when(&mut step, || pim_reads(&it) >= 1).await;
+    it.world.clock.advance(minutes(-60));
+    step.await;
+    it.pass(seconds(20)).await;
+    let sent = it.world.sandbox.graph.ledger().into_iter().filter(|entry| entry.action == "adminAssign").count();
+    assert!(sent <= 2, "{sent} creates were sent: the throttled one, the accepted one, and more");
+}
+
+#[tokio::test]
+async fn a_busy_ticket_system_does_not_keep_an_order_to_end_waiting() {
+    let it = It::with(|setup| {
+        setup.surroundings.pace.in_flight = 2;
+    })
+    .await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "active").await;
+    it.pass(minutes(10)).await;
+    for _ in 0..6 {
+        let other = it.approved(IssueDraft::default());
+        it.taken_in(&other).await;
+    }
+    // The ticket system accepts calls and never answers; each takes the whole of its time.
+    it.world.sandbox.jira.fault(JiraFault { on: JiraOn::Issue, kind: JiraFaultKind::Stall, times: 1000 });
+    revoke(&it, &id).await;
+    let worker = std::sync::Arc::clone(&it.world.service.worker);
+    let stop = tokio_util::sync::CancellationToken::new();
+    let stopped = stop.clone();
+    let working = tokio::spawn(async move { worker.run(stopped).await });
+    let removed = tokio::time::timeout(std::time::Duration::from_secs(2), async {
+        while it.removals().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        it.removals().len()
+    });
+    let removed = removed.await.unwrap_or(0);
+    stop.cancel();
+    working.abort();
+    assert_eq!(removed, 1, "the removal needs only Graph, and waits behind Jira");
+}
+
+#[tokio::test]
+async fn a_provisioned_request_that_starts_a_little_later_is_not_told_as_ended() {
+    let it = It::begins().await;
+    it.world.sandbox.graph.set(|knobs| knobs.provision_delay_seconds = 90);
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.work().await;
+    revoke(&it, &id).await;
+    it.until(&id, "ended").await;
+    it.world.clock.advance(minutes(2));
+    assert_eq!(ours_alive(&it), 0, "it came into force after it was told as ended");
+}
+
+#[tokio::test]
+async fn a_failure_of_stints_own_is_not_blamed_on_entra() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() });
+    let id = it.taken_in(&ticket).await;
+    it.world.sandbox.graph.fault(Fault { on: On::Create, kind: FaultKind::Status(504), times: 1000 });
+    let failed = it.until(&id, "failed").await;
+    assert_eq!(failed["failure"]["code"], "too-late");
+    it.work().await;
+    assert!(!it.notes(&ticket)[0].contains("Entra refused"), "{:?}", it.notes(&ticket));
+    it.ends().await;
+}
