@@ -4,6 +4,7 @@
 //! neighbours said arrives as the types of [`ticket`] and [`assignment`].
 
 pub mod approval;
+pub mod approvers;
 pub mod assignment;
 pub mod attempt;
 pub mod audit;

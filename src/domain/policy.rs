@@ -6,7 +6,8 @@
 use jiff::Timestamp;
 
 use super::{
-    approval::{Account, AccountKind, Approval, Outcome, Vote},
+    approval::{Approval, Outcome},
+    approvers::{Match, approving, counted},
     assignment::Lookup,
     duration::{Duration, GRANTABLE},
     entitlement::{Catalog, Entitlement, PrincipalKind},
@@ -43,17 +44,6 @@ pub struct Directory {
     pub principal_groups: Vec<ObjectId>,
     /// Approving accounts, requester and creator, with the Entra users their e-mail leads to.
     pub people: Vec<Match>,
-}
-
-/// A ticket account and the Entra users it leads to.
-#[derive(Clone, Debug)]
-pub struct Match {
-    /// The account.
-    pub account: AccountId,
-    /// Users with its e-mail address; exactly one is a match.
-    pub users: Vec<ObjectId>,
-    /// Whether that one user is in the entitlement's approver group.
-    pub in_approver_group: bool,
 }
 
 /// What must be asked of the directory before a case can be decided.
@@ -119,7 +109,7 @@ pub fn decide(case: &Case<'_>, directory: &Directory) -> Verdict {
     let entitlement = keep(asked_entitlement(case), &mut reasons);
     let asked = keep(asked_duration(case.ticket), &mut reasons);
     let principal = keep(receiver(case, directory, entitlement), &mut reasons);
-    let approvers = approval.map(|a| counted(case, directory, a, entitlement, &mut reasons)).unwrap_or_default();
+    let approvers = approval.map(|a| counted(case.ticket, directory, a, entitlement, &mut reasons)).unwrap_or_default();
     let bounded = entitlement.zip(asked).and_then(|(e, asked)| keep(bound(case, e, asked), &mut reasons));
     match (approval, entitlement, asked, principal, bounded) {
         (Some(approval), Some(entitlement), Some(requested), Some(principal), Some((duration, bound_by)))
@@ -303,92 +293,6 @@ fn receiver(case: &Case<'_>, directory: &Directory, entitlement: Option<&Entitle
 fn may_ask(directory: &Directory, entitlement: Option<&Entitlement>) -> bool {
     let groups = entitlement.map_or(&[][..], |e| &e.requester_groups);
     groups.is_empty() || groups.iter().any(|group| directory.principal_groups.contains(group))
-}
-
-/// Who voted yes and is known by name, bots left out.
-fn approving(approval: &Approval) -> Vec<&Account> {
-    let yes = |vote: &&Vote| vote.outcome == Outcome::Approved;
-    let accounts = approval.votes.iter().filter(yes).filter_map(|vote| vote.approver.as_ref());
-    accounts.filter(|a| a.kind != AccountKind::App && a.active != Some(false)).collect()
-}
-
-/// The approvers that count, with every reason against them.
-fn counted(
-    case: &Case<'_>,
-    directory: &Directory,
-    approval: &Approval,
-    entitlement: Option<&Entitlement>,
-    reasons: &mut Vec<Reason>,
-) -> Vec<Approver> {
-    let accounts = approving(approval);
-    reasons.extend(self_approval(case.ticket, directory, &accounts));
-    if let Some(entitlement) = entitlement {
-        reasons.extend(too_few(persons(directory, &accounts), entitlement));
-        reasons.extend(unmatched(directory, &accounts, entitlement));
-    }
-    let when = |id: &AccountId| {
-        let vote = approval.votes.iter().find(|v| v.approver.as_ref().is_some_and(|a| a.id == *id));
-        vote.and_then(|v| v.decided_at).or(approval.decided_at)
-    };
-    accounts.iter().map(|a| Approver { id: a.id.clone(), name: a.name.clone(), decided_at: when(&a.id) }).collect()
-}
-
-/// How many different people these accounts are: the same account, or accounts that lead to a common Entra user, are one.
-fn persons(directory: &Directory, accounts: &[&Account]) -> usize {
-    let mut known: Vec<&Account> = Vec::new();
-    for account in accounts {
-        if !known.iter().any(|other| are_one(directory, &other.id, &account.id)) {
-            known.push(account);
-        }
-    }
-    known.len()
-}
-
-fn are_one(directory: &Directory, one: &AccountId, other: &AccountId) -> bool {
-    let users = |id| matched(directory, id).map_or(&[][..], |m| &m.users);
-    one == other || users(one).iter().any(|user| users(other).contains(user))
-}
-
-fn self_approval(ticket: &Ticket, directory: &Directory, accounts: &[&Account]) -> Option<Reason> {
-    let asked_by = |asking: &Option<Account>, id| asking.as_ref().is_some_and(|a| are_one(directory, &a.id, id));
-    let receives = |id| match &directory.principal {
-        Some(Lookup::One(principal)) => matched(directory, id).is_some_and(|m| m.users.contains(&principal.id)),
-        _ => false,
-    };
-    let own = accounts
-        .iter()
-        .find(|a| asked_by(&ticket.requester, &a.id) || asked_by(&ticket.creator, &a.id) || receives(&a.id))?;
-    let name = own.name.as_deref().unwrap_or(own.id.as_str());
-    let detail = format!("{name} approved, and also asked for, created or would receive it");
-    Some(Reason::new("self-approval", detail))
-}
-
-fn too_few(people: usize, entitlement: &Entitlement) -> Option<Reason> {
-    let needed = usize::from(entitlement.approvers.max(1));
-    let detail = format!("{people} of {needed} needed approvers count; bots and inactive accounts never do");
-    let code = if people == 0 { "no-counted-approver" } else { "too-few-approvers" };
-    (people < needed).then(|| Reason::new(code, detail))
-}
-
-fn unmatched(directory: &Directory, accounts: &[&Account], entitlement: &Entitlement) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let must_match = entitlement.protected || entitlement.approver_group.is_some();
-    for account in accounts.iter().filter(|_| must_match) {
-        let name = account.name.as_deref().unwrap_or(account.id.as_str());
-        let found = matched(directory, &account.id);
-        if found.is_none_or(|m| m.users.len() != 1) {
-            let detail = format!("{name} is not matched to exactly one Entra user by e-mail");
-            reasons.push(Reason::new("approver-unmatched", detail));
-        } else if entitlement.approver_group.is_some() && !found.is_some_and(|m| m.in_approver_group) {
-            let detail = format!("{name} is not in the entitlement's approver group");
-            reasons.push(Reason::new("approver-not-in-group", detail));
-        }
-    }
-    reasons
-}
-
-fn matched<'a>(directory: &'a Directory, id: &AccountId) -> Option<&'a Match> {
-    directory.people.iter().find(|m| m.account == *id)
 }
 
 /// The duration to grant, and which limit made it so.

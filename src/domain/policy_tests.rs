@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
-    approval::AccountKind,
+    approval::{Account, AccountKind, Vote},
     assignment::Principal,
     entitlement::Target,
     id::{ApprovalId, EntitlementKey, TicketId, TicketNumber},

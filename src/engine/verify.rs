@@ -6,10 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Engine, Tenant, retry, step::hold_until};
 use crate::{
     domain::{
+        approvers::Match,
         audit::Actor,
         id::TenantName,
         lifecycle::Event,
-        policy::{self, Case, Directory, Match, Verdict},
+        policy::{self, Case, Directory, Verdict},
         request::{EndCause, EndOrder, Hold, Reason, Request, State},
         ticket::{self, Field, Ticket},
     },

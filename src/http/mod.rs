@@ -1,8 +1,8 @@
 //! What others call: ticket systems, auditors, operators. Nothing here can reach Graph, so no web request grants access.
 //!
-//! Every route stands on this page. A caller proves who it is in the handler ([`webhook`] by its connection's scheme,
-//! [`requests`] by an access token), bodies and headers are bounded in size and time ([`serve`]), and every refusal is
-//! a problem document ([`error`]).
+//! Every route stands on this page. A caller proves who it is in the handler (`webhook` by its connection's scheme,
+//! `requests` by an access token), bodies and headers are bounded in size and time ([`serve`]), and every refusal is
+//! a problem document ([`mod@error`]).
 
 pub mod auth;
 pub mod error;

@@ -204,3 +204,25 @@ async fn more_grants_an_hour_than_the_catalog_allows_wait_for_the_next() {
     it.until(&second, "ended").await;
     it.ends().await;
 }
+
+#[tokio::test]
+async fn in_plain_jira_whoever_moves_the_ticket_into_an_approved_status_is_the_approver() {
+    let it = It::with(|setup| {
+        setup.overrides.push(("STINT__CONNECTIONS__JIRA_CLOUD__APPROVAL".into(), "status-transition".into()));
+    })
+    .await;
+    let jira = &it.world.sandbox.jira;
+    let by_herself = jira.create_issue(IssueDraft::default());
+    jira.transition(&by_herself.id, story::STATUS_APPROVED, story::NINA_ACCOUNT);
+    let refused = it.taken_in(&by_herself.id).await;
+    let refused = it.until(&refused, "rejected").await;
+    assert_eq!(refused["decision"]["reasons"][0]["code"], "self-approval");
+
+    let by_omar = jira.create_issue(IssueDraft::default());
+    jira.transition(&by_omar.id, story::STATUS_APPROVED, story::OMAR_ACCOUNT);
+    let granted = it.taken_in(&by_omar.id).await;
+    let granted = it.until(&granted, "active").await;
+    assert_eq!(granted["approval"]["approvers"][0]["id"], story::OMAR_ACCOUNT);
+    it.until(granted["id"].as_str().expect("an id"), "ended").await;
+    it.ends().await;
+}

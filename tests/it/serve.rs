@@ -9,7 +9,7 @@ use std::{
 
 use stint::{
     clock::Clock,
-    outbound::{Body, Call, Credential, Limits, Wire},
+    outbound::{Answer, Body, Call, Credential, Limits, Wire},
     sandbox::{
         ApiToken, Sandbox,
         jira::{IssueDraft, WebhookKind},
@@ -117,8 +117,10 @@ async fn told(arguments: &[&str]) -> (ExitStatus, String) {
 }
 
 /// A serving stint, with its two addresses as it told them.
-async fn serving(config: &str) -> (Child, String, String) {
-    let mut child = stint(&["serve", "--config", config]).spawn().expect("stint starts");
+async fn serving(config: &str, only: Option<&str>) -> (Child, String, String) {
+    let mut arguments = vec!["serve", "--config", config];
+    arguments.extend(only.into_iter().flat_map(|half| ["--only", half]));
+    let mut child = stint(&arguments).spawn().expect("stint starts");
     let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     let told = tokio::time::timeout(Duration::from_secs(30), async {
         while let Some(line) = lines.next_line().await.expect("a line") {
@@ -153,7 +155,37 @@ async fn migrate_then_serve_grants_for_real_and_stops_when_told() {
     let (migrated, words) = told(&["migrate", "--config", &folder.config()]).await;
     assert!(migrated.success(), "{words}");
 
-    let (mut child, url, ops) = serving(&folder.config()).await;
+    let (mut child, url, ops) = serving(&folder.config(), None).await;
+    let id = deliver(&sandbox, &url).await;
+    let document = active(&sandbox, &url, &id).await;
+    assert_eq!(document["principal"]["id"], story::NINA_ID);
+    assert_eq!(sandbox.graph.active_grants(story::TENANT).len(), 1);
+    assert_eq!(read(&sandbox, &ops, "/readyz").await.status, 200);
+
+    let pid = rustix::process::Pid::from_raw(child.id().expect("running").try_into().expect("a pid")).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
+    let ended = tokio::time::timeout(Duration::from_secs(20), child.wait()).await.expect("in time").expect("ended");
+    assert!(ended.success(), "{ended}");
+}
+
+#[tokio::test]
+async fn intake_and_work_run_apart_and_one_wakes_the_other() {
+    let (sandbox, folder) = world().await;
+    told(&["migrate", "--config", &folder.config()]).await;
+    let (_worker, none, _) = serving(&folder.config(), Some("worker")).await;
+    assert!(none.is_empty(), "a worker takes no webhooks");
+    let (_http, url, _) = serving(&folder.config(), Some("http")).await;
+    let id = deliver(&sandbox, &url).await;
+    let document = active(&sandbox, &url, &id).await;
+    // Long before the worker's own timer of thirty seconds.
+    let received: jiff::Timestamp = document["received_at"].as_str().expect("a time").parse().expect("a time");
+    let confirmed: jiff::Timestamp =
+        document["assignment"]["confirmed_at"].as_str().expect("a time").parse().expect("a time");
+    assert!(confirmed.duration_since(received).as_secs() < 20, "the worker was not woken");
+}
+
+/// Posts the webhook about a ticket just approved; gives the request's id.
+async fn deliver(sandbox: &Sandbox, url: &str) -> String {
     let ticket = sandbox.jira.create_issue(IssueDraft::default());
     sandbox.jira.request_approval(&ticket.id, &[story::OMAR_ACCOUNT]);
     sandbox.jira.approve(&ticket.id, story::OMAR_ACCOUNT);
@@ -165,36 +197,30 @@ async fn migrate_then_serve_grants_for_real_and_stops_when_told() {
     let id = answer["request_id"].as_str().expect("an id");
     assert_eq!(answer["status_url"], format!("https://stint.contoso.com/v1/requests/{id}"));
 
-    let token = sandbox.entra.issue_api_token(&ApiToken::app(
-        story::TENANT,
-        story::API_AUDIENCE,
-        story::LENA_ID,
-        &["Stint.Auditor"],
-    ));
+    id.to_owned()
+}
+
+/// Reads a route as an auditor.
+async fn read(sandbox: &Sandbox, base: &str, path: &str) -> Answer {
+    let auditor = ApiToken::app(story::TENANT, story::API_AUDIENCE, story::LENA_ID, &["Stint.Auditor"]);
+    let credential = Credential::Bearer(sandbox.entra.issue_api_token(&auditor).into());
+    let call = Call { method: http::Method::GET, path: path.into(), query: vec![], headers: vec![], body: Body::Empty };
     let wire = Wire::new(Limits::default()).expect("a client");
-    let read = async |base: &str, path: String| {
-        let call = Call { method: http::Method::GET, path, query: vec![], headers: vec![], body: Body::Empty };
-        let credential = Credential::Bearer(token.clone().into());
-        wire.send(&base.parse().expect("a url"), &call, &credential).await.expect("an answer")
-    };
-    let active = tokio::time::timeout(Duration::from_secs(30), async {
+    wire.send(&base.parse().expect("a url"), &call, &credential).await.expect("an answer")
+}
+
+/// Reads the request until it is active.
+async fn active(sandbox: &Sandbox, url: &str, id: &str) -> serde_json::Value {
+    let reading = tokio::time::timeout(Duration::from_secs(40), async {
         loop {
-            let document = read(&url, format!("/v1/requests/{id}")).await.json().expect("json");
+            let document = read(sandbox, url, &format!("/v1/requests/{id}")).await.json().expect("json");
             if document["status"] == "active" {
                 break document;
             }
             tokio::task::yield_now().await;
         }
     });
-    let document = active.await.expect("active in time");
-    assert_eq!(document["principal"]["id"], story::NINA_ID);
-    assert_eq!(sandbox.graph.active_grants(story::TENANT).len(), 1);
-    assert_eq!(read(&ops, "/readyz".into()).await.status, 200);
-
-    let pid = rustix::process::Pid::from_raw(child.id().expect("running").try_into().expect("a pid")).expect("a pid");
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("told");
-    let ended = tokio::time::timeout(Duration::from_secs(20), child.wait()).await.expect("in time").expect("ended");
-    assert!(ended.success(), "{ended}");
+    reading.await.expect("active in time")
 }
 
 #[tokio::test]
