@@ -24,6 +24,9 @@ use crate::{
 /// Graph's codes for a call that was refused because of what is there already.
 const SAID_TO_EXIST: [&str; 2] = ["RoleAssignmentExists", "PendingRoleAssignmentRequest"];
 
+/// Before such a call is tried again.
+const SAID_TO_EXIST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
+
 /// An accepted schedule request that is not in force after this long is shown as held (`contracts/graph.md` §7.5).
 pub(super) const IN_FORCE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
@@ -158,7 +161,7 @@ pub(super) fn look_on(request: &Request, attempt: &Attempt, now: Timestamp, due_
 fn said_to_exist(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
     attempt.close(AttemptOutcome::Refused, None, now);
     let detail = "Graph says that the assignment exists, and shows none; look at the principal's roles in PIM";
-    hold_until(request, Hold::new("said-to-exist", detail), now, retry::parked(now))
+    hold_until(request, Hold::new("said-to-exist", detail), now, now + SAID_TO_EXIST_PAUSE)
 }
 
 /// The moment the settle time is over, if that is still to come.
