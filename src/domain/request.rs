@@ -235,6 +235,9 @@ pub struct Hold {
     pub code: String,
     /// What to know or do about it.
     pub detail: String,
+    /// Since when; set when the hold is made.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
 }
 
 impl State {
@@ -372,7 +375,7 @@ impl Bound {
 impl Hold {
     /// A hold with this code.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { code: code.into(), detail: detail.into() }
+        Self { code: code.into(), detail: detail.into(), since: None }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     confirm::look_on,
     retry,
     step::{go_on, hold_until},
-    verify::{Trouble, withdrawn},
+    verify::withdrawn,
 };
 use crate::{
     domain::{
@@ -100,7 +100,14 @@ impl Engine {
             Err(change) => return Ok(not_sent(*change)),
         };
         let now = self.clock.now();
-        if now > attempt.send_not_after || !self.store.may_send(lease).await? {
+        if let Some(full) = self.over_the_rate(tenant, &request, decision, now).await? {
+            return Ok(not_sent(hold_until(&request, full, now, retry::parked(now))));
+        }
+        if now > attempt.send_not_after {
+            let slow = Hold::new("graph-unavailable", "looking took longer than a call may wait to be sent");
+            return Ok(not_sent(hold_until(&request, slow, now, retry::next_try(now, request.looks))));
+        }
+        if !self.store.may_send(lease).await? {
             return Ok(not_sent(go_on(&request, now, now)));
         }
         let deadline = send_not_after.min(read_at + TICKET_FRESH);
@@ -155,11 +162,6 @@ impl Engine {
     async fn read_again(&self, request: &Request, decision: &Decision) -> Result<Wait, Box<Change>> {
         let examined = match self.examine(request).await {
             Ok(examined) => examined,
-            Err(Trouble::NoTenant(reading, reason)) => {
-                let now = self.clock.now();
-                let change = Change::to(Event::Reject(vec![reason]), now, now);
-                return Err(Box::new(Change { reading: Some(*reading), ..change }));
-            }
             Err(trouble) => return Err(Box::new(self.troubled(request, trouble))),
         };
         let now = self.clock.now();

@@ -76,9 +76,11 @@ impl Engine {
             }
         };
         let now = self.clock.now();
-        match judge(&sighting, request.id, &request.attempts) {
+        let seen = judge(&sighting, request.id, &request.attempts);
+        let shows = matches!(seen, Seen::InForce { .. });
+        let change = match seen {
             // One of the two rows is stale; a removal would take whichever is real.
-            Seen::InForce { contested: true, .. } => Ok(go_on(request, now, now + REMOVE_AGAIN)),
+            Seen::InForce { contested: true, instance, .. } => Ok(contested(request, &instance, order, now)),
             Seen::InForce { instance, .. } if order.remove => {
                 self.remove(lease, tenant, request, decision, &instance).await
             }
@@ -89,7 +91,8 @@ impl Engine {
             }
             Seen::Known(_) => Ok(absent(request, assignment, order, started_by_now(request), now)),
             _ => Ok(absent(request, assignment, order, Timestamp::MIN, now)),
-        }
+        };
+        change.map(|change| if shows { forget_absence(request, change) } else { change })
     }
 
     async fn remove(
@@ -159,6 +162,25 @@ impl Engine {
         let request = self.store.advance(lease, change).await?;
         Ok(Some((attempt, request)))
     }
+}
+
+/// Somebody else's row shows beside ours. While reads may lag it is read again; after that somebody has to know.
+fn contested(request: &Request, instance: &Instance, order: &EndOrder, now: Timestamp) -> Change {
+    if now < order.ordered_at + OVERDUE_AFTER {
+        return go_on(request, now, now + REMOVE_AGAIN);
+    }
+    let detail = "another assignment shows beside stint's own; a removal could take either, so stint removes neither";
+    let finding = NewFinding { kind: "contested", detail: json!({ "instance": instance }) };
+    let change = hold_until(request, Hold::new("contested", detail), now, retry::parked(now));
+    Change { findings: vec![finding], ..change }
+}
+
+/// It shows, so empty looks before this one prove nothing.
+fn forget_absence(request: &Request, mut change: Change) -> Change {
+    if let Some(witness) = request.attempts.last().filter(|a| a.absent_reads > 0 && change.attempts.is_empty()) {
+        change.attempts.push(Attempt { absent_reads: 0, last_absent_at: None, ..witness.clone() });
+    }
+    change
 }
 
 /// Still in force although its time is over: read again while reads may lag, then remove it and say so.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::{Engine, retry};
+use super::{Engine, retry, verify::USED};
 use crate::{
     domain::{
         lifecycle::{Effect, Event, due},
@@ -74,7 +74,7 @@ impl Engine {
         }
         match (due(&request.state), request.state.underlying()) {
             (Effect::Verify, State::Received) => Ok(Some(Change::to(Event::Take, now, now))),
-            (Effect::Verify, _) => Ok(Some(self.verify(request).await)),
+            (Effect::Verify, _) => self.verify(request).await.map(Some),
             (Effect::Assign, State::Approved(decision) | State::Assigning(decision)) => {
                 self.assign(lease, request, decision).await.map(Some)
             }
@@ -124,7 +124,7 @@ impl Engine {
 pub(super) fn hold_until(request: &Request, hold: Hold, now: jiff::Timestamp, due_at: jiff::Timestamp) -> Change {
     match &request.state {
         State::Held { hold: old, .. } if old.code == hold.code => Change::later(now, due_at),
-        _ => Change::to(Event::Hold(hold), now, due_at),
+        _ => Change::to(Event::Hold(Hold { since: Some(now), ..hold }), now, due_at),
     }
 }
 
@@ -138,6 +138,6 @@ pub(super) fn go_on(request: &Request, now: jiff::Timestamp, due_at: jiff::Times
 
 /// The same reading, refused because its approval was used before.
 fn used_up(change: Change) -> Change {
-    let reason = Reason::new("approval-used", "another request already rests on this approval");
+    let reason = Reason::new(USED, "another request already rests on this approval");
     Change { event: Some(Event::Reject(vec![reason])), approval: None, ..change }
 }

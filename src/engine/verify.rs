@@ -8,14 +8,14 @@ use crate::{
     domain::{
         approvers::Match,
         audit::Actor,
-        id::TenantName,
+        id::{ApprovalId, TenantName},
         lifecycle::Event,
         policy::{self, Case, Directory, Verdict},
         request::{EndCause, EndOrder, Hold, Reason, Request, State},
         ticket::{self, Field, Ticket},
     },
     graph::GraphError,
-    store::{Change, Reading},
+    store::{Change, Reading, StoreError},
     tickets::Connection,
 };
 
@@ -24,14 +24,18 @@ use crate::{
 const STALE_READS: SignedDuration = SignedDuration::from_secs(60);
 const STALE_READ_PACE: SignedDuration = SignedDuration::from_secs(5);
 
-/// A ticket that was missed once and not found in this many further looks, five minutes apart, counts as deleted.
+/// The code of a refusal because the approval was used up.
+pub(super) const USED: &str = "approval-used";
+
+/// A ticket that was missed once, and not found in this many further looks for so long, counts as deleted.
 const ABSENT_LOOKS: u32 = 2;
+const ABSENT_FOR: SignedDuration = SignedDuration::from_mins(14);
 const ABSENT: &str = "ticket-absent";
 
 /// What reading and deciding came to.
 pub(super) struct Examined {
     pub reading: Reading,
-    pub approval: Option<crate::domain::id::ApprovalId>,
+    pub approval: Option<ApprovalId>,
     pub verdict: Verdict,
     /// When the ticket's answer was there, on the monotonic clock.
     pub read_at: std::time::Duration,
@@ -44,18 +48,19 @@ pub(super) enum Trouble {
     /// Neither the ticket nor a sign of it is there.
     Absent,
     /// The ticket names no tenant of this connection.
-    NoTenant(Box<Reading>, Reason),
+    NoTenant(Box<Reading>, Option<ApprovalId>, Reason),
 }
 
 impl Engine {
     /// Reads the ticket and moves the request as it says.
-    pub(super) async fn verify(&self, request: &Request) -> Change {
+    pub(super) async fn verify(&self, request: &Request) -> Result<Change, StoreError> {
         let examined = match self.examine(request).await {
             Ok(examined) => examined,
-            Err(trouble) => return self.troubled(request, trouble),
+            Err(trouble) => return Ok(self.troubled(request, trouble)),
         };
-        let now = self.clock.now();
         let Examined { reading, approval, verdict, .. } = examined;
+        let verdict = self.unless_called_off(request, verdict).await?;
+        let now = self.clock.now();
         let mut change = match verdict {
             Verdict::Approved(decision) => {
                 let due_at = decision.not_before.map_or(now, |start| start.max(now));
@@ -67,7 +72,18 @@ impl Engine {
         };
         change.approval = approval.filter(|_| uses_up(change.event.as_ref()));
         change.reading = Some(reading);
-        change
+        Ok(change)
+    }
+
+    /// An approval that was given before somebody called the ticket's request off does not come back by another delivery.
+    async fn unless_called_off(&self, request: &Request, verdict: Verdict) -> Result<Verdict, StoreError> {
+        let Verdict::Approved(decision) = verdict else { return Ok(verdict) };
+        let called_off = self.store.called_off_at(&request.connection, &request.ticket).await?;
+        if called_off.is_some_and(|at| decision.approved_at <= at) {
+            let reason = Reason::new(USED, "the request that rested on this approval was revoked");
+            return Ok(Verdict::Rejected(vec![reason]));
+        }
+        Ok(Verdict::Approved(decision))
     }
 
     /// The move that trouble makes before anything was sent.
@@ -75,16 +91,16 @@ impl Engine {
         let now = self.clock.now();
         match trouble {
             Trouble::Hold(hold, due_at) => hold_until(request, hold, now, due_at),
-            Trouble::Absent if is_gone(request) => {
+            Trouble::Absent if is_gone(request, now) => {
                 Change::to(withdrawn(now, "the ticket was deleted, or is hidden from stint"), now, now)
             }
             Trouble::Absent => {
                 let hold = Hold::new(ABSENT, "the ticket was deleted, or is hidden from stint");
                 hold_until(request, hold, now, retry::parked(now))
             }
-            Trouble::NoTenant(reading, reason) => {
+            Trouble::NoTenant(reading, approval, reason) => {
                 let change = Change::to(Event::Reject(vec![reason]), now, now);
-                Change { reading: Some(*reading), ..change }
+                Change { reading: Some(*reading), approval, ..change }
             }
         }
     }
@@ -98,7 +114,9 @@ impl Engine {
         let ticket = self.read(request, connection).await?;
         let read_at = self.clock.monotonic();
         let mut reading = kept(&ticket, self.clock.now(), request)?;
-        let tenant_name = pick_tenant(&ticket, connection, &reading)?;
+        let approval = ticket.approvals.iter().max_by_key(|a| a.opened_at).map(|a| a.id.clone());
+        let tenant_name = pick_tenant(&ticket, connection)
+            .map_err(|reason| Trouble::NoTenant(Box::new(reading.clone()), approval.clone(), reason))?;
         let tenant = self.tenants.get(&tenant_name).ok_or_else(|| {
             let detail = format!("the configuration has no tenant {tenant_name}");
             Trouble::Hold(Hold::new("tenant-unknown", detail), retry::parked(self.clock.now()))
@@ -118,7 +136,6 @@ impl Engine {
             Some(early) => early,
             None => self.ask_and_decide(request, tenant, &case).await?,
         };
-        let approval = ticket.approvals.iter().max_by_key(|a| a.opened_at).map(|a| a.id.clone());
         Ok(Examined { reading, approval, verdict, read_at })
     }
 
@@ -181,19 +198,18 @@ fn kept(ticket: &Ticket, now: Timestamp, request: &Request) -> Result<Reading, T
     })
 }
 
-fn pick_tenant(ticket: &Ticket, connection: &Connection, reading: &Reading) -> Result<TenantName, Trouble> {
+fn pick_tenant(ticket: &Ticket, connection: &Connection) -> Result<TenantName, Reason> {
     let tenants = &connection.settings().tenants;
     if let [only] = tenants.as_slice() {
         return Ok(only.clone());
     }
-    let refuse =
-        |detail: String| Err(Trouble::NoTenant(Box::new(reading.clone()), Reason::new("tenant-unknown", detail)));
+    let refuse = |detail: String| Reason::new("tenant-unknown", detail);
     match &ticket.tenant {
-        Some(Field::Text(name)) => match tenants.iter().find(|t| t.as_str() == name) {
-            Some(tenant) => Ok(tenant.clone()),
-            None => refuse(format!("{name:?} is no tenant of this connection")),
-        },
-        _ => refuse("the ticket names no tenant, and the connection serves several".into()),
+        Some(Field::Text(name)) => {
+            let known = tenants.iter().find(|tenant| tenant.as_str() == name);
+            known.cloned().ok_or_else(|| refuse(format!("{name:?} is no tenant of this connection")))
+        }
+        _ => Err(refuse("the ticket names no tenant, and the connection serves several".into())),
     }
 }
 
@@ -210,9 +226,10 @@ fn not_yet(request: &Request, hold: Hold, now: Timestamp) -> Change {
 }
 
 /// Looks count from the moment the ticket was first missed, a quarter of an hour apart in all.
-fn is_gone(request: &Request) -> bool {
-    let missed = matches!(&request.state, State::Held { hold, .. } if hold.code == ABSENT);
-    missed && request.looks >= ABSENT_LOOKS
+fn is_gone(request: &Request, now: Timestamp) -> bool {
+    let State::Held { hold, .. } = &request.state else { return false };
+    let long_ago = hold.since.is_some_and(|since| now.duration_since(since) >= ABSENT_FOR);
+    hold.code == ABSENT && request.looks >= ABSENT_LOOKS && long_ago
 }
 
 /// Only what was decided uses an approval up; a withdrawn ticket leaves it to nobody.

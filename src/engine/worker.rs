@@ -111,7 +111,7 @@ impl Worker {
         let leases = self.engine.store.lease_due(now, until, asked).await?;
         let taken = u32::try_from(leases.iter().filter(|lease| !lease.is_end()).count()).unwrap_or(u32::MAX);
         let notes_room = others.saturating_sub(taken);
-        let notes = self.engine.store.lease_notes(now, until, notes_room).await?;
+        let notes = self.engine.store.lease_notes(now, until, notes_room, asked.per_connection).await?;
         let taken = leases.len() + notes.len();
         for lease in leases {
             let engine = Arc::clone(&self.engine);
@@ -164,7 +164,9 @@ impl Worker {
             return;
         }
         // What is due already waits for a place, not for the clock.
-        let until = next.filter(|next| *next > now).unwrap_or(Timestamp::MAX).min(now + self.pace.idle);
+        let waits_for_place = next.is_some_and(|next| next <= now);
+        let idle = if waits_for_place { SignedDuration::from_secs(1) } else { self.pace.idle };
+        let until = next.filter(|next| *next > now).unwrap_or(Timestamp::MAX).min(now + idle);
         self.idle.send_replace(tasks.is_empty());
         tokio::select! {
             () = stop.cancelled() => {}

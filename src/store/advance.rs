@@ -106,7 +106,9 @@ impl Store {
             return Err(StoreError::EndOrdered(before.id));
         }
         let after = step(&before, change.event.clone())?;
-        let tenant = change.reading.as_ref().and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned());
+        // What was decided on stays as it was, the tenant first of all.
+        let undecided = change.reading.as_ref().filter(|_| before.state.decision().is_none());
+        let tenant = undecided.and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned());
         let mut row = Row { tenant: tenant.or(held.tenant), connection: held.connection, ..Row::default() };
         write_attempts(&mut transaction, &before, &after, &change, &row).await?;
         row.due_at = (!after.status().is_terminal()).then_some(change.due_at);

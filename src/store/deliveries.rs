@@ -134,7 +134,8 @@ async fn look(
     open.map(|id| Received::Request { id, repeat: false }).ok_or_else(|| StoreError::Database(sqlx::Error::RowNotFound))
 }
 
-/// The ticket's open request, made due at once if it still reads the ticket.
+/// The ticket's open request, made due at once if it still reads the ticket and waits for nothing but the ticket: what a
+/// neighbour in trouble asked to wait for is not cut short by deliveries.
 async fn wake_open(
     connection: &mut sqlx::PgConnection,
     delivery: &Delivery,
@@ -144,6 +145,7 @@ async fn wake_open(
         "-- store::deliveries::wake_open\n\
          update requests set woken = true, hinted_at = $3, hinted_approval = coalesce($4, hinted_approval), \
          due_at = case when coalesce(held_state, state) in ('received', 'verifying', 'approved', 'assigning') \
+         and coalesce(hold->>'code', '') in ('', 'approval-pending', 'approval-unclear', 'field-hidden', 'ticket-moved') \
          then least(due_at, $3) else due_at end \
          where connection = $1 and ticket_id = $2 and state not in ('ended', 'rejected', 'failed') returning id",
         delivery.connection.as_str(),

@@ -52,15 +52,16 @@ impl Store {
         // A reading follows a lease on what is still being verified, so it covers the hints so far.
         let rows = sqlx::query!(
             "-- store::leases::lease_due\n\
-             with busy as (select connection, count(*) as leased from requests where leased_until > $1 group by connection), \
+             with busy as (select connection, count(*) as leased from requests where leased_until > $1 \
+             and end_requested is null and coalesce(held_state, state) not in ('active', 'ending') group by connection), \
              due as (select id, connection, due_at, end_requested is not null \
              or coalesce(held_state, state) in ('active', 'ending') as is_end from requests \
              where due_at <= $1 and (leased_until is null or leased_until <= $1)), \
-             placed as (select due.*, row_number() over (partition by is_end order by due_at) as place, \
-             row_number() over (partition by is_end, connection order by due_at) + coalesce(leased, 0) as of_connection \
-             from due left join busy using (connection)), \
-             chosen as (select id from placed where case when is_end then place <= $3 \
-             else place <= $4 and of_connection <= $5 end) \
+             capped as (select due.*, row_number() over (partition by is_end, connection order by due_at) \
+             + coalesce(leased, 0) as of_connection from due left join busy using (connection)), \
+             placed as (select id, is_end, row_number() over (partition by is_end order by due_at) as place \
+             from capped where is_end or of_connection <= $5::bigint), \
+             chosen as (select id from placed where place <= case when is_end then $3::bigint else $4::bigint end) \
              update requests set lease_token = gen_random_uuid(), leased_until = $2, woken = false, \
              hinted_approval = case when coalesce(held_state, state) in ('received', 'verifying') then null \
              else hinted_approval end \

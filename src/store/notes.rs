@@ -42,16 +42,28 @@ pub enum NoteResult {
 }
 
 impl Store {
-    /// Takes up to `limit` notes that are due.
+    /// Takes up to `limit` notes that are due, no more than `per_connection` in work for one connection at a time.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn lease_notes(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<DueNote>, StoreError> {
+    pub async fn lease_notes(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+        per_connection: u32,
+    ) -> Result<Vec<DueNote>, StoreError> {
         let rows = sqlx::query_as!(
             Row,
             "-- store::notes::lease_notes\n\
-             with due as (select request_id, step from notes where due_at <= $1 \
-             and (leased_until is null or leased_until <= $1) order by due_at limit $3 for update skip locked), \
+             with busy as (select r.connection, count(*) as leased from notes n join requests r on r.id = n.request_id \
+             where n.leased_until > $1 group by r.connection), \
+             capped as (select n.request_id, n.step, n.due_at, row_number() over (partition by r.connection order by n.due_at) \
+             + coalesce(leased, 0) as of_connection from notes n join requests r on r.id = n.request_id \
+             left join busy using (connection) where n.due_at <= $1 and (n.leased_until is null or n.leased_until <= $1)), \
+             due as (select request_id, step from notes where (request_id, step) in \
+             (select request_id, step from capped where of_connection <= $4 order by due_at limit $3) and due_at <= $1 \
+             and (leased_until is null or leased_until <= $1) for update skip locked), \
              leased as (update notes n set lease_token = gen_random_uuid(), leased_until = $2, tries = tries + 1 \
              from due where n.request_id = due.request_id and n.step = due.step returning n.*) \
              select l.request_id, l.step, l.text, l.tries, l.created_at, l.lease_token as \"token!\", r.connection, r.ticket_id \
@@ -59,6 +71,7 @@ impl Store {
             now.to_sqlx(),
             until.to_sqlx(),
             i64::from(limit),
+            i64::from(per_connection),
         );
         let rows = rows.fetch_all(&self.pool).await?;
         let note = |row: Row| DueNote {

@@ -94,6 +94,26 @@ impl Store {
         Ok(Ordered::Recorded)
     }
 
+    /// When a request about this ticket was last revoked before it was known which approval it rested on; `None` when
+    /// none was. Approvals given by then are used up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn called_off_at(
+        &self,
+        connection: &ConnectionName,
+        ticket: &TicketId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let at = sqlx::query_scalar!(
+            "-- store::requests::called_off_at\n\
+             select max(state_since) from requests where connection = $1 and ticket_id = $2 and approval_id is null \
+             and state = 'ended' and end_order->>'cause' = 'revoked'",
+            connection.as_str(),
+            ticket.as_str(),
+        );
+        Ok(at.fetch_one(&self.pool).await?.map(jiff_sqlx::Timestamp::to_jiff))
+    }
+
     /// How many other requests began to assign this entitlement since then.
     ///
     /// # Errors
@@ -108,7 +128,7 @@ impl Store {
         let count = sqlx::query_scalar!(
             "-- store::requests::begun_since\n\
              select count(distinct r.id) as \"count!\" from requests r join attempts a on a.request_id = r.id \
-             where r.tenant = $1 and r.entitlement_key = $2 and a.kind = 'assign' and a.recorded_at > $3 and r.id <> $4",
+             where r.tenant = $1 and r.entitlement_key = $2 and a.kind = 'assign' and a.outcome <> 'not-sent' and a.recorded_at > $3 and r.id <> $4",
             tenant.as_str(),
             entitlement.as_str(),
             since.to_sqlx(),

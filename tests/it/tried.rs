@@ -4,14 +4,17 @@ use std::{future::Future, pin::Pin, task::Poll};
 
 use serde_json::Value;
 use stint::{
-    domain::audit::Actor,
+    domain::{
+        audit::Actor,
+        id::{TenantName, TicketNumber},
+    },
     sandbox::{
         Retry,
         graph::{Fault, FaultKind, On},
         jira::{Account, IssueDraft, JiraFault, JiraFaultKind, JiraOn},
         story,
     },
-    store::{Ordered, Room},
+    store::{Change, Ordered, Reading, Room},
 };
 
 use crate::world::{It, minutes, seconds};
@@ -415,5 +418,153 @@ async fn a_failure_of_stints_own_is_not_blamed_on_entra() {
     assert_eq!(failed["failure"]["code"], "too-late");
     it.work().await;
     assert!(!it.notes(&ticket)[0].contains("Entra refused"), "{:?}", it.notes(&ticket));
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn one_connection_does_not_keep_anothers_requests_waiting() {
+    let it = It::begins().await;
+    for _ in 0..6 {
+        it.taken_in(&it.approved(IssueDraft::default())).await;
+        it.world.clock.advance(seconds(1));
+    }
+    let other = it.taken_in(&it.approved(IssueDraft::default())).await;
+    let elsewhere = sqlx::query("update requests set connection = 'other' where id = $1::uuid").bind(&other);
+    elsewhere.execute(&mut it.sql().await).await.expect("moved");
+    let now = it.world.clock.now();
+    let room = Room { ends: 4, others: 3, per_connection: 2 };
+    let leases = it.world.service.store.lease_due(now, now + seconds(120), room).await.expect("leases");
+    let leased: Vec<_> = leases.iter().map(|lease| lease.request().to_string()).collect();
+    assert!(leased.len() == 3 && leased.contains(&other), "{leased:?}");
+}
+
+#[tokio::test]
+async fn notes_of_one_connection_do_not_take_every_place() {
+    let it = It::begins().await;
+    let mut sql = it.sql().await;
+    for _ in 0..6 {
+        let id = it.taken_in(&it.approved(IssueDraft::default())).await;
+        let queue = "insert into notes (request_id, step, text, created_at, due_at) \
+                     select id, 'granted', 'a note', received_at, received_at from requests where id = $1::uuid";
+        sqlx::query(queue).bind(&id).execute(&mut sql).await.expect("queued");
+    }
+    let now = it.world.clock.now();
+    let notes = it.world.service.store.lease_notes(now, now + seconds(120), 4, 2).await.expect("notes");
+    assert_eq!(notes.len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_revoked_before_it_was_read_does_not_come_back_with_the_next_delivery() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    it.world.sandbox.jira.fault(JiraFault { on: JiraOn::Issue, kind: JiraFaultKind::Status(503), times: 1000 });
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "held").await;
+    assert_eq!(revoke(&it, &id).await, Ordered::Recorded);
+    it.until(&id, "ended").await;
+    it.world.sandbox.jira.clear_faults();
+    it.deliver(&ticket).await;
+    it.pass(minutes(5)).await;
+    assert!(it.creates().is_empty(), "granted on the approval whose request was revoked");
+
+    // A new approval is another matter.
+    it.world.sandbox.jira.reopen(&ticket);
+    it.world.sandbox.jira.request_approval(&ticket, &[story::OMAR_ACCOUNT]);
+    it.world.sandbox.jira.approve(&ticket, story::OMAR_ACCOUNT);
+    let second = it.taken_in(&ticket).await;
+    it.until(&second, "ended").await;
+    assert_eq!(it.creates().len(), 1);
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_delivery_and_a_revoke_during_one_step_leave_nothing_that_grants() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    let step = begun(&it).await;
+    it.deliver(&ticket).await;
+    assert_eq!(revoke(&it, &id).await, Ordered::Recorded);
+    step.await;
+    it.pass(minutes(2)).await;
+    assert!(it.creates().is_empty(), "revoked, and granted by its own successor on the same approval");
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn deliveries_during_a_short_404_do_not_withdraw() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    it.world.sandbox.jira.fault(JiraFault { on: JiraOn::Issue, kind: JiraFaultKind::Status(404), times: 4 });
+    let id = it.taken_in(&ticket).await;
+    it.work().await;
+    for _ in 0..3 {
+        it.pass(seconds(2)).await;
+        it.deliver(&ticket).await;
+        it.work().await;
+    }
+    it.world.sandbox.jira.clear_faults();
+    it.pass(minutes(20)).await;
+    let document = it.document(&id).await;
+    assert_eq!(document["status"], "active", "{} {}", document["end"], document["hold"]);
+}
+
+#[tokio::test]
+async fn deliveries_do_not_cut_short_a_wait_that_graph_asked_for() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    it.taken_in(&ticket).await;
+    let kind = FaultKind::Throttle(Retry::Seconds(600));
+    it.world.sandbox.graph.fault(Fault { on: On::Create, kind, times: 1000 });
+    it.work().await;
+    for _ in 0..5 {
+        it.deliver(&ticket).await;
+        it.pass(seconds(1)).await;
+    }
+    let sent = it.world.sandbox.graph.ledger().into_iter().filter(|entry| entry.action == "adminAssign").count();
+    assert_eq!(sent, 1, "Graph asked for ten minutes");
+}
+
+#[tokio::test]
+async fn a_contested_assignment_is_told_and_neither_row_removed() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft { duration: "PT8H".into(), ..IssueDraft::default() });
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "active").await;
+    it.pass(minutes(10)).await;
+    let graph = &it.world.sandbox.graph;
+    let end = it.world.clock.now() + minutes(60 * 24);
+    graph.add_foreign_grant(story::TENANT, story::NINA_ID, story::EXCHANGE_ADMINISTRATOR, "/", Some(end));
+    revoke(&it, &id).await;
+    it.pass(minutes(30)).await;
+    assert_eq!(it.document(&id).await["hold"]["reason"], "contested");
+    assert!(it.removals().is_empty());
+    let kinds: Vec<String> =
+        sqlx::query_scalar("select kind from findings").fetch_all(&mut it.sql().await).await.expect("findings");
+    assert_eq!(kinds, ["contested"]);
+}
+
+#[tokio::test]
+async fn a_later_reading_does_not_move_a_decided_request_to_another_tenant() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.world.sandbox.graph.fault(Fault::once(On::Create, FaultKind::Status(504)));
+    it.work().await;
+    it.world.clock.advance(minutes(1));
+    let now = it.world.clock.now();
+    let room = Room { ends: 1, others: 1, per_connection: 1 };
+    let lease = it.world.service.store.lease_due(now, now + seconds(120), room).await.expect("a lease").remove(0);
+    let reading = Reading {
+        tenant: Some(TenantName::new("fabrikam")),
+        number: TicketNumber::new("ITSEC-482"),
+        url: None,
+        snapshot: serde_json::json!({}),
+        digest: "sha256:0".into(),
+    };
+    let change = Change { reading: Some(reading), ..Change::later(now, now + seconds(5)) };
+    it.world.service.store.advance(&lease, change).await.expect("advanced");
+    assert_eq!(it.document(&id).await["tenant"], "contoso");
+    it.until(&id, "ended").await;
     it.ends().await;
 }
