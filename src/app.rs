@@ -29,6 +29,9 @@ use crate::{
     tickets::{Connection, settings::ConnectionSettings},
 };
 
+/// What to look at when no connection can be opened.
+const UNREACHABLE: &str = "the database that database.url names cannot be reached";
+
 /// Connections each process may hold to the database.
 const POOL: u32 = 24;
 
@@ -113,13 +116,14 @@ pub async fn migrate(config: Config) -> anyhow::Result<()> {
     let database = &config.database;
     let url = database.migrate_url.as_ref().unwrap_or(&database.url);
     let store = Store::open(url.expose_secret(), 1).context("database.url")?;
+    store.reach().await.context(UNREACHABLE)?;
     let before = store.schema_state().await.context("the database cannot be read")?;
     if let SchemaState::Newer(count) = before {
-        bail!("the database has {count} migrations that this stint does not know: use a newer stint");
+        bail!("the database has {} that this stint does not know: use a newer stint", migrations(count));
     }
     store.migrate().await?;
     match before {
-        SchemaState::Older(count) => anstream::println!("applied {count} migrations"),
+        SchemaState::Older(count) => anstream::println!("applied {}", migrations(count)),
         _ => anstream::println!("the schema is up to date"),
     }
     Ok(())
@@ -165,12 +169,14 @@ impl Service {
     /// # Errors
     /// When it is older or newer, or cannot be read.
     pub async fn check_schema(&self) -> anyhow::Result<()> {
+        self.store.reach().await.context(UNREACHABLE)?;
         match self.store.schema_state().await.context("the database cannot be read")? {
             SchemaState::Current => Ok(()),
-            SchemaState::Older(count) => bail!("the database lacks {count} migrations: run `stint migrate` first"),
+            SchemaState::Older(count) => bail!("the database lacks {}: run `stint migrate` first", migrations(count)),
             SchemaState::Newer(count) => bail!(
-                "the database has {count} migrations that this stint does not know: `stint migrate` was run by a \
-                 newer stint, use that one"
+                "the database has {} that this stint does not know: `stint migrate` was run by a newer stint, use \
+                 that one",
+                migrations(count)
             ),
         }
     }
@@ -281,7 +287,13 @@ fn url_of(listener: &TcpListener) -> anyhow::Result<String> {
     Ok(format!("http://{}", listener.local_addr()?))
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
+/// So many migrations, in words.
+fn migrations(count: usize) -> String {
+    if count == 1 { "1 migration".to_owned() } else { format!("{count} migrations") }
+}
+
+/// Returns when the process is told to stop, by a terminal or by whoever runs it.
+pub(crate) async fn stop_signal() -> anyhow::Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let interrupt: JoinHandle<_> = tokio::spawn(tokio::signal::ctrl_c());
     tokio::select! {

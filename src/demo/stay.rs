@@ -10,6 +10,7 @@ use super::{
     world::{Setup, World},
 };
 use crate::{
+    app,
     clock::Clock,
     sandbox::{
         Ports,
@@ -33,11 +34,11 @@ pub async fn stay() -> anyhow::Result<()> {
     introduce(&world, &database_url);
     let mut tick = tokio::time::interval(TICK);
     let real = Clock::system();
-    let interrupt = tokio::signal::ctrl_c();
-    tokio::pin!(interrupt);
+    let stop = app::stop_signal();
+    tokio::pin!(stop);
     loop {
         tokio::select! {
-            _ = &mut interrupt => break,
+            told = &mut stop => break told?,
             _ = tick.tick() => world.clock.set(real.now()),
         }
     }
@@ -55,19 +56,26 @@ fn introduce(world: &World, database_url: &str) {
     println!("  Graph          {}", world.sandbox.graph.url());
     println!("  Jira           {}", world.sandbox.jira.url());
     println!("  PostgreSQL     {database_url}");
-    println!("  configuration  {}", world.folder.path().join("sandbox.toml").display());
+    let configuration = world.folder.path().join("sandbox.toml");
+    println!("  configuration  {}", configuration.display());
+    println!("\n  Your own stint on the same world, on other ports:");
+    println!(
+        "STINT__DATABASE__URL='{database_url}' STINT__SERVER__LISTEN=127.0.0.1:8081 \
+         STINT__SERVER__OPS_LISTEN=127.0.0.1:9091 stint serve --config {}",
+        configuration.display()
+    );
     let people = [
         (story::LENA_ID, "Lena Vogt", "Stint.Auditor"),
         (story::OMAR_ID, "Omar Haddad", "Stint.Operator"),
         (story::NINA_ID, "Nina Keller", "Stint.Requester"),
     ];
     for (object_id, name, role) in people {
-        println!("\n  {} ({role}), access token for one hour:", name.bold());
-        println!("{}", world.token(object_id, name, &[role]));
+        println!("\n  {} ({role}), for one hour:", name.bold());
+        println!("TOKEN={}", world.token(object_id, name, &[role]));
     }
     println!("\n  {} was approved; this is Jira's webhook about it:", ticket.key.bold());
     println!("{}", curl(world, &ticket.id));
-    println!("\n  Then ask for the history, with the auditor's token as TOKEN:");
+    println!("\n  Then ask for the history, with one of the tokens above:");
     println!("curl -s {}/v1/requests -H \"Authorization: Bearer $TOKEN\"", world.running.url);
 }
 

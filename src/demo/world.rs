@@ -85,9 +85,9 @@ impl World {
         let clock = ManualClock::at(setup.now);
         let hands = Arc::clone(&clock);
         let sandbox = Sandbox::start_on(Arc::new(move || hands.now()), setup.ports).await;
-        let sandbox = sandbox.context("the simulators cannot listen")?;
+        let sandbox = sandbox.with_context(|| format!("the simulators cannot listen on {:?}", setup.ports))?;
         sandbox.seed_story();
-        let folder = tempfile::tempdir()?;
+        let folder = tempfile::Builder::new().prefix("stint-world-").tempdir()?;
         let config = write_config(folder.path(), &sandbox, &setup)?;
         let surroundings = Surroundings { clock: Clock::manual(Arc::clone(&clock)), ..setup.surroundings };
         let service = Service::assemble(config, surroundings)?;

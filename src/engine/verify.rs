@@ -22,6 +22,7 @@ use crate::{
 /// A webhook may arrive before the REST API shows what it tells (`contracts/tickets.md` R9): this long the ticket is
 /// read again and again.
 const STALE_READS: SignedDuration = SignedDuration::from_secs(60);
+const APPROVAL_PENDING: &str = "approval-pending";
 const STALE_READ_PACE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The code of a refusal because the approval was used up.
@@ -215,7 +216,7 @@ fn pick_tenant(ticket: &Ticket, connection: &Connection) -> Result<TenantName, R
 
 fn not_yet(request: &Request, hold: Hold, now: Timestamp) -> Change {
     let since = request.state_since.max(request.hinted_at);
-    let may_be_stale = now.duration_since(since) < STALE_READS;
+    let may_be_stale = hold.code == APPROVAL_PENDING && now.duration_since(since) < STALE_READS;
     match &request.state {
         State::Held { hold: old, .. } if may_be_stale && old.code == hold.code => {
             Change::later(now, now + STALE_READ_PACE)

@@ -9,7 +9,7 @@ use crate::domain::{id::RequestId, lifecycle::IllegalMove};
 pub enum StoreError {
     /// The database cannot be reached, or failed; what was asked may or may not have been done.
     #[error("the database failed: {0}")]
-    Database(#[source] sqlx::Error),
+    Database(sqlx::Error),
     /// Somebody else has the right to this step now; nothing was changed.
     #[error("the lease on request {0} is no longer held")]
     LeaseLost(RequestId),

@@ -20,7 +20,7 @@ mod wake;
 use std::time::Duration;
 
 use sqlx::{
-    PgConnection, Row as _,
+    Connection as _, PgConnection, Row as _,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
@@ -53,6 +53,16 @@ impl Store {
             .before_acquire(|connection, _| Box::pin(is_clean(connection)))
             .connect_lazy_with(options.application_name("stint"));
         Ok(Self { pool })
+    }
+
+    /// Opens one connection, to say what keeps it from being opened.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or refuses.
+    pub async fn reach(&self) -> Result<(), StoreError> {
+        let connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
+        connection.close().await?;
+        Ok(())
     }
 
     /// Whether the database answers.

@@ -226,3 +226,20 @@ async fn in_plain_jira_whoever_moves_the_ticket_into_an_approved_status_is_the_a
     it.until(granted["id"].as_str().expect("an id"), "ended").await;
     it.ends().await;
 }
+
+#[tokio::test]
+async fn two_grants_at_one_moment_do_not_slip_past_the_hourly_limit_together() {
+    let it = with_catalog("per_hour = 1").await;
+    let mut ids = Vec::new();
+    for principal in [story::NINA_UPN, story::LENA_UPN] {
+        let draft = IssueDraft { duration: "PT15M".into(), principal: principal.into(), ..IssueDraft::default() };
+        ids.push(it.taken_in(&it.approved(draft)).await);
+    }
+    it.work().await;
+    assert!(it.creates().len() <= 1, "{} grants", it.creates().len());
+    for id in &ids {
+        it.until(id, "ended").await;
+    }
+    assert_eq!(it.creates().len(), 2, "an hour apart");
+    it.ends().await;
+}

@@ -265,6 +265,17 @@ async fn every_fault_of_the_configuration_stands_in_one_message_without_a_secret
 }
 
 #[tokio::test]
+async fn a_database_out_of_reach_is_told_with_its_cause() {
+    let (_sandbox, folder) = world().await;
+    std::fs::write(folder.path("database-url"), "postgres://stint@127.0.0.1:1/stint").expect("written");
+    for command in ["serve", "migrate"] {
+        let (refused, words) = told(&[command, "--config", &folder.config()]).await;
+        assert_eq!(refused.code(), Some(1), "{words}");
+        assert!(words.contains("database.url") && words.contains("refused"), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_usage_and_a_missing_file_end_with_two() {
     assert_eq!(told(&["serve", "--nonsense"]).await.0.code(), Some(2));
     let (refused, words) = told(&["serve", "--config", "/nowhere/stint.toml"]).await;

@@ -434,8 +434,8 @@ async fn one_connection_does_not_keep_anothers_requests_waiting() {
     let now = it.world.clock.now();
     let room = Room { ends: 4, others: 3, per_connection: 2 };
     let leases = it.world.service.store.lease_due(now, now + seconds(120), room).await.expect("leases");
-    let leased: Vec<_> = leases.iter().map(|lease| lease.request().to_string()).collect();
-    assert!(leased.len() == 3 && leased.contains(&other), "{leased:?}");
+    let taken: Vec<_> = leases.iter().map(|lease| lease.request().to_string()).collect();
+    assert!(taken.len() == 3 && taken.contains(&other), "{taken:?}");
 }
 
 #[tokio::test]
