@@ -68,7 +68,7 @@ async fn a_worker_dropped_at_any_wait_of_the_grant_leaves_the_same_end() {
         }
         waits += 1;
     }
-    assert!(waits > 20, "only {waits} waits were tried");
+    assert!(waits > 8, "only {waits} waits were tried");
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_worker_dropped_at_any_wait_of_the_removal_leaves_the_same_end() {
         }
         waits += 1;
     }
-    assert!(waits > 5, "only {waits} waits were tried");
+    assert!(waits > 2, "only {waits} waits were tried");
 }
 
 #[tokio::test]
