@@ -59,7 +59,6 @@ fn bits(address: IpAddr) -> u128 {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     fn contains(network: &str, address: &str) -> bool {

@@ -108,7 +108,6 @@ fn secrets(text: &str) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
-
     use std::path::Path;
 
     use super::*;

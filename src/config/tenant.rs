@@ -170,7 +170,6 @@ fn private_key(at: &Place, inline: Option<String>, file: Option<String>) -> Opti
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::config::testing::Sample;
 

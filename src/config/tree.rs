@@ -180,7 +180,6 @@ fn article(kind: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-
     use std::path::Path;
 
     use serde::Deserialize;

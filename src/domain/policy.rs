@@ -76,7 +76,7 @@ pub enum Verdict {
 #[must_use]
 pub fn questions<'a>(case: &Case<'a>) -> Questions<'a> {
     let entitlement = asked_entitlement(case).ok();
-    let mut people = newest(case.ticket).map(approving).unwrap_or_default();
+    let mut people = case.ticket.newest_approval().map(approving).unwrap_or_default();
     people.extend([&case.ticket.requester, &case.ticket.creator].into_iter().flatten());
     people.sort_by_key(|account| &account.id);
     people.dedup_by_key(|account| &account.id);
@@ -180,7 +180,7 @@ fn approval_open(ticket: &Ticket) -> Option<Hold> {
     if ticket.approvals.iter().any(|a| a.outcome == Outcome::Pending) {
         return pending("an approval of the ticket is still open");
     }
-    match newest(ticket).map(|a| a.outcome) {
+    match ticket.newest_approval().map(|a| a.outcome) {
         Some(Outcome::Unknown) => {
             Some(Hold::new("approval-unclear", "the approval has an outcome stint does not know"))
         }
@@ -190,14 +190,9 @@ fn approval_open(ticket: &Ticket) -> Option<Hold> {
     }
 }
 
-/// The newest round of approval.
-fn newest(ticket: &Ticket) -> Option<&Approval> {
-    ticket.approvals.iter().max_by_key(|a| a.opened_at)
-}
-
 /// The newest approval, once it is final, fresh, and later than every edit.
 fn approval<'a>(case: &Case<'a>, reasons: &mut Vec<Reason>) -> Option<&'a Approval> {
-    let Some(approval) = newest(case.ticket) else {
+    let Some(approval) = case.ticket.newest_approval() else {
         reasons.push(Reason::new("no-approval-object", "the ticket has an approved status but no approval behind it"));
         return None;
     };

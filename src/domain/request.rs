@@ -348,6 +348,20 @@ impl Decision {
     }
 }
 
+impl EndOrder {
+    /// An order that stint gives itself.
+    #[must_use]
+    pub fn by_stint(cause: EndCause, reason: &str, remove: bool, ordered_at: Timestamp) -> Self {
+        Self { cause, ordered_at, actor: Actor::stint(), reason: reason.to_owned(), remove, confirmed_at: None }
+    }
+
+    /// The order that follows from a ticket that no longer carries its approval.
+    #[must_use]
+    pub fn withdrawal(reason: &str, ordered_at: Timestamp) -> Self {
+        Self::by_stint(EndCause::Withdrawn, reason, true, ordered_at)
+    }
+}
+
 impl EndCause {
     /// The name.
     #[must_use]

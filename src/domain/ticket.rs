@@ -99,6 +99,14 @@ pub struct Ticket {
     pub window: Window,
 }
 
+impl Ticket {
+    /// The newest round of approval, whatever came of it.
+    #[must_use]
+    pub fn newest_approval(&self) -> Option<&Approval> {
+        self.approvals.iter().max_by_key(|approval| approval.opened_at)
+    }
+}
+
 /// What a read-back found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {

@@ -11,7 +11,7 @@ use super::{
     confirm::look_on,
     retry,
     step::{go_on, hold_until},
-    verify::withdrawn,
+    verify::CLOSED,
 };
 use crate::{
     domain::{
@@ -20,7 +20,7 @@ use crate::{
         duration::{Duration, GRANTABLE},
         lifecycle::Event,
         policy::Verdict,
-        request::{Decision, Failure, Hold, Reason, Request, State},
+        request::{Decision, EndOrder, Failure, Hold, Reason, Request, State},
         sight::{Seen, judge},
     },
     graph::Sent,
@@ -42,9 +42,9 @@ impl Engine {
         decision: &Decision,
     ) -> Result<Change, StoreError> {
         let now = self.clock.now();
-        let Some(tenant) = self.tenants.get(&decision.tenant) else {
-            let detail = format!("the configuration has no tenant {}", decision.tenant);
-            return Ok(hold_until(request, Hold::new("tenant-unknown", detail), now, retry::parked(now)));
+        let tenant = match self.tenant(request, decision) {
+            Ok(tenant) => tenant,
+            Err(change) => return Ok(*change),
         };
         if let Some(start) = decision.not_before.filter(|start| *start > now) {
             return Ok(go_on(request, now, start));
@@ -142,11 +142,7 @@ impl Engine {
 
     /// Looks before sending. `Ok`: nothing is there, go on.
     async fn look_first(&self, tenant: &Tenant, request: &Request, decision: &Decision) -> Result<(), Found> {
-        let sighting = tenant.graph.look(&decision.holding()).await.map_err(|error| {
-            let now = self.clock.now();
-            let due_at = retry::after_graph_error(now, &error, request.looks);
-            Found::other(hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at))
-        })?;
+        let sighting = self.look(tenant, request, decision).await.map_err(Found::Other)?;
         let now = self.clock.now();
         match judge(&sighting, request.id, &request.attempts) {
             Seen::Nothing => Ok(()),
@@ -171,7 +167,7 @@ impl Engine {
             }
             Verdict::Approved(_) => Change::to(Event::Reject(vec![changed()]), now, now),
             Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
-            Verdict::Withdrawn => Change::to(withdrawn(now, "the ticket was closed or cancelled"), now, now),
+            Verdict::Withdrawn => Change::to(Event::End(EndOrder::withdrawal(CLOSED, now)), now, now),
             Verdict::NotYet(hold) => hold_until(request, hold, now, retry::parked(now)),
         };
         Err(Box::new(Change { reading: Some(examined.reading), ..change }))

@@ -13,7 +13,6 @@ use crate::{
     domain::{
         assignment::{Instance, Sighting},
         attempt::{Attempt, AttemptOutcome},
-        audit::Actor,
         lifecycle::Event,
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
         sight::{EndCheck, Seen, check_end, judge},
@@ -39,13 +38,9 @@ impl Engine {
         decision: &Decision,
         attempt: &Attempt,
     ) -> Change {
-        match tenant.graph.look(&decision.holding()).await {
+        match self.look(tenant, request, decision).await {
             Ok(sighting) => judged(request, decision, attempt.clone(), &sighting, self.clock.now()),
-            Err(error) => {
-                let now = self.clock.now();
-                let due_at = retry::after_graph_error(now, &error, request.looks);
-                hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at)
-            }
+            Err(change) => *change,
         }
     }
 }
@@ -111,7 +106,7 @@ fn in_force(
         EndCheck::Late(end) => ("end-late", format!("PIM ends it at {end}, later than approved")),
     };
     let detail = json!({ "instance": instance, "approved": decision.duration });
-    let change = Change::to(ordered(EndCause::Revoked, &reason, true, now), now, now);
+    let change = Change::to(Event::End(EndOrder::by_stint(EndCause::Revoked, &reason, true, now)), now, now);
     Change { findings: vec![NewFinding { kind: finding, detail }], ..change }
 }
 
@@ -120,7 +115,7 @@ fn coming(request: &Request, attempt: &Attempt, status: &str, now: Timestamp) ->
     let over = attempt.ends_at.is_some_and(|end| now > end + SignedDuration::from_mins(2));
     if over {
         let reason = "its time was over before PIM brought it into force";
-        return Change::to(ordered(EndCause::Expired, reason, true, now), now, now);
+        return Change::to(Event::End(EndOrder::by_stint(EndCause::Expired, reason, true, now)), now, now);
     }
     let due_at = retry::next_look(now, request.looks);
     let since = attempt.closed_at.unwrap_or(attempt.recorded_at);
@@ -138,7 +133,7 @@ fn nothing(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
     if attempt.outcome == AttemptOutcome::Open {
         attempt.count_absent(now);
         if attempt.is_proved_absent(now) {
-            if attempt.code.as_deref().is_some_and(|code| SAID_TO_EXIST.contains(&code)) {
+            if is_said_to_exist(attempt) {
                 return said_to_exist(request, attempt, now);
             }
             attempt.close(AttemptOutcome::Absent, None, now);
@@ -152,8 +147,11 @@ fn nothing(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
 
 /// Looks again later. What Graph said to exist stays held while it is looked for.
 pub(super) fn look_on(request: &Request, attempt: &Attempt, now: Timestamp, due_at: Timestamp) -> Change {
-    let said = attempt.code.as_deref().is_some_and(|code| SAID_TO_EXIST.contains(&code));
-    if said { Change::later(now, due_at) } else { go_on(request, now, due_at) }
+    if is_said_to_exist(attempt) { Change::later(now, due_at) } else { go_on(request, now, due_at) }
+}
+
+fn is_said_to_exist(attempt: &Attempt) -> bool {
+    attempt.code.as_deref().is_some_and(|code| SAID_TO_EXIST.contains(&code))
 }
 
 /// Graph refused the call because something exists, and shows nothing: surely not carried out, and not to be repeated at
@@ -168,15 +166,4 @@ fn said_to_exist(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Ch
 fn settled(attempt: &Attempt, now: Timestamp) -> Timestamp {
     let at = attempt.settled_at();
     if at > now { at } else { Timestamp::MAX }
-}
-
-pub(super) fn ordered(cause: EndCause, reason: &str, remove: bool, now: Timestamp) -> Event {
-    Event::End(EndOrder {
-        cause,
-        ordered_at: now,
-        actor: Actor::stint(),
-        reason: reason.to_owned(),
-        remove,
-        confirmed_at: None,
-    })
 }

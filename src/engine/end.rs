@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Engine, Tenant,
     assign::justification,
-    confirm::{IN_FORCE_WITHIN, ordered},
+    confirm::IN_FORCE_WITHIN,
     retry,
     step::{go_on, hold_until},
 };
@@ -47,9 +47,7 @@ impl Engine {
         if now < assignment.ends_at {
             return Change::later(now, assignment.ends_at);
         }
-        let Event::End(order) = ordered(EndCause::Expired, "its time is over", false, assignment.ends_at) else {
-            return Change::later(now, now);
-        };
+        let order = EndOrder::by_stint(EndCause::Expired, "its time is over", false, assignment.ends_at);
         Change::to(Event::End(order), now, assignment.ends_at + PROOF_AFTER)
     }
 
@@ -62,18 +60,13 @@ impl Engine {
         assignment: Option<&Assignment>,
         order: &EndOrder,
     ) -> Result<Change, StoreError> {
-        let Some(tenant) = self.tenants.get(&decision.tenant) else {
-            let now = self.clock.now();
-            let detail = format!("the configuration has no tenant {}", decision.tenant);
-            return Ok(hold_until(request, Hold::new("tenant-unknown", detail), now, retry::parked(now)));
+        let tenant = match self.tenant(request, decision) {
+            Ok(tenant) => tenant,
+            Err(change) => return Ok(*change),
         };
-        let sighting = match tenant.graph.look(&decision.holding()).await {
+        let sighting = match self.look(tenant, request, decision).await {
             Ok(sighting) => sighting,
-            Err(error) => {
-                let now = self.clock.now();
-                let due_at = retry::after_graph_error(now, &error, request.looks);
-                return Ok(hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at));
-            }
+            Err(change) => return Ok(*change),
         };
         let now = self.clock.now();
         let seen = judge(&sighting, request.id, &request.attempts);
@@ -189,9 +182,7 @@ fn overdue(request: &Request, instance: &Instance, order: &EndOrder, now: Timest
         return go_on(request, now, now + SignedDuration::from_secs(20));
     }
     let reason = "its time is over, and PIM has not ended it";
-    let Event::End(again) = ordered(EndCause::Expired, reason, true, order.ordered_at) else {
-        return go_on(request, now, now);
-    };
+    let again = EndOrder::by_stint(EndCause::Expired, reason, true, order.ordered_at);
     let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": instance }) };
     Change { findings: vec![finding], ..Change::to(Event::End(again), now, now) }
 }

@@ -7,6 +7,7 @@
 mod assign;
 mod confirm;
 mod end;
+mod look;
 mod retry;
 mod step;
 mod verify;

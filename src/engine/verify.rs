@@ -3,15 +3,14 @@
 use aws_lc_rs::digest;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Engine, Tenant, retry, step::hold_until};
+use super::{Engine, Tenant, look::no_tenant, retry, step::hold_until};
 use crate::{
     domain::{
         approvers::Match,
-        audit::Actor,
         id::{ApprovalId, TenantName},
         lifecycle::Event,
         policy::{self, Case, Directory, Verdict},
-        request::{EndCause, EndOrder, Hold, Reason, Request, State},
+        request::{EndOrder, Hold, Reason, Request, State},
         ticket::{self, Field, Ticket},
     },
     graph::GraphError,
@@ -32,6 +31,10 @@ pub(super) const USED: &str = "approval-used";
 const ABSENT_LOOKS: u32 = 2;
 const ABSENT_FOR: SignedDuration = SignedDuration::from_mins(14);
 const ABSENT: &str = "ticket-absent";
+const MISSED: &str = "the ticket was deleted, or is hidden from stint";
+
+/// Why a request ends whose ticket reads as closed.
+pub(super) const CLOSED: &str = "the ticket was closed or cancelled";
 
 /// What reading and deciding came to.
 pub(super) struct Examined {
@@ -68,7 +71,7 @@ impl Engine {
                 Change::to(Event::Approve(decision), now, due_at)
             }
             Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
-            Verdict::Withdrawn => Change::to(withdrawn(now, "the ticket was closed or cancelled"), now, now),
+            Verdict::Withdrawn => Change::to(Event::End(EndOrder::withdrawal(CLOSED, now)), now, now),
             Verdict::NotYet(hold) => not_yet(request, hold, now),
         };
         change.approval = approval.filter(|_| uses_up(change.event.as_ref()));
@@ -93,10 +96,10 @@ impl Engine {
         match trouble {
             Trouble::Hold(hold, due_at) => hold_until(request, hold, now, due_at),
             Trouble::Absent if is_gone(request, now) => {
-                Change::to(withdrawn(now, "the ticket was deleted, or is hidden from stint"), now, now)
+                Change::to(Event::End(EndOrder::withdrawal(MISSED, now)), now, now)
             }
             Trouble::Absent => {
-                let hold = Hold::new(ABSENT, "the ticket was deleted, or is hidden from stint");
+                let hold = Hold::new(ABSENT, MISSED);
                 hold_until(request, hold, now, retry::parked(now))
             }
             Trouble::NoTenant(reading, approval, reason) => {
@@ -115,13 +118,13 @@ impl Engine {
         let ticket = self.read(request, connection).await?;
         let read_at = self.clock.monotonic();
         let mut reading = kept(&ticket, self.clock.now(), request)?;
-        let approval = ticket.approvals.iter().max_by_key(|a| a.opened_at).map(|a| a.id.clone());
+        let approval = ticket.newest_approval().map(|approval| approval.id.clone());
         let tenant_name = pick_tenant(&ticket, connection)
             .map_err(|reason| Trouble::NoTenant(Box::new(reading.clone()), approval.clone(), reason))?;
-        let tenant = self.tenants.get(&tenant_name).ok_or_else(|| {
-            let detail = format!("the configuration has no tenant {tenant_name}");
-            Trouble::Hold(Hold::new("tenant-unknown", detail), retry::parked(self.clock.now()))
-        })?;
+        let tenant = self
+            .tenants
+            .get(&tenant_name)
+            .ok_or_else(|| Trouble::Hold(no_tenant(&tenant_name), retry::parked(self.clock.now())))?;
         reading.tenant = Some(tenant_name.clone());
         let digest = reading.digest.clone();
         let case = Case {
@@ -233,18 +236,7 @@ fn is_gone(request: &Request, now: Timestamp) -> bool {
     hold.code == ABSENT && request.looks >= ABSENT_LOOKS && long_ago
 }
 
-/// Only what was decided uses an approval up; a withdrawn ticket leaves it to nobody.
+/// A decision either way uses the approval up, and so does a withdrawal; waiting does not.
 fn uses_up(event: Option<&Event>) -> bool {
     matches!(event, Some(Event::Approve(_) | Event::Reject(_) | Event::End(_)))
-}
-
-pub(super) fn withdrawn(now: Timestamp, reason: &str) -> Event {
-    Event::End(EndOrder {
-        cause: EndCause::Withdrawn,
-        ordered_at: now,
-        actor: Actor::stint(),
-        reason: reason.to_owned(),
-        remove: true,
-        confirmed_at: None,
-    })
 }

@@ -87,7 +87,6 @@ fn check_pair(certificate: CertificateDer<'static>, private_key: &SecretString) 
 
 #[cfg(test)]
 mod tests {
-
     use jsonwebtoken::{DecodingKey, Validation};
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm as Kind};
     use serde_json::Value;

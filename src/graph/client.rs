@@ -194,7 +194,6 @@ fn follow(base: &Url, link: &str) -> Result<Call, GraphError> {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]

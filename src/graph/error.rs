@@ -224,13 +224,12 @@ pub(super) fn shortened(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-
+pub(super) mod tests {
     use http::HeaderMap;
 
     use super::*;
 
-    fn answer(status: u16, body: &str) -> outbound::Answer {
+    pub(in crate::graph) fn answer(status: u16, body: &str) -> outbound::Answer {
         outbound::Answer {
             status: StatusCode::from_u16(status).expect("status"),
             headers: HeaderMap::new(),

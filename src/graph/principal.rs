@@ -112,7 +112,6 @@ fn literal(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     const ANA: &str = "2c7e4b1a-93d8-4f05-8a6c-5b1d0e9f7a32";

@@ -223,19 +223,10 @@ fn refusals(answer: &outbound::Answer) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-
-    use http::HeaderMap;
     use jiff::Timestamp;
 
     use super::*;
-
-    fn answer(status: u16, body: &str) -> outbound::Answer {
-        outbound::Answer {
-            status: StatusCode::from_u16(status).expect("status"),
-            headers: HeaderMap::new(),
-            body: body.into(),
-        }
-    }
+    use crate::graph::error::tests::answer;
 
     fn code_of(status: u16, body: &str) -> &'static str {
         refused(&answer(status, body), Timestamp::UNIX_EPOCH).code()

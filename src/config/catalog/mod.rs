@@ -180,7 +180,6 @@ fn requester_groups(at: &Place, raw: Option<Section<raw::Requesters>>) -> Option
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::config::testing::Sample;
 

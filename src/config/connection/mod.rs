@@ -183,7 +183,6 @@ fn duration(at: &Place, text: Option<String>, default: Duration) -> Option<Durat
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::config::testing::Sample;
 

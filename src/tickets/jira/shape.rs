@@ -127,7 +127,6 @@ fn trimmed(text: &str) -> Field {
 
 #[cfg(test)]
 mod tests {
-
     use proptest::prelude::*;
     use serde_json::json;
 

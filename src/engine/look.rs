@@ -1,0 +1,39 @@
+//! Reading PIM for one request, and what it means when that cannot be done.
+
+use super::{Engine, Tenant, retry, step::hold_until};
+use crate::{
+    domain::{
+        assignment::Sighting,
+        id::TenantName,
+        request::{Decision, Hold, Request},
+    },
+    store::Change,
+};
+
+impl Engine {
+    /// The tenant that was decided on. `Err`: the configuration has lost it, and the request is held.
+    pub(super) fn tenant(&self, request: &Request, decision: &Decision) -> Result<&Tenant, Box<Change>> {
+        self.tenants.get(&decision.tenant).ok_or_else(|| {
+            let now = self.clock.now();
+            Box::new(hold_until(request, no_tenant(&decision.tenant), now, retry::parked(now)))
+        })
+    }
+
+    /// Everything PIM shows about the request's holding. `Err`: it cannot be read now, and the request is held.
+    pub(super) async fn look(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+    ) -> Result<Sighting, Box<Change>> {
+        tenant.graph.look(&decision.holding()).await.map_err(|error| {
+            let now = self.clock.now();
+            let due_at = retry::after_graph_error(now, &error, request.looks);
+            Box::new(hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at))
+        })
+    }
+}
+
+pub(super) fn no_tenant(name: &TenantName) -> Hold {
+    Hold::new("tenant-unknown", format!("the configuration has no tenant {name}"))
+}
