@@ -5,6 +5,7 @@
 
 mod arrows;
 mod crash;
+mod fair;
 mod granted;
 mod intake;
 mod migrations;
