@@ -220,7 +220,7 @@ impl Running {
 fn connections(config: &Config, wire: &Wire, clock: &Clock) -> HashMap<ConnectionName, Arc<Connection>> {
     let connection = |settings: &ConnectionSettings| {
         let connection = Connection::new(settings.clone(), wire.clone(), clock.clone());
-        (settings.name.clone(), Arc::new(connection))
+        (settings.common.name.clone(), Arc::new(connection))
     };
     config.connections.iter().map(connection).collect()
 }

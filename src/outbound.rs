@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -77,6 +77,21 @@ pub enum Credential {
         /// Its password or API token.
         password: SecretString,
     },
+    /// A header of the system's own.
+    Header {
+        /// The header's name.
+        name: &'static str,
+        /// Its value.
+        value: SecretString,
+    },
+}
+
+/// The value of a header that is never shown, not even where a client logs its headers.
+fn sensitive(value: &SecretString) -> Result<HeaderValue, Fault> {
+    let mut header = HeaderValue::from_str(value.expose_secret())
+        .map_err(|_| Fault::NotSent("a credential that no header can carry".into()))?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 /// How long a call may take.
@@ -128,6 +143,7 @@ impl Wire {
             Credential::Nobody => request,
             Credential::Bearer(token) => request.bearer_auth(token.expose_secret()),
             Credential::Basic { username, password } => request.basic_auth(username, Some(password.expose_secret())),
+            Credential::Header { name, value } => request.header(*name, sensitive(value)?),
         };
         for (name, value) in &call.headers {
             request = request.header(*name, value);

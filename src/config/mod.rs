@@ -29,17 +29,18 @@ use std::path::Path;
 
 use schemars::{generate::SchemaSettings, transform::RecursiveTransform};
 
+use self::{
+    connection::Systems,
+    place::{Document, Place},
+    raw::Section,
+};
 pub use self::{
     fault::{Fault, Faults},
     network::{Network, NotANetwork},
     server::{Api, Database, Server},
     tenant::Tenant,
 };
-use self::{
-    place::{Document, Place},
-    raw::Section,
-};
-use crate::tickets::settings::ConnectionSettings;
+use crate::tickets::{Kind, SYSTEMS, settings::ConnectionSettings};
 
 /// `config/sandbox.toml`: the configuration of `stint demo` and `stint sandbox`.
 pub const SANDBOX: &str = include_str!("../../config/sandbox.toml");
@@ -67,10 +68,22 @@ pub struct Config {
 /// # Errors
 /// [`Faults`], all of them.
 pub fn load(path: &Path, env: impl IntoIterator<Item = (String, String)>) -> Result<Config, Faults> {
+    load_for(SYSTEMS, path, env)
+}
+
+/// As [`load`], for a program that serves these kinds of ticket systems.
+///
+/// # Errors
+/// [`Faults`], all of them.
+pub fn load_for(
+    systems: &[&Kind],
+    path: &Path,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Faults> {
     let folder = path.parent().unwrap_or(path);
     let document = Document::new(path.display().to_string(), folder);
     match std::fs::read_to_string(path) {
-        Ok(text) => check(document, &text, env),
+        Ok(text) => check(document, &text, env, systems),
         Err(error) => {
             document.root().fault(format!("cannot be read: {error}"));
             document.conclude(None)
@@ -88,13 +101,15 @@ pub fn parse(
     base_dir: &Path,
     overrides: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Config, Faults> {
-    check(Document::new("the configuration", base_dir), text, overrides)
+    check(Document::new("the configuration", base_dir), text, overrides, SYSTEMS)
 }
 
 /// The JSON Schema of the configuration file.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    schema_of::<raw::File>()
+    let mut schema = schema_of::<raw::File>();
+    connection::describe(&mut schema, SYSTEMS);
+    schema
 }
 
 /// The JSON Schema of a catalog file.
@@ -107,23 +122,25 @@ fn check(
     mut document: Document,
     text: &str,
     variables: impl IntoIterator<Item = (String, String)>,
+    systems: &[&Kind],
 ) -> Result<Config, Faults> {
     let Some(mut tree) = tree::parse(&document, text) else {
         return document.conclude(None);
     };
     overlay::lay_over(&mut document, &mut tree, variables);
+    let own = connection::take_own(&mut tree, systems);
     let raw: raw::File = tree::read(&document, tree);
-    let config = config(&document.root(), raw);
+    let config = config(&document.root(), raw, Systems { known: systems, own });
     document.conclude(config)
 }
 
-fn config(at: &Place, raw: raw::File) -> Option<Config> {
+fn config(at: &Place, raw: raw::File, systems: Systems) -> Option<Config> {
     let server = server::server(&at.down("server"), section(raw.server));
     let database = server::database(&at.down("database"), section(raw.database));
     let api = server::api(&at.down("api"), section(raw.api));
     let names = raw.tenants.keys().cloned().collect();
     let tenants = tenant::tenants(&at.down("tenants"), raw.tenants);
-    let connections = connection::connections(&at.down("connections"), raw.connections, &names);
+    let connections = connection::connections(&at.down("connections"), raw.connections, &names, systems);
     Some(Config { server: server?, database: database?, api: api?, tenants, connections })
 }
 

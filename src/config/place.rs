@@ -215,11 +215,7 @@ impl Place<'_> {
     }
 
     /// Each item of a list, well-formed; `None` when any is not.
-    pub(super) fn each<T>(
-        &self,
-        items: Vec<String>,
-        mut check: impl FnMut(&Place, String) -> Option<T>,
-    ) -> Option<Vec<T>> {
+    pub(super) fn each<I, T>(&self, items: Vec<I>, mut check: impl FnMut(&Place, I) -> Option<T>) -> Option<Vec<T>> {
         let checked = items.into_iter().enumerate();
         let checked: Vec<_> = checked.map(|(index, item)| check(&self.item(index), item)).collect();
         checked.into_iter().collect()

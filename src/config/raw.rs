@@ -147,8 +147,8 @@ pub(super) enum CredentialKind {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Connection {
-    /// `jira`; the others are not available in this version.
-    pub(super) system: Option<System>,
+    /// The kind of ticket system. Each has further keys of its own.
+    pub(super) system: Option<String>,
     /// The tenants it may ask for; with more than one, `fields.tenant` picks.
     pub(super) tenants: Option<Vec<String>>,
     /// Where its API is.
@@ -165,7 +165,8 @@ pub(super) struct Connection {
     pub(super) fields: Option<Section<Fields>>,
     /// Approvals older than this are refused. Default `PT24H`.
     pub(super) max_approval_age: Option<String>,
-    /// How often missed tickets are looked for. Default `PT5M`.
+    /// How often tickets are looked for whose webhook never came, and how often the ticket behind an assignment is
+    /// read again. Default `PT5M`.
     pub(super) poll_interval: Option<String>,
     /// How far the clock of a signed timestamp may be off. Default `PT5M`.
     pub(super) tolerance: Option<String>,
@@ -173,34 +174,6 @@ pub(super) struct Connection {
     pub(super) people: Option<People>,
     /// Whether notes are hidden from customers. Default true.
     pub(super) internal_notes: Option<bool>,
-    /// `jira`: keys of the projects that may ask.
-    pub(super) projects: Option<Vec<String>>,
-    /// `jira`: ids of the statuses that mean approved.
-    pub(super) approved_statuses: Option<Vec<String>>,
-    /// `jira`: ids of further statuses that withdraw a ticket.
-    pub(super) withdrawn_statuses: Option<Vec<String>>,
-    /// `jira`: what counts as an approval. Default `jsm`.
-    pub(super) approval: Option<Approval>,
-    /// `servicenow`: catalog items that may ask.
-    pub(super) catalog_items: Option<Vec<String>>,
-    /// `servicenow`: types of change that may ask.
-    pub(super) change_types: Option<Vec<String>>,
-    /// `servicenow`: templates whose standard changes may ask.
-    pub(super) standard_templates: Option<Vec<String>>,
-    /// `servicenow`: whether an item without approver rows may be approved.
-    pub(super) allow_without_approver: Option<bool>,
-    /// `servicenow`: whether the rows of an item's request count.
-    pub(super) parent_request_approval: Option<bool>,
-    /// `standard`: `http` or `none`.
-    pub(super) read_back: Option<ReadBack>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum System {
-    Jira,
-    Servicenow,
-    Standard,
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]
@@ -209,24 +182,10 @@ pub(super) enum People {
     Email,
 }
 
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Approval {
-    Jsm,
-    StatusTransition,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum ReadBack {
-    Http,
-    None,
-}
-
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Auth {
-    /// `basic` or `bearer`; `oauth-client` is not available in this version.
+    /// `basic`, `bearer`, `api-key` or `oauth-client`.
     pub(super) kind: Option<AuthKind>,
     /// `basic`: the account.
     pub(super) username: Option<String>,
@@ -236,7 +195,7 @@ pub(super) struct Auth {
     pub(super) password_file: Option<String>,
     #[schemars(skip)]
     pub(super) token: Option<String>,
-    /// `bearer`: a file that holds the token.
+    /// `bearer`, `api-key`: a file that holds the token or key.
     pub(super) token_file: Option<String>,
     /// `oauth-client`: the client's id.
     pub(super) client_id: Option<String>,
@@ -253,15 +212,17 @@ pub(super) struct Auth {
 pub(super) enum AuthKind {
     Basic,
     Bearer,
+    ApiKey,
     OauthClient,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Webhook {
-    /// `jira-hub` or `bearer`; the others are not available in this version.
+    /// `jira-hub`, `standard-webhooks`, `bearer` or `basic`.
     pub(super) scheme: Option<Scheme>,
-    /// Files that hold one or two secrets of at least 24 bytes, the current one first.
+    /// Files that hold one or two secrets of at least 24 bytes, the current one first: HMAC secrets (for
+    /// `standard-webhooks` in its own form, `whsec_…`, or a public key, `whpk_…`), bearer tokens, or passwords.
     #[schemars(length(min = 1, max = 2))]
     pub(super) secret_files: Option<Vec<String>>,
     #[schemars(skip)]
@@ -290,6 +251,10 @@ pub(super) struct Fields {
     pub(super) duration: Option<String>,
     /// Holds a tenant's name, where the connection serves several.
     pub(super) tenant: Option<String>,
+    /// Holds the moment before which there is no access.
+    pub(super) window_start: Option<String>,
+    /// Holds the moment after which there is no access.
+    pub(super) window_end: Option<String>,
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Section<T> {

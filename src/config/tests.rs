@@ -8,6 +8,7 @@ use super::{
     testing::{Sample, WEBHOOK_SECRET},
     *,
 };
+use crate::tickets::settings::SignIn;
 
 const NONE: [(String, String); 0] = [];
 
@@ -20,7 +21,7 @@ fn the_sandboxes_configuration_is_good_and_points_at_the_simulators() {
     assert_eq!(config.tenants[0].graph.name.as_str(), "contoso");
     assert_eq!(config.tenants[0].graph.login_url.as_str(), "http://127.0.0.1:8401/");
     assert_eq!(config.tenants[0].graph.graph_url.as_str(), "http://127.0.0.1:8402/");
-    assert_eq!(config.connections[0].base_url.as_str(), "http://127.0.0.1:8403/");
+    assert_eq!(config.connections[0].common.base_url.as_str(), "http://127.0.0.1:8403/");
     let keys = config.tenants[0].catalog.entitlements.keys();
     let keys: Vec<_> = keys.map(|key| key.as_str().to_owned()).collect();
     assert_eq!(keys, ["exchange-admin", "global-admin", "helpdesk-admin"]);
@@ -159,8 +160,8 @@ fn the_environment_wins_over_the_file_and_is_named_in_faults() {
         .variable("STINT__CONNECTIONS__JIRA_CLOUD__APPROVED_STATUSES", r#"["1", "2"]"#)
         .good();
     assert_eq!((config.server.listen.port(), config.server.max_body_bytes), (0, 2048));
-    assert_eq!(config.connections[0].base_url.port(), Some(5000));
-    assert!(!config.connections[0].internal_notes);
+    assert_eq!(config.connections[0].common.base_url.port(), Some(5000));
+    assert!(!config.connections[0].common.internal_notes);
 
     let faults = Sample::new().variable("STINT__SERVER__LISTEN", "here").parse();
     let told = faults.expect_err("fault").to_string();
@@ -183,7 +184,7 @@ fn a_value_that_is_toml_but_does_not_fit_is_taken_as_text() {
 fn a_whole_table_may_come_from_one_variable_with_its_secret() {
     let table = r#"{ kind = "bearer", token = "a-token" }"#;
     let config = Sample::new().variable("STINT__CONNECTIONS__JIRA_CLOUD__AUTH", table).good();
-    assert!(matches!(config.connections[0].auth, crate::outbound::Credential::Bearer(_)));
+    assert!(matches!(config.connections[0].auth, SignIn::Fixed(crate::outbound::Credential::Bearer(_))));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::domain::{
     assignment::Principal,
     entitlement::Target,
     id::{ApprovalId, EntitlementKey, TicketId, TicketNumber},
-    ticket::Window,
+    ticket::{Basis, Window},
 };
 
 fn at(text: &str) -> Timestamp {
@@ -72,6 +72,8 @@ fn story() -> Story {
         approvals: vec![round()],
         fields_changed_at: None,
         window: Window::default(),
+        basis: Basis::ReadBack,
+        time_zone: None,
     };
     let entitlement = Entitlement {
         key: EntitlementKey::new("exchange-admin"),

@@ -19,6 +19,17 @@ pub struct Hint {
     pub event: HintEvent,
     /// The newest approval the webhook mentions, used only to recognise a repeat.
     pub approval: Option<ApprovalId>,
+    /// The ticket as the webhook tells it. `None` wherever a ticket can be read back.
+    pub told: Option<Box<Told>>,
+}
+
+/// A ticket as a signed webhook told it, where its system cannot be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// When its sender says that this was so. A later telling replaces an earlier one, whatever order they arrive in.
+    pub at: Timestamp,
+    /// The ticket.
+    pub ticket: Ticket,
 }
 
 /// What a webhook claims to have happened.
@@ -56,13 +67,27 @@ pub enum Field {
     Unreadable,
 }
 
-/// A change window on the ticket; both ends may be open.
+/// What stands behind what is known of a ticket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// Its own system, asked for it.
+    #[default]
+    ReadBack,
+    /// A signed webhook's word alone; protected entitlements are refused on it.
+    Webhook,
+}
+
+/// A change window on the ticket; both ends may be open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
     /// No access before this moment.
     pub start: Option<Timestamp>,
     /// No access after this moment.
     pub end: Option<Timestamp>,
+    /// An end that is given and cannot be read, or that stint may not see. Nothing is granted while this is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<Field>,
 }
 
 /// A ticket as read back from its own system. It holds nothing that stint's own notes would change, so that the same
@@ -97,6 +122,12 @@ pub struct Ticket {
     pub fields_changed_at: Option<Timestamp>,
     /// When access may be used.
     pub window: Window,
+    /// What stands behind all this.
+    #[serde(default)]
+    pub basis: Basis,
+    /// The requester's time zone by its IANA name; `None` where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 impl Ticket {

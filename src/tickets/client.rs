@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
-use super::{error::TicketError, settings::ConnectionSettings};
+use super::{circuit::Circuit, error::TicketError, oauth::Login, settings::ConnectionSettings};
 use crate::{
     clock::Clock,
     domain::{duration::Duration, id::ConnectionName},
-    outbound::{Answer, Call, Credential, Fault, Wire},
+    outbound::{Answer, Call, Fault, Wire},
 };
 
 /// No ticket system is believed that it wants to be left alone for longer.
@@ -29,7 +29,8 @@ const MAX_DETAIL: usize = 300;
 pub(super) struct Client {
     connection: ConnectionName,
     base: Url,
-    credential: Credential,
+    login: Login,
+    circuit: Circuit,
     wire: Wire,
     clock: Clock,
 }
@@ -37,20 +38,43 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(settings: &ConnectionSettings, wire: Wire, clock: Clock) -> Self {
         Self {
-            connection: settings.name.clone(),
-            base: settings.base_url.clone(),
-            credential: settings.auth.clone(),
+            connection: settings.common.name.clone(),
+            base: settings.common.base_url.clone(),
+            login: Login::new(settings.auth.clone()),
+            circuit: Circuit::new(settings.system.patience()),
             wire,
             clock,
         }
     }
 
-    /// Sends the call once.
+    /// Whether there is any way to sign in.
+    pub(super) fn can_sign_in(&self) -> bool {
+        self.login.is_possible()
+    }
+
+    /// Sends the call once, unless the credential is known to be broken.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, TicketError> {
+        self.circuit.admit(self.clock.now())?;
+        let credential = match self.login.credential(&self.wire, self.clock.now()).await {
+            Err(TicketError::Credential) => return Err(self.circuit.refused(self.clock.now())),
+            credential => credential?,
+        };
         let started = self.clock.monotonic();
-        let outcome = self.wire.send(&self.base, call, &self.credential).await;
+        let outcome = self.wire.send(&self.base, call, &credential).await;
         self.log(call, self.clock.monotonic().saturating_sub(started), &outcome);
-        sort(call, outcome, self.clock.now())
+        match sort(call, outcome, self.clock.now()) {
+            Err(TicketError::Credential) => {
+                self.login.forget().await;
+                Err(self.circuit.refused(self.clock.now()))
+            }
+            Ok(answer) => {
+                if answer.status.is_success() {
+                    self.circuit.accepted();
+                }
+                Ok(answer)
+            }
+            other => other,
+        }
     }
 
     /// One line for each call; neither headers, query values nor bodies.

@@ -12,7 +12,6 @@ use super::{
         Connection, Note,
         error::Retry,
         jira::fixtures::{fixture, settings},
-        settings::ApprovalMode,
     },
     *,
 };
@@ -144,7 +143,7 @@ impl Desk {
         let app = Router::new().fallback(reply).with_state(desk.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let wire = Wire::new(Limits::default()).expect("a client");
-        (desk, Connection::new(settings(ApprovalMode::Jsm, &base), wire, Clock::system()))
+        (desk, Connection::new(settings(&base), wire, Clock::system()))
     }
 
     fn asked(&self) -> Vec<String> {
@@ -200,8 +199,7 @@ async fn an_endless_list_ends_after_a_bounded_number_of_calls() {
 #[test]
 fn neither_a_connection_nor_its_settings_show_a_secret() {
     let wire = Wire::new(Limits::default()).expect("a client");
-    let connection =
-        Connection::new(settings(ApprovalMode::Jsm, "https://contoso.atlassian.net"), wire, Clock::system());
+    let connection = Connection::new(settings("https://contoso.atlassian.net"), wire, Clock::system());
     let shown = format!("{connection:?}");
     assert!(!shown.contains("fixture-api-token") && !shown.contains("fixture-jira-webhook"), "{shown}");
 }

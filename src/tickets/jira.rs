@@ -8,8 +8,8 @@ use regex::Regex;
 use url::Url;
 
 use super::{
-    Heard, NotHeard, Note, Step, TicketError, TicketSystem, VerifiedBody,
-    settings::{ConnectionSettings, FieldNames, JiraSettings},
+    Heard, Listed, Lookback, NotHeard, Note, Step, TicketError, TicketSystem, VerifiedBody,
+    settings::{Common, FieldNames},
 };
 use crate::{
     domain::{id::TicketId, ticket::Reading},
@@ -19,8 +19,12 @@ use crate::{
 mod hint;
 mod list;
 mod note;
+mod own;
 mod read;
+mod search;
 mod shape;
+
+pub(super) use own::KIND;
 
 #[cfg(test)]
 pub(super) mod fixtures;
@@ -32,16 +36,38 @@ pub(super) struct Jira {
     site: Option<String>,
     pattern: Regex,
     fields: FieldNames,
-    own: JiraSettings,
+    own: Settings,
+}
+
+/// What only Jira has.
+#[derive(Clone, Debug)]
+struct Settings {
+    /// Keys of the projects that may ask.
+    projects: Vec<String>,
+    /// Ids (not names) of the statuses that mean approved.
+    approved_statuses: Vec<String>,
+    /// Ids of the statuses that withdraw a ticket although their category is not "done".
+    withdrawn_statuses: Vec<String>,
+    /// Where the approval is read from.
+    approval: ApprovalMode,
+}
+
+/// What counts as an approval in Jira.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ApprovalMode {
+    /// A JSM approval object.
+    Jsm,
+    /// The change into an approved status; its author is the approver.
+    StatusTransition,
 }
 
 impl Jira {
-    pub(super) fn new(settings: &ConnectionSettings, own: &JiraSettings) -> Self {
+    fn new(common: &Common, own: Settings) -> Self {
         Self {
-            site: site(&settings.base_url),
-            pattern: settings.ticket_pattern.clone(),
-            fields: settings.fields.clone(),
-            own: own.clone(),
+            site: site(&common.base_url),
+            pattern: common.ticket_pattern.clone(),
+            fields: common.fields.clone(),
+            own,
         }
     }
 
@@ -69,8 +95,16 @@ impl TicketSystem for Jira {
         hint::hear(self, body)
     }
 
+    fn territory(&self) -> Vec<String> {
+        self.own.projects.iter().map(|project| format!("project {project}")).collect()
+    }
+
     fn read(&self, ticket: &TicketId, so_far: &[Answer]) -> Result<Step<Reading>, TicketError> {
         read::read(self, ticket, so_far)
+    }
+
+    fn changed(&self, window: &Lookback, so_far: &[Answer]) -> Result<Step<Vec<Listed>>, TicketError> {
+        search::changed(self, window, so_far)
     }
 
     fn write_note(&self, note: &Note, maybe_written: bool, so_far: &[Answer]) -> Result<Step<()>, TicketError> {

@@ -17,40 +17,41 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use jiff::Timestamp;
 
 use crate::{
     clock::Clock,
     domain::{
-        id::TicketId,
+        id::{TicketId, TicketNumber},
         ticket::{Hint, Reading},
     },
     outbound::{Answer, Call, Wire},
 };
 use client::Client;
-use settings::{ConnectionSettings, SystemSettings};
+use settings::{Common, ConnectionSettings};
 
+mod circuit;
 mod client;
 mod error;
 mod jira;
+pub mod kind;
+mod oauth;
 pub mod settings;
-mod signature;
+pub(crate) mod signature;
 
+pub use circuit::Patience;
 pub use error::{Retry, TicketError};
+pub use kind::Kind;
 pub use signature::{DeliveryHeaders, Unverified, VerifiedBody, verify};
 
-/// No reading and no note needs more calls than this.
+/// No reading, no listing and no note needs more calls than this.
 const MAX_CALLS: usize = 128;
 
 /// The answers to one reading may not be longer than this together.
 const MAX_ANSWERS: usize = 32 * 1024 * 1024;
 
-/// The ticket system behind a connection: every kind has its line here.
-#[must_use]
-pub fn system(settings: &ConnectionSettings) -> Box<dyn TicketSystem> {
-    match &settings.system {
-        SystemSettings::Jira(own) => Box::new(jira::Jira::new(settings, own)),
-    }
-}
+/// Every kind of ticket system has its line here.
+pub const SYSTEMS: &[&Kind] = &[&jira::KIND];
 
 /// One kind of ticket system: how its deliveries read, how its tickets are read back, how notes are written. Pure.
 ///
@@ -66,17 +67,75 @@ pub trait TicketSystem: fmt::Debug + Send + Sync {
     /// [`NotHeard`] when it names no ticket of this kind of system.
     fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard>;
 
-    /// Reads a ticket back.
+    /// Where its tickets come from. A ticket that is read back is what its system shows; otherwise it is what signed
+    /// webhooks said of it.
+    fn source(&self) -> Source {
+        Source::ReadBack
+    }
+
+    /// How a refused credential is taken: some systems refuse one in passing.
+    fn patience(&self) -> Patience {
+        Patience::NONE
+    }
+
+    /// What of the ticket system this connection serves, such as a project: no other connection to the same address may
+    /// serve it too, since an approval there would be asked for twice.
+    fn territory(&self) -> Vec<String>;
+
+    /// Reads a ticket back. Never asked where [`TicketSystem::source`] is [`Source::Webhooks`].
     ///
     /// # Errors
     /// When an answer cannot be read: then nothing is known.
     fn read(&self, ticket: &TicketId, so_far: &[Answer]) -> Result<Step<Reading>, TicketError>;
+
+    /// The tickets that read as approved and changed within this window (`contracts/tickets.md` H10). More than those is
+    /// harmless, since each is read back; fewer is not.
+    ///
+    /// # Errors
+    /// When an answer cannot be read: then nothing is known.
+    fn changed(&self, window: &Lookback, so_far: &[Answer]) -> Result<Step<Vec<Listed>>, TicketError>;
 
     /// Writes a note; if it may be there already, looks for it first.
     ///
     /// # Errors
     /// When the note cannot be written, or nobody knows whether it was.
     fn write_note(&self, note: &Note, maybe_written: bool, so_far: &[Answer]) -> Result<Step<()>, TicketError>;
+}
+
+/// Where a connection's tickets come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Read back from the ticket system.
+    ReadBack,
+    /// Only told by signed webhooks.
+    Webhooks,
+}
+
+/// How far back changed tickets are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookback {
+    /// Changes since this moment.
+    pub since: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
+impl Lookback {
+    /// The window in whole minutes, rounded up: relative times need no time zone.
+    #[must_use]
+    pub fn minutes(&self) -> i64 {
+        let seconds = self.now.duration_since(self.since).as_secs().max(0);
+        seconds.saturating_add(59) / 60
+    }
+}
+
+/// A ticket in a list of changed ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The immutable id by which it is read back.
+    pub ticket: TicketId,
+    /// Its number as listed.
+    pub number: TicketNumber,
 }
 
 /// What comes next.
@@ -142,23 +201,32 @@ impl Note {
 #[derive(Debug)]
 pub struct Connection {
     settings: ConnectionSettings,
-    system: Box<dyn TicketSystem>,
     client: Client,
+    clock: Clock,
 }
 
 impl Connection {
     /// Sets out to serve this connection; calls nobody yet.
     #[must_use]
     pub fn new(settings: ConnectionSettings, wire: Wire, clock: Clock) -> Self {
-        let system = system(&settings);
-        let client = Client::new(&settings, wire, clock);
-        Self { settings, system, client }
+        let client = Client::new(&settings, wire, clock.clone());
+        Self { settings, client, clock }
     }
 
-    /// What it was made from.
+    /// What every kind of system has.
     #[must_use]
-    pub fn settings(&self) -> &ConnectionSettings {
-        &self.settings
+    pub fn settings(&self) -> &Common {
+        &self.settings.common
+    }
+
+    /// Where its tickets come from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.system().source()
+    }
+
+    fn system(&self) -> &dyn TicketSystem {
+        &*self.settings.system
     }
 
     /// Proves that a delivery comes from this connection's ticket system.
@@ -166,13 +234,13 @@ impl Connection {
     /// # Errors
     /// [`Unverified`] when it does not.
     pub fn verify(&self, headers: &HeaderMap, body: Bytes) -> Result<VerifiedBody, Unverified> {
-        verify(&self.settings.webhook, headers, body)
+        verify(&self.settings.webhook, headers, body, self.clock.now())
     }
 
     /// What a repeat of this delivery carries too.
     #[must_use]
     pub fn delivery_key(&self, body: &VerifiedBody) -> String {
-        self.system.delivery_key(body)
+        self.system().delivery_key(body)
     }
 
     /// What a delivery says.
@@ -180,7 +248,7 @@ impl Connection {
     /// # Errors
     /// [`NotHeard`] when it names no ticket of this kind of system.
     pub fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard> {
-        self.system.hear(body)
+        self.system().hear(body)
     }
 
     /// Reads a ticket back by its immutable id.
@@ -188,7 +256,21 @@ impl Connection {
     /// # Errors
     /// When it cannot be read whole: then nothing is known.
     pub async fn read(&self, ticket: &TicketId) -> Result<Reading, TicketError> {
-        self.walk(|so_far| self.system.read(ticket, so_far)).await
+        self.walk(|so_far| self.system().read(ticket, so_far)).await
+    }
+
+    /// The tickets that read as approved and changed within this window.
+    ///
+    /// # Errors
+    /// When they cannot be listed whole.
+    pub async fn changed(&self, window: &Lookback) -> Result<Vec<Listed>, TicketError> {
+        self.walk(|so_far| self.system().changed(window, so_far)).await
+    }
+
+    /// Whether notes can be written at all: there is a way to sign in.
+    #[must_use]
+    pub fn takes_notes(&self) -> bool {
+        self.client.can_sign_in()
     }
 
     /// Writes a note. With `maybe_written` the ticket is searched for it first, because an earlier try may have
@@ -197,7 +279,7 @@ impl Connection {
     /// # Errors
     /// When it is not written, or nobody knows whether it is.
     pub async fn write_note(&self, note: &Note, maybe_written: bool) -> Result<(), TicketError> {
-        self.walk(|so_far| self.system.write_note(note, maybe_written, so_far)).await
+        self.walk(|so_far| self.system().write_note(note, maybe_written, so_far)).await
     }
 
     /// Sends call after call until the vendor file has its result.

@@ -1,9 +1,12 @@
 //! What one connection needs to know, already checked: made by the configuration, read here.
 
+use std::sync::Arc;
+
 use regex::Regex;
 use secrecy::SecretString;
 use url::Url;
 
+use super::TicketSystem;
 use crate::{
     domain::{
         duration::Duration,
@@ -15,26 +18,51 @@ use crate::{
 /// One configured ticket-system instance.
 #[derive(Clone, Debug)]
 pub struct ConnectionSettings {
+    /// What every kind of system has.
+    pub common: Common,
+    /// How its webhooks prove themselves.
+    pub webhook: WebhookSettings,
+    /// How stint signs in at its API.
+    pub auth: SignIn,
+    /// The ticket system behind it, told everything about this instance.
+    pub system: Arc<dyn TicketSystem>,
+}
+
+/// What a connection has whatever kind of system is behind it.
+#[derive(Clone, Debug)]
+pub struct Common {
     /// Its name in the configuration and in the webhook's path.
     pub name: ConnectionName,
     /// The tenants it may ask for; with more than one the ticket's tenant field picks.
     pub tenants: Vec<TenantName>,
     /// Where its API is; every call goes to this origin and below this path.
     pub base_url: Url,
-    /// How stint signs in there.
-    pub auth: Credential,
-    /// How its webhooks prove themselves.
-    pub webhook: WebhookSettings,
     /// Which ticket numbers are for stint.
     pub ticket_pattern: Regex,
     /// Which of its fields say what is asked for.
     pub fields: FieldNames,
     /// Approvals older than this are refused.
     pub max_approval_age: Duration,
+    /// How often tickets are looked for whose webhook never came, and how often the ticket behind an assignment is read.
+    pub poll_interval: Duration,
     /// Whether notes are hidden from customers.
     pub internal_notes: bool,
-    /// What only this kind of system has.
-    pub system: SystemSettings,
+}
+
+/// How stint signs in at a ticket system.
+#[derive(Clone, Debug)]
+pub enum SignIn {
+    /// The same proof with every call.
+    Fixed(Credential),
+    /// A bearer token from the system's own token endpoint, renewed before it ends (`contracts/tickets.md` B4).
+    OauthClient {
+        /// The client's id.
+        client_id: String,
+        /// Its secret.
+        secret: SecretString,
+        /// Where tokens are issued.
+        token_url: Url,
+    },
 }
 
 /// How webhooks of a connection prove themselves.
@@ -44,15 +72,24 @@ pub struct WebhookSettings {
     pub scheme: WebhookScheme,
     /// One or two secrets, the current one first.
     pub secrets: Vec<SecretString>,
+    /// How far a signed timestamp may be off.
+    pub tolerance: Duration,
 }
 
 /// A way to prove a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookScheme {
     /// `X-Hub-Signature: sha256=<hex>` over the raw body.
     JiraHub,
+    /// The `webhook-*` headers over id, timestamp and raw body, by shared key (`whsec_…`) or public key (`whpk_…`).
+    StandardWebhooks,
     /// `Authorization: Bearer <secret>`.
     Bearer,
+    /// `Authorization: Basic`, the secret being the password.
+    Basic {
+        /// The account.
+        username: String,
+    },
 }
 
 /// The ticket system's own names for the mapped fields.
@@ -66,33 +103,16 @@ pub struct FieldNames {
     pub duration: String,
     /// Holds a tenant's name, where the connection serves several.
     pub tenant: Option<String>,
+    /// Holds the moment before which there is no access.
+    pub window_start: Option<String>,
+    /// Holds the moment after which there is no access.
+    pub window_end: Option<String>,
 }
 
-/// What only one kind of system has.
-#[derive(Clone, Debug)]
-pub enum SystemSettings {
-    /// Jira Cloud, with or without Jira Service Management.
-    Jira(JiraSettings),
-}
-
-/// What only Jira has.
-#[derive(Clone, Debug)]
-pub struct JiraSettings {
-    /// Keys of the projects that may ask.
-    pub projects: Vec<String>,
-    /// Ids (not names) of the statuses that mean approved.
-    pub approved_statuses: Vec<String>,
-    /// Ids of the statuses that withdraw a ticket although their category is not "done".
-    pub withdrawn_statuses: Vec<String>,
-    /// Where the approval is read from.
-    pub approval: ApprovalMode,
-}
-
-/// What counts as an approval in Jira.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApprovalMode {
-    /// A JSM approval object.
-    Jsm,
-    /// The change into an approved status; its author is the approver.
-    StatusTransition,
+impl FieldNames {
+    /// Every mapped name.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let asked = [&self.entitlement, &self.principal, &self.duration].into_iter();
+        asked.chain(&self.tenant).chain(&self.window_start).chain(&self.window_end).map(String::as_str)
+    }
 }

@@ -8,12 +8,16 @@
 use std::fmt;
 
 use aws_lc_rs::{constant_time, digest, hmac};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::settings::{WebhookScheme, WebhookSettings};
+
+pub(crate) mod standard_webhooks;
 
 /// Jira's header, without the `-256` that GitHub's has (`contracts/tickets.md` A2, C).
 const HUB_SIGNATURE: &str = "x-hub-signature";
@@ -54,6 +58,9 @@ pub enum Unverified {
     /// The header names a method that is not accepted.
     #[error("the proof is of another method")]
     Method,
+    /// The signed time is too far from the present.
+    #[error("the proof was made too long ago, or for a time to come")]
+    Untimely,
     /// No secret of the connection fits.
     #[error("the proof fits no secret")]
     Mismatch,
@@ -90,13 +97,20 @@ impl fmt::Debug for VerifiedBody {
 /// Proves a delivery by the connection's scheme (`contracts/tickets.md` H2).
 ///
 /// # Errors
-/// [`Unverified`] for anything but exactly one readable header that fits one of the secrets.
-pub fn verify(settings: &WebhookSettings, headers: &HeaderMap, body: Bytes) -> Result<VerifiedBody, Unverified> {
-    match settings.scheme {
+/// [`Unverified`] for anything but exactly one readable proof that fits one of the secrets.
+pub fn verify(
+    settings: &WebhookSettings,
+    headers: &HeaderMap,
+    body: Bytes,
+    now: Timestamp,
+) -> Result<VerifiedBody, Unverified> {
+    match &settings.scheme {
         WebhookScheme::JiraHub => hub(settings, headers, &body)?,
+        WebhookScheme::StandardWebhooks => standard_webhooks::check(settings, headers, &body, now)?,
         WebhookScheme::Bearer => bearer(settings, headers)?,
+        WebhookScheme::Basic { username } => basic(settings, headers, username)?,
     }
-    Ok(VerifiedBody { bytes: body, headers: kept(headers) })
+    Ok(VerifiedBody { bytes: body, headers: kept(&settings.scheme, headers) })
 }
 
 fn hub(settings: &WebhookSettings, headers: &HeaderMap, body: &[u8]) -> Result<(), Unverified> {
@@ -115,21 +129,34 @@ fn hub(settings: &WebhookSettings, headers: &HeaderMap, body: &[u8]) -> Result<(
 
 /// Digests are compared, not the tokens, so that not even a length shows.
 fn bearer(settings: &WebhookSettings, headers: &HeaderMap) -> Result<(), Unverified> {
-    let given = only(headers, header::AUTHORIZATION.as_str())?.as_bytes();
-    let space = given.iter().position(|byte| *byte == b' ').ok_or(Unverified::Malformed)?;
-    let (scheme, token) = given.split_at(space);
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(Unverified::Method);
-    }
-    let token = token.trim_ascii_start();
-    if token.is_empty() {
-        return Err(Unverified::Malformed);
-    }
-    let token = digest::digest(&digest::SHA256, token);
+    let token = digest::digest(&digest::SHA256, authorization(headers, "bearer")?);
     any_secret(settings, |secret| {
         let secret = digest::digest(&digest::SHA256, secret);
         constant_time::verify_slices_are_equal(secret.as_ref(), token.as_ref()).is_ok()
     })
+}
+
+/// As [`bearer`], over the name and the password together.
+fn basic(settings: &WebhookSettings, headers: &HeaderMap, username: &str) -> Result<(), Unverified> {
+    let pair = STANDARD.decode(authorization(headers, "basic")?).map_err(|_| Unverified::Malformed)?;
+    let given = digest::digest(&digest::SHA256, &pair);
+    any_secret(settings, |secret| {
+        let pair = [username.as_bytes(), b":", secret].concat();
+        let pair = digest::digest(&digest::SHA256, &pair);
+        constant_time::verify_slices_are_equal(pair.as_ref(), given.as_ref()).is_ok()
+    })
+}
+
+/// What follows the scheme's name in the `Authorization` header.
+fn authorization<'a>(headers: &'a HeaderMap, wanted: &str) -> Result<&'a [u8], Unverified> {
+    let given = only(headers, header::AUTHORIZATION.as_str())?.as_bytes();
+    let space = given.iter().position(|byte| *byte == b' ').ok_or(Unverified::Malformed)?;
+    let (scheme, proof) = given.split_at(space);
+    if !scheme.eq_ignore_ascii_case(wanted.as_bytes()) {
+        return Err(Unverified::Method);
+    }
+    let proof = proof.trim_ascii_start();
+    if proof.is_empty() { Err(Unverified::Malformed) } else { Ok(proof) }
 }
 
 /// Whether any secret fits; all are tried, so that the time does not tell which one did.
@@ -146,13 +173,18 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a HeaderValue, Unver
     if values.next().is_some() { Err(Unverified::Doubled) } else { Ok(first) }
 }
 
-fn kept(headers: &HeaderMap) -> DeliveryHeaders {
+/// The identifier is the scheme's own: a header of another scheme names nothing here.
+fn kept(scheme: &WebhookScheme, headers: &HeaderMap) -> DeliveryHeaders {
     let text = |name| {
         let text = only(headers, name).ok()?.to_str().ok()?;
         (text.len() <= MAX_HEADER).then(|| text.to_owned())
     };
+    let identifier = match scheme {
+        WebhookScheme::StandardWebhooks => standard_webhooks::ID,
+        _ => "x-atlassian-webhook-identifier",
+    };
     DeliveryHeaders {
-        identifier: text("x-atlassian-webhook-identifier"),
+        identifier: text(identifier),
         retry: text("x-atlassian-webhook-retry"),
         flow: text("x-atlassian-webhook-flow"),
     }

@@ -24,7 +24,7 @@ fn check(
     pairs: &[(&str, &str)],
     body: &'static [u8],
 ) -> Result<(), Unverified> {
-    verify(&webhook(scheme, secrets), &headers(pairs), Bytes::from_static(body)).map(drop)
+    verify(&webhook(scheme, secrets), &headers(pairs), Bytes::from_static(body), Timestamp::UNIX_EPOCH).map(drop)
 }
 
 /// The published vector (`contracts/tickets.md` A2).
@@ -157,7 +157,8 @@ fn what_is_kept_and_shown_of_a_delivery_holds_no_credential_and_no_body() {
         ("x-atlassian-webhook-flow", "Primary"),
     ]);
     let body = Bytes::from_static(VECTOR.1);
-    let body = verify(&webhook(WebhookScheme::JiraHub, &[VECTOR.0]), &sent, body).expect("a genuine delivery");
+    let body = verify(&webhook(WebhookScheme::JiraHub, &[VECTOR.0]), &sent, body, Timestamp::UNIX_EPOCH)
+        .expect("a genuine delivery");
     assert_eq!(body.bytes().as_ref(), VECTOR.1);
     let kept = serde_json::to_string(body.headers()).expect("JSON");
     assert_eq!(kept, r#"{"identifier":"5f1d6b0e","retry":"1","flow":"Primary"}"#);
@@ -172,6 +173,6 @@ fn a_doubled_or_overlong_identifier_is_not_kept() {
     let long = "x".repeat(MAX_HEADER + 1);
     let name = "x-atlassian-webhook-identifier";
     for identifiers in [&[(name, "a"), (name, "b")][..], &[(name, &long)], &[(name, "")], &[]] {
-        assert_eq!(kept(&headers(identifiers)).identifier, None);
+        assert_eq!(kept(&WebhookScheme::JiraHub, &headers(identifiers)).identifier, None);
     }
 }

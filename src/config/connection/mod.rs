@@ -1,18 +1,21 @@
 //! `[connections.…]`: the ticket-system instances that may ask.
 
-mod jira;
+mod auth;
+mod fields;
+mod own;
 mod webhook;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
-use secrecy::{ExposeSecret, SecretString};
+use toml::Table;
 
+pub(super) use self::own::{Systems, describe, take_own};
 use super::{
     address,
-    place::{Noted, Place},
+    place::Place,
     raw::{self, Section},
-    secret, section,
+    section,
     tenant::check_names,
 };
 use crate::{
@@ -21,7 +24,10 @@ use crate::{
         id::{ConnectionName, TenantName},
     },
     outbound::Credential,
-    tickets::settings::{ConnectionSettings, FieldNames, SystemSettings},
+    tickets::{
+        Kind,
+        settings::{Common, ConnectionSettings, SignIn},
+    },
 };
 
 /// Names of the configured tenants, whether or not they are without fault.
@@ -31,56 +37,68 @@ pub(super) fn connections(
     at: &Place,
     raw: BTreeMap<String, Section<raw::Connection>>,
     known: &TenantNames,
+    mut systems: Systems,
 ) -> Vec<ConnectionSettings> {
     check_names(at, raw.keys());
-    let checked = raw.into_iter().filter_map(|(name, Section(raw))| connection(&at.down(&name), name, raw, known));
-    let connections: Vec<_> = checked.collect();
-    jira::check_overlaps(at, &connections);
+    let mut connections = Vec::new();
+    for (name, Section(raw)) in raw {
+        let given = systems.own.remove(&name).unwrap_or_default();
+        connections.extend(connection(&at.down(&name), name, raw, known, (systems.known, given)));
+    }
+    own::check_overlaps(at, &connections);
     connections
 }
 
-fn connection(at: &Place, name: String, mut raw: raw::Connection, known: &TenantNames) -> Option<ConnectionSettings> {
-    let system = system(at, &mut raw);
+fn connection(
+    at: &Place,
+    name: String,
+    raw: raw::Connection,
+    known: &TenantNames,
+    (systems, given): (&[&Kind], Table),
+) -> Option<ConnectionSettings> {
+    let kind = own::kind(&at.down("system"), raw.system.as_deref(), systems);
+    let maps_fields = kind.is_none_or(|kind| kind.maps_fields);
+    let example = kind.map_or("https://contoso.atlassian.net", |kind| kind.example_url);
     let tenants = tenants(&at.down("tenants"), raw.tenants, known);
-    let base_url = address::base(&at.down("base_url"), raw.base_url, "https://contoso.atlassian.net");
-    let auth = auth(&at.down("auth"), section(raw.auth));
-    let webhook = webhook::webhook(&at.down("webhook"), section(raw.webhook));
+    let base_url = address::base(&at.down("base_url"), raw.base_url, example);
     let ticket_pattern = ticket_pattern(&at.down("ticket_pattern"), raw.ticket_pattern);
     let several = tenants.as_ref().is_some_and(|tenants| tenants.len() > 1);
-    let fields = fields(&at.down("fields"), section(raw.fields), several);
+    let fields = fields::fields(&at.down("fields"), section(raw.fields), several, maps_fields);
     let max_approval_age = duration(&at.down("max_approval_age"), raw.max_approval_age, Duration::hours(24));
+    let poll_interval = poll_interval(&at.down("poll_interval"), raw.poll_interval);
+    let tolerance = tolerance(&at.down("tolerance"), raw.tolerance);
+    let webhook = webhook::webhook(&at.down("webhook"), section(raw.webhook), tolerance);
     // Another way to match people would have to be decided here.
     let (None | Some(raw::People::Email)) = raw.people;
-    // Nothing reads these two yet, but a slip in them should not lie in wait.
-    let poll_interval = duration(&at.down("poll_interval"), raw.poll_interval, Duration::minutes(5));
-    let tolerance = duration(&at.down("tolerance"), raw.tolerance, Duration::minutes(5));
-    poll_interval.and(tolerance)?;
-    Some(ConnectionSettings {
+    let given = kind.map(|kind| own::given(at, given, kind, systems));
+    let may_go_without =
+        raw.auth.is_none() && kind.zip(given.as_ref()).is_some_and(|(kind, own)| (kind.is_never_called)(own));
+    let auth = if may_go_without { Some(SignIn::Fixed(Credential::Nobody)) } else { auth::auth(at, section(raw.auth)) };
+    let common = Common {
         name: ConnectionName::new(name),
         tenants: tenants?,
         base_url: base_url?,
-        auth: auth?,
-        webhook: webhook?,
         ticket_pattern: ticket_pattern?,
         fields: fields?,
         max_approval_age: max_approval_age?,
+        poll_interval: poll_interval?,
         internal_notes: raw.internal_notes.unwrap_or(true),
-        system: system?,
-    })
+    };
+    let system = own::make(at, kind?, &common, given?);
+    Some(ConnectionSettings { webhook: webhook?, auth: auth?, system: system?, common })
 }
 
-fn system(at: &Place, raw: &mut raw::Connection) -> Option<SystemSettings> {
-    let system = at.down("system");
-    match system.required(raw.system, "jira")? {
-        raw::System::Jira => jira::settings(at, raw).map(SystemSettings::Jira),
-        raw::System::Servicenow => not_yet(&system, "servicenow", "jira"),
-        raw::System::Standard => not_yet(&system, "standard", "jira"),
-    }
+/// A shorter interval would weigh on the ticket system, a longer one on whoever waits.
+fn poll_interval(at: &Place, text: Option<String>) -> Option<Duration> {
+    let interval = duration(at, text, Duration::minutes(5))?;
+    let good = (Duration::minutes(1)..=Duration::hours(1)).contains(&interval);
+    at.hold(good, interval, "between PT1M and PT1H")
 }
 
-fn not_yet<T>(at: &Place, name: &str, accepted: &str) -> Option<T> {
-    at.unavailable(name, accepted);
-    None
+/// A longer one would let a captured delivery be sent again (`contracts/tickets.md` H2).
+fn tolerance(at: &Place, text: Option<String>) -> Option<Duration> {
+    let tolerance = duration(at, text, Duration::minutes(5))?;
+    at.hold(tolerance <= Duration::minutes(15), tolerance, "at most PT15M")
 }
 
 fn tenants(at: &Place, names: Option<Vec<String>>, known: &TenantNames) -> Option<Vec<TenantName>> {
@@ -92,51 +110,6 @@ fn tenants(at: &Place, names: Option<Vec<String>>, known: &TenantNames) -> Optio
         item.hold(seen.insert(name.clone()), (), "new: the tenant stands here already")?;
         Some(TenantName::new(name))
     })
-}
-
-fn auth(at: &Place, raw: raw::Auth) -> Option<Credential> {
-    let kind = at.down("kind");
-    match kind.required(raw.kind, "basic or bearer")? {
-        raw::AuthKind::Basic => {
-            let other = "has no meaning beside kind = \"basic\"";
-            at.unused("token", raw.token.as_ref(), other);
-            at.unused("token_file", raw.token_file.as_ref(), other);
-            without_client(at, &raw, other);
-            let username = username(&at.down("username"), raw.username);
-            let password = secret::required(at, "password", raw.password, raw.password_file);
-            Some(Credential::Basic { username: username?, password: password? })
-        }
-        raw::AuthKind::Bearer => {
-            let other = "has no meaning beside kind = \"bearer\"";
-            at.unused("username", raw.username.as_ref(), other);
-            at.unused("password", raw.password.as_ref(), other);
-            at.unused("password_file", raw.password_file.as_ref(), other);
-            without_client(at, &raw, other);
-            let from = if raw.token.is_some() { "token" } else { "token_file" };
-            let token = secret::required(at, "token", raw.token, raw.token_file)?;
-            for_header(&at.down(from), token).map(Credential::Bearer)
-        }
-        raw::AuthKind::OauthClient => not_yet(&kind, "oauth-client", "basic, bearer"),
-    }
-}
-
-fn without_client(at: &Place, raw: &raw::Auth, why: &str) {
-    at.unused("client_id", raw.client_id.as_ref(), why);
-    at.unused("secret", raw.secret.as_ref(), why);
-    at.unused("secret_file", raw.secret_file.as_ref(), why);
-    at.unused("token_url", raw.token_url.as_ref(), why);
-}
-
-/// A colon would end the user name where it travels.
-fn username(at: &Place, name: Option<String>) -> Option<String> {
-    let name = at.text(name, "the account that stint signs in with")?;
-    at.hold(!name.contains(':'), name, "a user name: it holds a colon")
-}
-
-/// A bearer token that an HTTP header can carry.
-fn for_header(at: &Place, token: SecretString) -> Option<SecretString> {
-    let visible = token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic());
-    at.hold(visible, token, "a token of visible ASCII characters without spaces")
 }
 
 /// The pattern, which then fits whole ticket numbers only: an alternative inside cannot escape its anchors.
@@ -154,27 +127,6 @@ fn ticket_pattern(at: &Place, text: Option<String>) -> Option<Regex> {
 fn is_escaping(text: &str) -> bool {
     let backslashes = text.bytes().rev().take_while(|byte| *byte == b'\\').count();
     !backslashes.is_multiple_of(2)
-}
-
-fn fields(at: &Place, raw: raw::Fields, several_tenants: bool) -> Option<FieldNames> {
-    let mut seen = BTreeSet::new();
-    let mut field = |name: &str, given: Option<String>| {
-        let here = at.down(name);
-        let given = here.required(given, "the ticket system's name of that field")?;
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let good = !given.is_empty() && given.bytes().all(plain);
-        let given = here.hold(good, given, "a field's name of letters, digits and underscores")?;
-        here.hold(seen.insert(given.clone()), given, "a field of its own: another key names it already")
-    };
-    let entitlement = field("entitlement", raw.entitlement);
-    let principal = field("principal", raw.principal);
-    let duration = field("duration", raw.duration);
-    let tenant = match raw.tenant {
-        None if several_tenants => field("tenant", None).map(Some).ok_or(Noted),
-        None => Ok(None),
-        given => field("tenant", given).map(Some).ok_or(Noted),
-    };
-    Some(FieldNames { entitlement: entitlement?, principal: principal?, duration: duration?, tenant: tenant.ok()? })
 }
 
 fn duration(at: &Place, text: Option<String>, default: Duration) -> Option<Duration> {
@@ -199,7 +151,7 @@ mod tests {
     fn pattern(text: &str) -> Result<Regex, String> {
         let sample = Sample::new().set(&at("ticket_pattern"), &format!("'{text}'"));
         let config = sample.parse().map_err(|faults| faults.to_string())?;
-        Ok(config.connections[0].ticket_pattern.clone())
+        Ok(config.connections[0].common.ticket_pattern.clone())
     }
 
     fn with_two_tenants() -> Sample {
@@ -211,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_not_given_has_its_default() {
-        let connection = Sample::new().good().connections.remove(0);
+        let connection = Sample::new().good().connections.remove(0).common;
         assert_eq!(connection.max_approval_age, Duration::hours(24));
         assert!(connection.internal_notes);
         assert_eq!(connection.tenants, [TenantName::new("contoso")]);
@@ -255,7 +207,7 @@ mod tests {
         let fault = with_two_tenants().fault();
         assert!(fault.starts_with("connections.jira-cloud.fields.tenant: is missing"), "{fault}");
         let config = with_two_tenants().set(&at("fields.tenant"), "'customfield_10054'").good();
-        assert_eq!(config.connections[0].fields.tenant.as_deref(), Some("customfield_10054"));
+        assert_eq!(config.connections[0].common.fields.tenant.as_deref(), Some("customfield_10054"));
     }
 
     #[test]
@@ -295,45 +247,6 @@ mod tests {
         for key in ["max_approval_age", "poll_interval", "tolerance"] {
             assert_eq!(fault_of(key, "'24h'"), format!("{key}: is not a duration such as PT5M or PT24H"));
         }
-    }
-
-    #[test]
-    fn basic_and_bearer_take_their_own_keys_only() {
-        let bearer = "{ kind = 'bearer', token_file = 'sandbox-secrets/jira-api-token' }";
-        let config = Sample::new().set(&at("auth"), bearer).good();
-        assert!(matches!(config.connections[0].auth, Credential::Bearer(_)));
-        let fault = Sample::new().set(&at("auth"), bearer).set(&at("auth.username"), "'kim'").fault();
-        assert!(fault.contains("auth.username: has no meaning beside kind = \"bearer\""), "{fault}");
-        assert!(fault_of("auth.token_file", "'x'").starts_with("auth.token_file: has no meaning"));
-        assert!(fault_of("auth.token_url", "'x'").starts_with("auth.token_url: has no meaning"));
-        assert!(fault_of("auth.username", "'kim:x'").starts_with("auth.username: is not a user name"));
-    }
-
-    #[test]
-    fn a_password_in_the_file_is_refused_and_one_in_the_environment_taken() {
-        let fault = fault_of("auth.password", "'hunter2'");
-        assert!(fault.ends_with("use password_file or STINT__CONNECTIONS__JIRA_CLOUD__AUTH__PASSWORD"), "{fault}");
-        let variable = "STINT__CONNECTIONS__JIRA_CLOUD__AUTH__PASSWORD";
-        let config = Sample::new().variable(variable, "4711").good();
-        let Credential::Basic { username, password } = &config.connections[0].auth else { panic!("basic") };
-        assert_eq!((username.as_str(), password.expose_secret()), ("stint@contoso.example", "4711"));
-    }
-
-    #[test]
-    fn a_bearer_token_fits_into_a_header() {
-        let bearer = "{ kind = 'bearer', token_file = 't' }";
-        let fault = Sample::new().set(&at("auth"), bearer).file("t", "two\nlines").fault();
-        assert!(fault.contains("auth.token_file: is not a token of visible ASCII"), "{fault}");
-    }
-
-    #[test]
-    fn what_belongs_to_later_work_is_named_as_not_available() {
-        for system in ["servicenow", "standard"] {
-            let told = format!("system: {system} is not available in this version; accepted: jira");
-            assert_eq!(fault_of("system", &format!("'{system}'")), told);
-        }
-        let fault = fault_of("auth.kind", "'oauth-client'");
-        assert_eq!(fault, "auth.kind: oauth-client is not available in this version; accepted: basic, bearer");
     }
 
     #[test]

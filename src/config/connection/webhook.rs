@@ -2,42 +2,61 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{for_header, not_yet};
+use super::auth;
 use crate::{
     config::{place::Place, raw, secret},
-    tickets::settings::{WebhookScheme, WebhookSettings},
+    domain::duration::Duration,
+    tickets::{
+        settings::{WebhookScheme, WebhookSettings},
+        signature,
+    },
 };
 
 /// A webhook secret is at least so long, in bytes.
 const SHORTEST: usize = 24;
 
-pub(super) fn webhook(at: &Place, raw: raw::Webhook) -> Option<WebhookSettings> {
-    let other = "belongs to scheme = \"basic\"; leave it out";
-    at.unused("username", raw.username.as_ref(), other);
-    let scheme = scheme(&at.down("scheme"), raw.scheme);
+pub(super) fn webhook(at: &Place, raw: raw::Webhook, tolerance: Option<Duration>) -> Option<WebhookSettings> {
+    let scheme = scheme(at, raw.scheme, raw.username);
     let secrets = secret::list(at, raw.secrets, raw.secret_files)?.into_iter();
-    let secrets: Vec<_> = secrets.map(|(at, secret)| check(&at, secret, scheme)).collect();
-    Some(WebhookSettings { scheme: scheme?, secrets: secrets.into_iter().collect::<Option<_>>()? })
+    let secrets: Vec<_> = secrets.map(|(at, secret)| check(&at, secret, scheme.as_ref())).collect();
+    let secrets = secrets.into_iter().collect::<Option<_>>();
+    Some(WebhookSettings { scheme: scheme?, secrets: secrets?, tolerance: tolerance? })
 }
 
-fn scheme(at: &Place, scheme: Option<raw::Scheme>) -> Option<WebhookScheme> {
-    match at.required(scheme, "jira-hub or bearer")? {
+fn scheme(at: &Place, scheme: Option<raw::Scheme>, username: Option<String>) -> Option<WebhookScheme> {
+    let wanted = "jira-hub, standard-webhooks, bearer or basic";
+    let scheme = at.down("scheme").required(scheme, wanted)?;
+    if !matches!(scheme, raw::Scheme::Basic) {
+        at.unused("username", username.as_ref(), "belongs to scheme = \"basic\"; leave it out");
+    }
+    match scheme {
         raw::Scheme::JiraHub => Some(WebhookScheme::JiraHub),
+        raw::Scheme::StandardWebhooks => Some(WebhookScheme::StandardWebhooks),
         raw::Scheme::Bearer => Some(WebhookScheme::Bearer),
-        raw::Scheme::StandardWebhooks => not_yet(at, "standard-webhooks", "jira-hub, bearer"),
-        raw::Scheme::Basic => not_yet(at, "basic", "jira-hub, bearer"),
+        raw::Scheme::Basic => {
+            let username = auth::username(&at.down("username"), username)?;
+            Some(WebhookScheme::Basic { username })
+        }
     }
 }
 
 /// A secret that two connections share would let the one speak for the other.
-fn check(at: &Place, secret: SecretString, scheme: Option<WebhookScheme>) -> Option<SecretString> {
+fn check(at: &Place, secret: SecretString, scheme: Option<&WebhookScheme>) -> Option<SecretString> {
     let long = secret.expose_secret().len() >= SHORTEST;
     at.hold(long, (), "long enough: a webhook secret has at least 24 bytes");
     if let Some(other) = at.document.saw_webhook_secret(&secret, at.key()) {
         at.fault(format!("is the same secret as {other}; each webhook secret serves one purpose"));
     }
     match scheme {
-        Some(WebhookScheme::Bearer) => for_header(at, secret),
+        Some(WebhookScheme::Bearer) => auth::for_header(at, secret),
+        Some(WebhookScheme::StandardWebhooks) => {
+            let good = signature::standard_webhooks::key(secret.expose_secret()).is_some();
+            at.hold(
+                good,
+                secret,
+                "whsec_ and Base64 of 24 to 64 bytes, nor whpk_ and Base64 of a public key's 32 bytes",
+            )
+        }
         _ => Some(secret),
     }
 }
@@ -125,12 +144,28 @@ mod tests {
         assert_eq!(config.connections[0].webhook.scheme, WebhookScheme::JiraHub);
         let config = Sample::new().set(&format!("{WEBHOOK}.scheme"), "'bearer'").good();
         assert_eq!(config.connections[0].webhook.scheme, WebhookScheme::Bearer);
-        for scheme in ["standard-webhooks", "basic"] {
-            let fault = Sample::new().set(&format!("{WEBHOOK}.scheme"), &format!("'{scheme}'")).fault();
-            assert!(
-                fault.starts_with(&format!("{WEBHOOK}.scheme: {scheme} is not available in this version")),
-                "{fault}"
-            );
+        let basic = Sample::new().set(&format!("{WEBHOOK}.scheme"), "'basic'");
+        let config = basic.set(&format!("{WEBHOOK}.username"), "'snow'").good();
+        assert_eq!(config.connections[0].webhook.scheme, WebhookScheme::Basic { username: "snow".into() });
+        let fault = Sample::new().set(&format!("{WEBHOOK}.scheme"), "'basic'").fault();
+        assert!(fault.starts_with(&format!("{WEBHOOK}.username: is missing")), "{fault}");
+    }
+
+    #[test]
+    fn keys_of_standard_webhooks_are_in_the_form_their_senders_hand_out() {
+        let with = |secret: &str| {
+            let sample = Sample::new().set(&format!("{WEBHOOK}.scheme"), "'standard-webhooks'");
+            sample.file("sandbox-secrets/jira-webhook", secret)
+        };
+        with("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").good();
+        with("whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=").good();
+        for bad in [
+            "whsec_tooshort-to-be-a-key-of-a-sender",
+            "whpk_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+            "plain text, long enough",
+        ] {
+            let fault = with(bad).faults().join("; ");
+            assert!(fault.contains("secret_files[0]: is not whsec_ and Base64") && !fault.contains(bad), "{fault}");
         }
     }
 

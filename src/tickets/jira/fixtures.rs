@@ -2,19 +2,20 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "a body is made, used and gone")]
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::Timestamp;
 use regex::Regex;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::{
-    super::settings::{
-        ApprovalMode, ConnectionSettings, FieldNames, JiraSettings, SystemSettings, WebhookScheme, WebhookSettings,
-    },
+    super::settings::{Common, ConnectionSettings, FieldNames, SignIn, WebhookScheme, WebhookSettings},
     super::{VerifiedBody, verify},
-    Jira,
+    ApprovalMode, Jira, Settings,
 };
 use crate::{
     domain::{
@@ -34,38 +35,54 @@ macro_rules! fixture {
 pub(in crate::tickets) use fixture;
 
 pub(in crate::tickets) fn webhook(scheme: WebhookScheme, secrets: &[&str]) -> WebhookSettings {
-    WebhookSettings { scheme, secrets: secrets.iter().map(|secret| SecretString::from(*secret)).collect() }
+    let secrets = secrets.iter().map(|secret| SecretString::from(*secret)).collect();
+    WebhookSettings { scheme, secrets, tolerance: Duration::minutes(5) }
 }
 
-pub(in crate::tickets) fn settings(approval: ApprovalMode, base_url: &str) -> ConnectionSettings {
-    ConnectionSettings {
+/// A connection's settings, whatever system is behind it.
+pub(in crate::tickets) fn common(base_url: &str) -> Common {
+    Common {
         name: ConnectionName::new("jira-cloud"),
         tenants: vec![TenantName::new("contoso")],
         base_url: base_url.parse().expect("a URL"),
-        auth: Credential::Basic { username: "stint@contoso.example".into(), password: "fixture-api-token".into() },
-        webhook: webhook(WebhookScheme::JiraHub, &[SECRET]),
         ticket_pattern: Regex::new("^ITSEC-[1-9][0-9]*$").expect("a pattern"),
         fields: FieldNames {
             entitlement: "customfield_10051".into(),
             principal: "customfield_10052".into(),
             duration: "customfield_10053".into(),
             tenant: None,
+            window_start: None,
+            window_end: None,
         },
         max_approval_age: Duration::hours(24),
+        poll_interval: Duration::minutes(5),
         internal_notes: true,
-        system: SystemSettings::Jira(JiraSettings {
-            projects: vec!["ITSEC".into()],
-            approved_statuses: vec!["10016".into(), "10018".into()],
-            withdrawn_statuses: vec!["10020".into()],
-            approval,
-        }),
+    }
+}
+
+pub(in crate::tickets) fn settings(base_url: &str) -> ConnectionSettings {
+    let common = common(base_url);
+    let system = Arc::new(Jira::new(&common, own(ApprovalMode::Jsm)));
+    let username = "stint@contoso.example".into();
+    ConnectionSettings {
+        common,
+        webhook: webhook(WebhookScheme::JiraHub, &[SECRET]),
+        auth: SignIn::Fixed(Credential::Basic { username, password: "fixture-api-token".into() }),
+        system,
+    }
+}
+
+pub(super) fn own(approval: ApprovalMode) -> Settings {
+    Settings {
+        projects: vec!["ITSEC".into()],
+        approved_statuses: vec!["10016".into(), "10018".into()],
+        withdrawn_statuses: vec!["10020".into()],
+        approval,
     }
 }
 
 pub(super) fn jira(approval: ApprovalMode) -> Jira {
-    let settings = settings(approval, "https://contoso.atlassian.net");
-    let SystemSettings::Jira(own) = &settings.system;
-    Jira::new(&settings, own)
+    Jira::new(&common("https://contoso.atlassian.net"), own(approval))
 }
 
 /// A genuine delivery of this body.
@@ -85,7 +102,7 @@ pub(super) fn named_delivery(body: &[u8], identifier: &str) -> VerifiedBody {
         headers.insert(name, HeaderValue::from_str(&value).expect("a header"));
     }
     let settings = webhook(WebhookScheme::JiraHub, &[SECRET]);
-    verify(&settings, &headers, Bytes::copy_from_slice(body)).expect("a genuine delivery")
+    verify(&settings, &headers, Bytes::copy_from_slice(body), Timestamp::UNIX_EPOCH).expect("a genuine delivery")
 }
 
 pub(super) fn parsed(fixture: &[u8]) -> Value {

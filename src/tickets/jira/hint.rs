@@ -7,8 +7,8 @@
 use serde_json::Value;
 
 use super::{
-    super::{Heard, NotHeard, VerifiedBody, settings::ApprovalMode},
-    Jira, shape,
+    super::{Heard, NotHeard, VerifiedBody},
+    ApprovalMode, Jira, shape,
 };
 use crate::{
     domain::{
@@ -99,6 +99,7 @@ fn hint(jira: &Jira, said: Said<'_>) -> Result<Heard, NotHeard> {
         number: TicketNumber::new(key),
         event: said.event,
         approval: approval.map(ApprovalId::new),
+        told: None,
     }))
 }
 

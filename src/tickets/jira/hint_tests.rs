@@ -25,6 +25,7 @@ fn hear_value(body: &Value) -> Result<Heard, NotHeard> {
 
 fn hint(number: &str, event: HintEvent, approval: Option<&str>) -> Result<Heard, NotHeard> {
     Ok(Heard::Hint(Hint {
+        told: None,
         ticket: TicketId::new("10482"),
         number: TicketNumber::new(number),
         event,

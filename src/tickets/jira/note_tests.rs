@@ -7,7 +7,7 @@ use super::{
     },
     *,
 };
-use crate::{domain::id::TicketId, tickets::settings::ApprovalMode};
+use crate::{domain::id::TicketId, tickets::jira::ApprovalMode};
 
 const MARKER: &str = "[stint:r1:granted]";
 

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    super::{Step, TicketError, settings::ApprovalMode},
-    Jira, document, get, issue_path,
+    super::{Step, TicketError},
+    ApprovalMode, Jira, document, get, issue_path,
     list::{Listing, Rows},
     myself, own_account, shape,
 };
@@ -17,7 +17,7 @@ use crate::{
     domain::{
         approval::{Approval, Outcome, Vote},
         id::{ApprovalId, TicketId, TicketNumber},
-        ticket::{Reading, Standing, Ticket, Window},
+        ticket::{Basis, Reading, Standing, Ticket, Window},
     },
     json,
     outbound::Answer,
@@ -130,6 +130,8 @@ fn found(jira: &Jira, issue: &Issue, changes: &[Value], approvals: Vec<Approval>
         approvals,
         fields_changed_at: fields_changed_at(jira, changes)?,
         window: Window::default(),
+        basis: Basis::ReadBack,
+        time_zone: shape::time_zone(issue.field("reporter")),
     })
 }
 

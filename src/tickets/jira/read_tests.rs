@@ -2,8 +2,8 @@ use serde_json::json;
 
 use super::{
     super::{
-        super::{TicketSystem, settings::SystemSettings},
-        fixtures::{answer, fixture, jira, mutants, ok, parsed, settings, with, without},
+        super::TicketSystem,
+        fixtures::{answer, common, fixture, jira, mutants, ok, own, parsed, with, without},
     },
     *,
 };
@@ -344,9 +344,7 @@ fn a_missing_issue_is_absent_only_for_a_credential_that_works() {
 #[test]
 fn the_link_for_people_leads_to_the_site_and_never_to_the_gateway() {
     let url = |base: &str| {
-        let settings = settings(JSM, base);
-        let SystemSettings::Jira(own) = &settings.system;
-        let read = Jira::new(&settings, own).read(&TicketId::new("10482"), &answers());
+        let read = Jira::new(&common(base), own(JSM)).read(&TicketId::new("10482"), &answers());
         let Ok(Step::Done(Reading::Found(ticket))) = read else { panic!("not a ticket: {read:?}") };
         ticket.url
     };
@@ -360,10 +358,9 @@ fn the_link_for_people_leads_to_the_site_and_never_to_the_gateway() {
 
 #[test]
 fn a_mapped_tenant_is_asked_for_and_read() {
-    let mut settings = settings(JSM, "https://contoso.atlassian.net");
-    settings.fields.tenant = Some("customfield_10054".into());
-    let SystemSettings::Jira(own) = &settings.system;
-    let jira = Jira::new(&settings, own);
+    let mut common = common("https://contoso.atlassian.net");
+    common.fields.tenant = Some("customfield_10054".into());
+    let jira = Jira::new(&common, own(JSM));
     let read = |answers: &[Answer]| jira.read(&TicketId::new("10482"), answers);
     let Ok(Step::Send(call)) = read(&[]) else { panic!("a call") };
     assert!(address(&call).contains("customfield_10054"));

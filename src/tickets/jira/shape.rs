@@ -75,6 +75,11 @@ pub(super) fn account(value: Option<&Value>) -> Option<Account> {
     })
 }
 
+/// The account's time zone; `None` where the site does not tell.
+pub(super) fn time_zone(value: Option<&Value>) -> Option<String> {
+    value?.get("timeZone")?.as_str().filter(|zone| !zone.is_empty()).map(str::to_owned)
+}
+
 fn account_kind(value: &Value) -> AccountKind {
     match value.get("accountType").and_then(Value::as_str) {
         Some("atlassian" | "customer") => AccountKind::Person,

@@ -1,0 +1,121 @@
+//! Whether a connection's credential is believed to work.
+//!
+//! A credential that is refused stops the connection: nothing is called with it for a while, then a single call tries it
+//! again. So a broken one costs one call now and then, and not one for each ticket that waits.
+
+use std::sync::Mutex;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::TicketError;
+
+/// A stopped connection is tried again this often.
+pub(super) const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// Nobody else calls while one call tries a stopped connection.
+const TRIAL: SignedDuration = SignedDuration::from_secs(30);
+
+/// How many refusals in a row, and over how long, a credential is forgiven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// So many refusals in a row mean that it is broken.
+    pub refusals: u32,
+    /// Not before they have gone on for this long.
+    pub over: SignedDuration,
+}
+
+impl Patience {
+    /// The first refusal counts.
+    pub const NONE: Self = Self { refusals: 1, over: SignedDuration::ZERO };
+}
+
+/// One connection's circuit.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    patience: Patience,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    refusals: u32,
+    first_refused_at: Option<Timestamp>,
+    stopped_until: Option<Timestamp>,
+}
+
+impl Circuit {
+    pub(super) fn new(patience: Patience) -> Self {
+        Self { patience, state: Mutex::default() }
+    }
+
+    /// Whether a call may be made now. After the pause the first to ask may.
+    pub(super) fn admit(&self, now: Timestamp) -> Result<(), TicketError> {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match state.stopped_until {
+            Some(until) if now < until => Err(TicketError::Credential),
+            Some(_) => {
+                state.stopped_until = Some(now + TRIAL);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The credential was taken.
+    pub(super) fn accepted(&self) {
+        *self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = State::default();
+    }
+
+    /// The credential was refused; what that means for whoever called.
+    pub(super) fn refused(&self, now: Timestamp) -> TicketError {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.refusals += 1;
+        let first = *state.first_refused_at.get_or_insert(now);
+        if state.refusals < self.patience.refusals || now.duration_since(first) < self.patience.over {
+            let reason = "401, which this system also answers in passing".to_owned();
+            return TicketError::Unavailable { reason, after: None };
+        }
+        state.stopped_until = Some(now + TRY_AGAIN);
+        TicketError::Credential
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_refused_credential_stops_everybody_until_one_call_tries_it_again() {
+        let circuit = Circuit::new(Patience::NONE);
+        assert_eq!(circuit.admit(at(0)), Ok(()));
+        assert_eq!(circuit.refused(at(0)), TicketError::Credential);
+        assert_eq!(circuit.admit(at(299)), Err(TicketError::Credential));
+        assert_eq!(circuit.admit(at(300)), Ok(()), "the trial");
+        assert_eq!(circuit.admit(at(301)), Err(TicketError::Credential), "beside the trial");
+        circuit.accepted();
+        assert_eq!(circuit.admit(at(302)), Ok(()));
+    }
+
+    #[test]
+    fn a_trial_without_an_answer_does_not_stop_the_connection_for_good() {
+        let circuit = Circuit::new(Patience::NONE);
+        circuit.refused(at(0));
+        assert_eq!(circuit.admit(at(300)), Ok(()));
+        assert_eq!(circuit.admit(at(331)), Ok(()));
+    }
+
+    #[test]
+    fn a_system_that_refuses_in_passing_is_forgiven_a_few_times() {
+        let circuit = Circuit::new(Patience { refusals: 4, over: SignedDuration::from_secs(6) });
+        for second in [0, 1, 3] {
+            assert_eq!(circuit.refused(at(second)).code(), "ticket-unavailable");
+        }
+        assert_eq!(circuit.refused(at(5)).code(), "ticket-unavailable", "four, but too fast");
+        assert_eq!(circuit.admit(at(6)), Ok(()));
+        assert_eq!(circuit.refused(at(6)), TicketError::Credential);
+    }
+}

@@ -1,0 +1,67 @@
+//! What only a Jira connection is told.
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        TicketSystem,
+        kind::{Key, Kind, Own, Shape},
+        settings::Common,
+    },
+    ApprovalMode, Jira, Settings,
+};
+
+/// Jira Cloud and Data Center, with or without Service Management.
+pub(in crate::tickets) const KIND: Kind = Kind {
+    name: "jira",
+    example_url: "https://contoso.atlassian.net",
+    maps_fields: true,
+    keys: &[
+        Key { name: "projects", about: "Keys of the projects that may ask.", shape: Shape::Texts },
+        Key { name: "approved_statuses", about: "Ids of the statuses that mean approved.", shape: Shape::Texts },
+        Key {
+            name: "withdrawn_statuses",
+            about: "Ids of further statuses that withdraw a ticket.",
+            shape: Shape::Texts,
+        },
+        Key {
+            name: "approval",
+            about: "What counts as an approval. Default `jsm`.",
+            shape: Shape::Choice(&["jsm", "status-transition"]),
+        },
+    ],
+    is_never_called: |_| false,
+    make,
+};
+
+/// Names of statuses differ by language and can be changed; ids cannot.
+const STATUS: &str = "a status id such as 10016: the number, not the name";
+const PROJECT: &str = "a project key such as ITSEC: upper-case letters, digits, underscores";
+
+fn make(common: &Common, own: &mut Own) -> Option<Arc<dyn TicketSystem>> {
+    let projects = own.some("projects", is_project, PROJECT);
+    let approved = own.some("approved_statuses", is_status, STATUS);
+    let withdrawn = own.texts("withdrawn_statuses").unwrap_or_default();
+    let is_approved = |id: &str| approved.as_ref().is_some_and(|approved| approved.iter().any(|other| other == id));
+    for (index, _) in withdrawn.iter().enumerate().filter(|(_, id)| is_approved(id)) {
+        let problem = "is not a status of its own: it stands among approved_statuses";
+        own.fault(format!("withdrawn_statuses[{index}]"), problem);
+    }
+    let withdrawn = own.each("withdrawn_statuses", withdrawn, is_status, STATUS);
+    let approval = match own.word("approval").as_deref() {
+        Some("status-transition") => ApprovalMode::StatusTransition,
+        _ => ApprovalMode::Jsm,
+    };
+    let settings =
+        Settings { projects: projects?, approved_statuses: approved?, withdrawn_statuses: withdrawn?, approval };
+    Some(Arc::new(Jira::new(common, settings)))
+}
+
+fn is_project(key: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    (2..=255).contains(&key.len()) && key.starts_with(|c: char| c.is_ascii_uppercase()) && key.bytes().all(plain)
+}
+
+fn is_status(id: &str) -> bool {
+    (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
+}
