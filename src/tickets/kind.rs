@@ -19,9 +19,12 @@ pub struct Kind {
     pub keys: &'static [Key],
     /// Whether an instance with these values is never called, so that it may go without a way to sign in.
     pub is_never_called: fn(&Own) -> bool,
-    /// Makes the system for one instance; `None` when a fault was noted.
-    pub make: fn(&Common, &mut Own) -> Option<Arc<dyn TicketSystem>>,
+    /// Checks the values of its own keys and says how the system is made for one instance; `None` when a fault was noted.
+    pub check: fn(&mut Own) -> Option<Make>,
 }
+
+/// Makes the system from what every connection has, once that is known to be good too.
+pub type Make = Box<dyn FnOnce(&Common) -> Arc<dyn TicketSystem>>;
 
 /// A key that only some kinds of system have.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +63,18 @@ pub enum Given {
 #[derive(Debug, Default)]
 pub struct Own {
     given: BTreeMap<String, Given>,
-    faults: Vec<(String, String)>,
+    faults: Vec<OwnFault>,
+}
+
+/// What is wrong with a key of a kind's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFault {
+    /// The key.
+    pub key: String,
+    /// Which item of its list.
+    pub item: Option<usize>,
+    /// What is wrong, as words that follow the key.
+    pub problem: String,
 }
 
 impl Own {
@@ -110,7 +124,7 @@ impl Own {
     ) -> Option<Vec<String>> {
         let bad: Vec<_> = (0..items.len()).filter(|index| !good(&items[*index])).collect();
         for index in &bad {
-            self.fault(format!("{key}[{index}]"), format!("is not {wanted}"));
+            self.fault_item(key, *index, format!("is not {wanted}"));
         }
         bad.is_empty().then_some(items)
     }
@@ -126,14 +140,19 @@ impl Own {
         None
     }
 
-    /// Notes what is wrong with a key, or with an item of it (`projects[1]`).
-    pub fn fault(&mut self, key: impl Into<String>, problem: impl Into<String>) {
-        self.faults.push((key.into(), problem.into()));
+    /// Notes what is wrong with a key.
+    pub fn fault(&mut self, key: &str, problem: impl Into<String>) {
+        self.faults.push(OwnFault { key: key.to_owned(), item: None, problem: problem.into() });
     }
 
-    /// What was found wrong: key and problem.
+    /// Notes what is wrong with one item of a list.
+    pub fn fault_item(&mut self, key: &str, item: usize, problem: impl Into<String>) {
+        self.faults.push(OwnFault { key: key.to_owned(), item: Some(item), problem: problem.into() });
+    }
+
+    /// What was found wrong.
     #[must_use]
-    pub fn into_faults(self) -> Vec<(String, String)> {
+    pub fn into_faults(self) -> Vec<OwnFault> {
         self.faults
     }
 }

@@ -74,6 +74,7 @@ fn connection(
     let may_go_without =
         raw.auth.is_none() && kind.zip(given.as_ref()).is_some_and(|(kind, own)| (kind.is_never_called)(own));
     let auth = if may_go_without { Some(SignIn::Fixed(Credential::Nobody)) } else { auth::auth(at, section(raw.auth)) };
+    let make = kind.zip(given).and_then(|(kind, given)| own::check(at, kind, given));
     let common = Common {
         name: ConnectionName::new(name),
         tenants: tenants?,
@@ -84,8 +85,7 @@ fn connection(
         poll_interval: poll_interval?,
         internal_notes: raw.internal_notes.unwrap_or(true),
     };
-    let system = own::make(at, kind?, &common, given?);
-    Some(ConnectionSettings { webhook: webhook?, auth: auth?, system: system?, common })
+    Some(ConnectionSettings { webhook: webhook?, auth: auth?, system: make?(&common), common })
 }
 
 /// A shorter interval would weigh on the ticket system, a longer one on whoever waits.

@@ -3,10 +3,7 @@
 //! Which keys there are, of what shape, and what their values must be is said by each kind. Here they are taken out of
 //! the file before its fixed part is read, and their faults are given their places.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use toml::{Table, Value};
@@ -14,9 +11,9 @@ use toml::{Table, Value};
 use crate::{
     config::{place::Place, tree::article},
     tickets::{
-        Kind, TicketSystem,
-        kind::{Given, Key, Own, Shape},
-        settings::{Common, ConnectionSettings},
+        Kind,
+        kind::{Given, Key, Make, Own, Shape},
+        settings::ConnectionSettings,
     },
 };
 
@@ -112,15 +109,19 @@ fn wrong<T>(at: &Place, wanted: &str, found: &str) -> Option<T> {
     None
 }
 
-/// The system for this instance, every fault of its own keys noted.
-pub(super) fn make(at: &Place, kind: &Kind, common: &Common, mut own: Own) -> Option<Arc<dyn TicketSystem>> {
-    let system = (kind.make)(common, &mut own);
+/// How the system is made for this instance, every fault of its own keys noted.
+pub(super) fn check(at: &Place, kind: &Kind, mut own: Own) -> Option<Make> {
+    let make = (kind.check)(&mut own);
     let faults = own.into_faults();
     let good = faults.is_empty();
-    for (key, problem) in faults {
-        at.down(&key).fault(problem);
+    for fault in faults {
+        let here = at.down(&fault.key);
+        match fault.item {
+            Some(item) => here.item(item).fault(fault.problem),
+            None => here.fault(fault.problem),
+        }
     }
-    system.filter(|_| good)
+    make.filter(|_| good)
 }
 
 /// Faults what two connections serve alike: one approval there would be asked for, and granted, twice.

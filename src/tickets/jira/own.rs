@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{
-        TicketSystem,
-        kind::{Key, Kind, Own, Shape},
-        settings::Common,
-    },
+    super::kind::{Key, Kind, Make, Own, Shape},
     ApprovalMode, Jira, Settings,
 };
 
@@ -31,21 +27,21 @@ pub(in crate::tickets) const KIND: Kind = Kind {
         },
     ],
     is_never_called: |_| false,
-    make,
+    check,
 };
 
 /// Names of statuses differ by language and can be changed; ids cannot.
 const STATUS: &str = "a status id such as 10016: the number, not the name";
 const PROJECT: &str = "a project key such as ITSEC: upper-case letters, digits, underscores";
 
-fn make(common: &Common, own: &mut Own) -> Option<Arc<dyn TicketSystem>> {
+fn check(own: &mut Own) -> Option<Make> {
     let projects = own.some("projects", is_project, PROJECT);
     let approved = own.some("approved_statuses", is_status, STATUS);
     let withdrawn = own.texts("withdrawn_statuses").unwrap_or_default();
     let is_approved = |id: &str| approved.as_ref().is_some_and(|approved| approved.iter().any(|other| other == id));
     for (index, _) in withdrawn.iter().enumerate().filter(|(_, id)| is_approved(id)) {
         let problem = "is not a status of its own: it stands among approved_statuses";
-        own.fault(format!("withdrawn_statuses[{index}]"), problem);
+        own.fault_item("withdrawn_statuses", index, problem);
     }
     let withdrawn = own.each("withdrawn_statuses", withdrawn, is_status, STATUS);
     let approval = match own.word("approval").as_deref() {
@@ -54,7 +50,7 @@ fn make(common: &Common, own: &mut Own) -> Option<Arc<dyn TicketSystem>> {
     };
     let settings =
         Settings { projects: projects?, approved_statuses: approved?, withdrawn_statuses: withdrawn?, approval };
-    Some(Arc::new(Jira::new(common, settings)))
+    Some(Box::new(|common| Arc::new(Jira::new(common, settings))))
 }
 
 fn is_project(key: &str) -> bool {
