@@ -42,8 +42,9 @@ fn granted(decision: &Decision, assignment: &Assignment) -> String {
         Bound::Entitlement => format!(", cut from {} to the entitlement's limit", decision.requested),
         Bound::ChangeWindow => format!(", cut from {} to the change window", decision.requested),
     };
+    let unapproved = if decision.approvers.is_empty() { " Nobody was asked to approve it." } else { "" };
     format!(
-        "Access granted: {} has {} for {}{cut}, until {} (UTC). It ends by itself.",
+        "Access granted: {} has {} for {}{cut}, until {} (UTC). It ends by itself.{unapproved}",
         decision.principal.name,
         decision.entitlement.title,
         decision.duration,

@@ -45,6 +45,7 @@ pub(in crate::tickets) fn common(base_url: &str) -> Common {
         name: ConnectionName::new("jira-cloud"),
         tenants: vec![TenantName::new("contoso")],
         base_url: base_url.parse().expect("a URL"),
+        account: Some("stint@contoso.example".into()),
         ticket_pattern: Regex::new("^ITSEC-[1-9][0-9]*$").expect("a pattern"),
         fields: FieldNames {
             entitlement: "customfield_10051".into(),
@@ -105,22 +106,22 @@ pub(super) fn named_delivery(body: &[u8], identifier: &str) -> VerifiedBody {
     verify(&settings, &headers, Bytes::copy_from_slice(body), Timestamp::UNIX_EPOCH).expect("a genuine delivery")
 }
 
-pub(super) fn parsed(fixture: &[u8]) -> Value {
+pub(in crate::tickets) fn parsed(fixture: &[u8]) -> Value {
     crate::json::parse(fixture).expect("JSON")
 }
 
-pub(super) fn answer(status: u16, body: impl ToString) -> Answer {
+pub(in crate::tickets) fn answer(status: u16, body: impl ToString) -> Answer {
     let status = StatusCode::from_u16(status).expect("a status");
     Answer { status, headers: HeaderMap::new(), body: body.to_string().into_bytes() }
 }
 
 /// The fixture as an answer of success.
-pub(super) fn ok(fixture: &[u8]) -> Answer {
+pub(in crate::tickets) fn ok(fixture: &[u8]) -> Answer {
     answer(200, parsed(fixture))
 }
 
 /// The document with one member replaced, or added.
-pub(super) fn with(mut document: Value, pointer: &str, value: Value) -> Value {
+pub(in crate::tickets) fn with(mut document: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     match document.pointer_mut(parent).expect("a parent") {
         Value::Array(items) => items[name.parse::<usize>().expect("an index")] = value,
@@ -130,7 +131,7 @@ pub(super) fn with(mut document: Value, pointer: &str, value: Value) -> Value {
 }
 
 /// The document without one member.
-pub(super) fn without(mut document: Value, pointer: &str) -> Value {
+pub(in crate::tickets) fn without(mut document: Value, pointer: &str) -> Value {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     document.pointer_mut(parent).and_then(Value::as_object_mut).and_then(|o| o.remove(name)).expect("a member");
     document
@@ -174,7 +175,7 @@ fn odd_values() -> Vec<Value> {
 }
 
 /// The document with each of its places taken by each odd value in turn.
-pub(super) fn mutants(document: &Value) -> impl Iterator<Item = Value> {
+pub(in crate::tickets) fn mutants(document: &Value) -> impl Iterator<Item = Value> {
     let mut found = Vec::new();
     places(document, "", &mut found);
     found.into_iter().flat_map(move |place| {

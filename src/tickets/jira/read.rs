@@ -202,6 +202,7 @@ fn approval_by(change: &Value) -> Result<Approval, TicketError> {
         opened_at: at,
         decided_at: Some(at),
         votes: vec![vote],
+        without_approver: false,
     })
 }
 
@@ -225,6 +226,7 @@ fn round(round: &Value) -> Result<Approval, TicketError> {
         opened_at: opened_at.ok_or_else(|| json::not("/createdDate", "a time"))?,
         decided_at,
         votes: json::array(round, "/approvers")?.iter().map(vote).collect(),
+        without_approver: false,
     })
 }
 
