@@ -12,6 +12,7 @@ use super::{
         Connection, Note,
         error::Retry,
         jira::fixtures::{fixture, settings},
+        servicenow,
     },
     *,
 };
@@ -136,6 +137,10 @@ async fn reply(State(desk): State<Desk>, request: Request<axum::body::Body>) -> 
 
 impl Desk {
     async fn open(answers: &[(u16, &[u8])]) -> (Self, Connection) {
+        Self::of(settings, answers).await
+    }
+
+    async fn of(settings: fn(&str) -> ConnectionSettings, answers: &[(u16, &[u8])]) -> (Self, Connection) {
         let answers = answers.iter().map(|(status, body)| (*status, body.to_vec())).collect();
         let desk = Self { answers: Arc::new(Mutex::new(answers)), ..Self::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -184,6 +189,21 @@ async fn a_note_is_posted_once_and_an_unclear_outcome_says_so() {
     desk.answers.lock().expect("a lock").extend([(200, br#"{"comments": []}"#.to_vec()), (201, b"{}".to_vec())]);
     assert_eq!(connection.write_note(&note, true).await, Ok(()));
     assert_eq!(desk.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn where_the_journal_may_not_be_read_a_note_is_written_unseen() {
+    let answers: [(u16, &[u8]); 2] = [(403, b"{}"), (204, b"")];
+    let (desk, connection) = Desk::of(servicenow::fixtures::settings, &answers).await;
+    let ticket = TicketId::new(format!("sc_req_item/{}", servicenow::fixtures::ITEM));
+    let note = Note { ticket, key: "r1:ended".into(), text: "Ended.".into(), internal: true };
+    assert_eq!(connection.write_note(&note, true).await, Ok(()));
+    let asked = desk.asked();
+    assert!(asked[0].starts_with("GET /ex/jira/1/api/now/table/sys_journal_field?"), "{asked:?}");
+    assert!(asked[1].starts_with("PATCH /ex/jira/1/api/now/table/sc_req_item/"), "{asked:?}");
+    desk.answers.lock().expect("a lock").push_back((403, b"{}".to_vec()));
+    let refused = connection.write_note(&note, false).await.expect_err("an error");
+    assert_eq!((refused.code(), desk.asked().len()), ("ticket-not-permitted", 3));
 }
 
 #[tokio::test]

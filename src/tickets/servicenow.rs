@@ -37,7 +37,7 @@ mod variables;
 pub(super) use own::KIND;
 
 #[cfg(test)]
-mod fixtures;
+pub(super) mod fixtures;
 
 /// One ServiceNow instance, as a connection is configured for it.
 #[derive(Debug)]

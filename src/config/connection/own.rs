@@ -147,3 +147,17 @@ fn overlap(one: &str, other: &str) -> bool {
     let holds = |whole: &str, part: &str| part.strip_prefix(whole).is_some_and(|rest| rest.starts_with(" of "));
     one == other || holds(one, other) || holds(other, one)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::overlap;
+
+    #[test]
+    fn a_whole_overlaps_with_each_of_its_parts_and_parts_with_themselves_only() {
+        assert!(overlap("request items", "request items"));
+        assert!(overlap("request items", "request items of catalog item 1"));
+        assert!(overlap("request items of catalog item 1", "request items"));
+        assert!(!overlap("request items of catalog item 1", "request items of catalog item 12"));
+        assert!(!overlap("project IT", "project ITSEC"));
+    }
+}

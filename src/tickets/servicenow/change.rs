@@ -112,7 +112,7 @@ fn planned(change: &Record<'_>) -> Window {
 }
 
 /// When the change may last have been edited. Columns bear no date of their own, only the record does, with whoever wrote it
-/// last. An update counts as an edit unless it came no later than the last answer, is a note of ours, or follows from that
+/// last. An update counts as an edit unless it came before the last answer, is a note of ours, or follows from that
 /// answer. What our note or the answer's own consequences overwrite is not seen; nor is an edit between two answers of one
 /// round. Where nobody was asked, no answer speaks for the fields, and none can be outdated.
 fn changed_at(change: &Record<'_>, approvals: &[Approval], people: &People) -> Result<Option<Timestamp>, TicketError> {
@@ -124,7 +124,7 @@ fn changed_at(change: &Record<'_>, approvals: &[Approval], people: &People) -> R
     };
     let ours = change.snow.account.as_deref() == Some(by);
     let follows = updated.duration_since(decided_at) <= FOLLOWS && (by == SYSTEM || has_approved(by, approval, people));
-    Ok((updated > decided_at && !ours && !follows).then(|| shape::second_end(updated)))
+    Ok((updated >= decided_at && !ours && !follows).then(|| shape::second_end(updated)))
 }
 
 fn has_approved(user_name: &str, approval: &Approval, people: &People) -> bool {

@@ -164,7 +164,7 @@ fn an_item_is_read_with_its_approvers_its_variables_and_its_people() {
 fn an_approval_carries_its_votes_and_its_times() {
     let ticket = item(&answers());
     let [approval] = ticket.approvals.as_slice() else { panic!("one approval") };
-    assert_eq!((approval.id.as_str(), approval.outcome), (&*format!("{ITEM}@2026-11-03T08:12:44Z"), Outcome::Approved));
+    assert_eq!((approval.id.as_str(), approval.outcome), (&*format!("{ITEM}@2026-11-03T08:12:45Z"), Outcome::Approved));
     assert_eq!(approval.opened_at, time("2026-11-03T08:12:44Z"));
     assert_eq!(approval.decided_at, Some(time("2026-11-03T08:31:07Z")));
     let [omar, lena] = approval.votes.as_slice() else { panic!("two votes") };
@@ -317,7 +317,7 @@ fn the_id_of_a_round_stays_whatever_becomes_of_its_rows() {
     let omar = by_omar(2, "08:12:44", "08:31:07");
     let alone = id(std::slice::from_ref(&omar));
     for state in ["not_required", "cancelled", "requested", "rejected", "approved"] {
-        let lena = row(1, (state, LENA), "08:12:46", ("08:40:00", "lena.vogt"));
+        let lena = row(1, (state, LENA), "08:12:44", ("08:40:00", "lena.vogt"));
         assert_eq!(id(&[omar.clone(), lena]), alone, "{state}");
     }
     assert_eq!(id(&[by_omar(2, "08:12:44", "10:00:00")]), alone, "written to again");
@@ -343,9 +343,29 @@ fn a_round_is_approved_only_when_nobody_is_still_asked_and_nobody_refused() {
 }
 
 #[test]
-fn a_question_put_within_seconds_of_an_answer_belongs_to_no_certain_round() {
-    let late = row(2, ("not_required", LENA), "08:12:59", ("08:13:30", "system"));
-    assert_eq!(outcome(&[by_omar(1, "08:12:44", "08:12:50"), late]), Outcome::Unknown);
+fn whoever_is_asked_once_an_answer_was_given_is_asked_anew_however_soon() {
+    let old = by_omar(1, "08:12:44", "08:12:50");
+    for (state, expected) in [
+        ("requested", Outcome::Pending),
+        ("not_required", Outcome::Unknown),
+        ("approved", Outcome::Approved),
+        ("rejected", Outcome::Declined),
+    ] {
+        let lena = row(2, (state, LENA), "08:12:50", ("08:13:30", "lena.vogt"));
+        let both = rounds(&[old.clone(), lena]);
+        assert_eq!(both[0], (format!("{ITEM}@2026-11-03T08:12:44Z"), Outcome::Approved), "{state}");
+        assert_eq!(both[1], (format!("{ITEM}@2026-11-03T08:12:50Z"), expected), "{state}");
+    }
+    let cancelled = row(3, ("cancelled", LENA), "08:12:44", ("08:12:48", "system"));
+    let anew = row(4, ("requested", LENA), "08:12:49", ("08:12:49", "system"));
+    assert_eq!(rounds(&[cancelled, anew]).len(), 2);
+}
+
+#[test]
+fn rounds_that_an_old_row_was_written_to_across_bear_the_newer_ones_id() {
+    let touched = by_omar(1, "08:12:44", "09:00:00");
+    let lena = row(2, ("approved", LENA), "08:12:50", ("08:13:30", "lena.vogt"));
+    assert_eq!(rounds(&[touched, lena]), [(format!("{ITEM}@2026-11-03T08:12:50Z"), Outcome::Approved)]);
 }
 
 #[test]
@@ -399,7 +419,7 @@ fn rows_that_are_counted_but_not_shown_are_hidden_rows() {
 #[test]
 fn long_lists_of_approvers_are_read_to_their_end() {
     let many: Vec<_> =
-        (0..201).map(|n| row(n as u8, ("not_required", LENA), "08:12:44", ("08:31:07", "system"))).collect();
+        (0..201_u8).map(|n| row(n, ("not_required", LENA), "08:12:44", ("08:31:07", "system"))).collect();
     let page = |rows: Vec<Value>| counted(json!({"result": rows}), 201);
     let mut all = answers().to_vec();
     all.splice(1..2, [page(many[1..].to_vec()), page(vec![by_omar(0, "08:12:44", "08:31:07")])]);
@@ -564,7 +584,8 @@ fn a_change_that_was_written_to_after_its_approval_counts_as_edited() {
         let at = format!("2026-11-03 {at}");
         change_says(&[("sys_updated_on", &at), ("sys_updated_by", by)]).fields_changed_at
     };
-    assert_eq!(edited("08:31:07", "nina.keller"), None, "no later than the answer");
+    assert_eq!(edited("08:31:06", "nina.keller"), None, "before the answer");
+    assert!(edited("08:31:07", "nina.keller").is_some(), "in the same second");
     assert_eq!(edited("08:31:08", "nina.keller"), Some(time("2026-11-03T08:31:08.999Z")));
     for follows in ["omar.haddad", "system"] {
         assert_eq!(edited("08:32:07", follows), None, "{follows}");

@@ -1,11 +1,14 @@
 //! Who was asked to approve, and what they said: rows of `sysapproval_approver`, told apart by rounds.
 //!
-//! Rows carry no round. A round is a run of rows created no more than [`ASKED_TOGETHER`] apart; whoever is asked later, after
-//! a ticket was reverted or reopened or as the next stage of a flow, is asked in a round of their own. Only what never changes
-//! tells rounds apart: an old approved row stays in its round whatever is written to it later, and a round's id, made of the
-//! moment it was opened, stays the same whichever of its rows are answered, cancelled, or no longer required. So the same
-//! approval never reads as a new one, an old answer never answers a newer question, and only the newest round decides.
-//! Should a ticket be approved, reverted and asked about again within seconds, both share a round, which is never used twice.
+//! Rows carry no round. Whoever is asked at the same time is asked in one round; whoever is asked later than
+//! [`ASKED_TOGETHER`], or once an earlier row was settled, is asked in a round of their own: because the ticket was reverted
+//! or reopened, or as the next stage of a flow, which nothing tells apart. Only the newest round decides, so an old answer
+//! never answers a newer question, and stages do not add up.
+//!
+//! A round's id is the moment its last row was created. It is the same whichever rows are answered later, cancelled, or no
+//! longer required, and a row that is added once one was answered belongs to another round. Should an old row be written to
+//! after the next round was opened within seconds of it, the two read as one and bear the newer one's id: the newer approval
+//! is not used twice.
 //!
 //! An answer counts only if the approver gave it. `sys_updated_by` says who wrote the row last: where that is somebody else,
 //! by delegation, on behalf, or by a script, nobody knows what the approver said, and the row's date need not be that of the
@@ -25,7 +28,7 @@ use crate::domain::{
     id::{AccountId, ApprovalId},
 };
 
-/// Rows of one round are written one after the other.
+/// Rows of one round are written one after the other. Nobody asks again for the same ticket so soon, unless it was settled.
 const ASKED_TOGETHER: SignedDuration = SignedDuration::from_secs(30);
 
 /// Longer user names are cut where they are shown.
@@ -112,18 +115,18 @@ impl Asked {
 
     /// Every round, oldest first. The newest has come out only once the ticket itself says so.
     pub(super) fn rounds(&self, ticket_says: &str, people: &People) -> Vec<Approval> {
-        let rounds: Vec<_> = self.rows.chunk_by(|a, b| b.created.duration_since(a.created) <= ASKED_TOGETHER).collect();
+        let rounds = apart(&self.rows);
         let newest = rounds.len().saturating_sub(1);
         let says = |index| (index == newest).then_some(ticket_says);
         rounds.iter().enumerate().filter_map(|(index, rows)| self.round(rows, says(index), people)).collect()
     }
 
     fn round(&self, rows: &[Row], ticket_says: Option<&str>, people: &People) -> Option<Approval> {
-        let opened_at = rows.first()?.created;
+        let (opened_at, last) = (rows.first()?.created, rows.last()?.created);
         let votes: Vec<_> = rows.iter().map(|row| vote(row, people)).collect();
         let outcome = outcome(rows, ticket_says);
         Some(Approval {
-            id: ApprovalId::new(format!("{}@{opened_at}", self.of)),
+            id: ApprovalId::new(format!("{}@{last}", self.of)),
             outcome,
             opened_at,
             decided_at: decided_at(rows, &votes, outcome),
@@ -131,6 +134,26 @@ impl Asked {
             without_approver: false,
         })
     }
+}
+
+/// The rounds among rows that are sorted by their creation.
+fn apart(rows: &[Row]) -> Vec<&[Row]> {
+    let (mut rounds, mut start) = (Vec::new(), 0);
+    for (index, row) in rows.iter().enumerate() {
+        if opens(&rows[start..index], row) {
+            rounds.push(&rows[start..index]);
+            start = index;
+        }
+    }
+    rounds.extend(rows.get(start..).filter(|round| !round.is_empty()));
+    rounds
+}
+
+/// Whether a row opens a round after these. Rows of one second are asked together, whatever became of them in it.
+fn opens(before: &[Row], row: &Row) -> bool {
+    let settled = |old: &Row| old.state != State::Open && old.created < row.created && old.updated <= row.created;
+    let later = |old: &Row| row.created.duration_since(old.created) > ASKED_TOGETHER;
+    before.last().is_some_and(later) || before.iter().any(settled)
 }
 
 /// How a round came out. One that nobody is left to answer, and nobody approved, is not approved by what was said before.
@@ -141,17 +164,11 @@ fn outcome(rows: &[Row], ticket_says: Option<&str>) -> Outcome {
     } else if any(State::Open) || ticket_says.is_some_and(|word| word != "approved") {
         // Rows are answered before their ticket follows (`contracts/tickets.md` B1).
         Outcome::Pending
-    } else if any(State::Unknown) || !any(State::Approved) || is_asked_after_an_answer(rows) {
+    } else if any(State::Unknown) || !any(State::Approved) {
         Outcome::Unknown
     } else {
         Outcome::Approved
     }
-}
-
-/// Whether a row came after another was approved: within seconds nobody can tell a next stage from a new round.
-fn is_asked_after_an_answer(rows: &[Row]) -> bool {
-    let approved: Vec<_> = rows.iter().filter(|row| row.state == State::Approved).map(|row| row.updated).collect();
-    rows.iter().any(|row| approved.iter().any(|at| *at < row.created))
 }
 
 /// When the last vote that counts was given; an answer entered by somebody else dates nothing.
