@@ -1,12 +1,13 @@
 //! ServiceNow: request items and change requests (`contracts/tickets.md` B).
 //!
-//! `hint` reads deliveries; `read` reads a ticket back with `rounds`, the approvals behind it, `people` and `variables`;
-//! `search` lists what changed, `note` writes journal entries; `list` puts pages together and `shape` holds the formats.
+//! `hint` reads deliveries; `read` reads a ticket back with `rounds`, the approvals behind it, `people` and
+//! `variables`; `search` lists what changed, `note` writes journal entries; `list` puts pages together and `shape`
+//! holds the formats.
 //!
-//! A ticket is bound by its `sys_id`. Reading it back also takes its table, which no `sys_id` tells, so stint's immutable id
-//! is `<table>/<sys_id>`, such as `sc_req_item/5a7e93d0db3f1910a3c5f0e1ca961977`. The number is for people. ServiceNow passes
-//! over parts of a query and names of fields that it does not know (B4), so every row is checked for what was asked, and
-//! every member that was asked for must be there.
+//! A ticket is bound by its `sys_id`. Reading it back also takes its table, which no `sys_id` tells, so stint's
+//! immutable id is `<table>/<sys_id>`, such as `sc_req_item/5a7e93d0db3f1910a3c5f0e1ca961977`. The number is for
+//! people. ServiceNow passes over parts of a query and names of fields that it does not know (B4), so every row is
+//! checked for what was asked, and every member that was asked for must be there.
 
 use http::{HeaderMap, Method};
 use jiff::SignedDuration;

@@ -111,10 +111,10 @@ fn planned(change: &Record<'_>) -> Window {
     window
 }
 
-/// When the change may last have been edited. Columns bear no date of their own, only the record does, with whoever wrote it
-/// last. An update counts as an edit unless it came before the last answer, is a note of ours, or follows from that
-/// answer. What our note or the answer's own consequences overwrite is not seen; nor is an edit between two answers of one
-/// round. Where nobody was asked, no answer speaks for the fields, and none can be outdated.
+/// When the change may last have been edited. Columns bear no date of their own, only the record does, with whoever
+/// wrote it last. An update counts as an edit unless it came before the last answer, is a note of ours, or follows from
+/// that answer. What our note or the answer's own consequences overwrite is not seen; nor is an edit between two
+/// answers of one round. Where nobody was asked, no answer speaks for the fields, and none can be outdated.
 fn changed_at(change: &Record<'_>, approvals: &[Approval], people: &People) -> Result<Option<Timestamp>, TicketError> {
     let (updated, by) = (change.time("sys_updated_on")?, change.column("sys_updated_by")?);
     let newest =

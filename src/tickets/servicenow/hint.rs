@@ -1,9 +1,9 @@
 //! What a delivery of ServiceNow hints at: a ticket, and whether it was approved or otherwise changed.
 //!
 //! ServiceNow has no webhook of its own; every customer writes one (`contracts/tickets.md` B1). Two kinds of body are
-//! understood: `stint.servicenow.v1`, about a ticket or about an approver's record, and a flat one of display values, which
-//! names a ticket at its root. Only table, `sys_id`, number and event are looked at. stint's own notes come back as changes,
-//! which nothing tells apart from others and which are harmless.
+//! understood: `stint.servicenow.v1`, about a ticket or about an approver's record, and a flat one of display values,
+//! which names a ticket at its root. Only table, `sys_id`, number and event are looked at. stint's own notes come back
+//! as changes, which nothing tells apart from others and which are harmless.
 
 use serde_json::Value;
 

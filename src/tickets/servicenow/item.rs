@@ -33,8 +33,8 @@ pub(super) fn columns(snow: &ServiceNow) -> Vec<&str> {
     COLUMNS.into_iter().chain(snow.own.allow_without_approver.then_some(APPROVAL_SET)).collect()
 }
 
-/// Later edits of `requested_for` and `opened_by` bear no date. They are compared with the approvers as they stand, and each
-/// reading with the one before.
+/// Later edits of `requested_for` and `opened_by` bear no date. They are compared with the approvers as they stand, and
+/// each reading with the one before.
 pub(super) fn read(item: &Record<'_>, answers: &mut Answers<'_>) -> Result<Ticket, Pause> {
     let asked = asked(item, answers)?;
     let names: Vec<_> = item.snow.fields.all().collect();
@@ -68,8 +68,8 @@ fn is_served(item: &Record<'_>) -> Result<bool, TicketError> {
     Ok(served.is_empty() || cat_item.is_some_and(|id| served.iter().any(|served| served == id)))
 }
 
-/// States are numbers: -5 pending, 1 open, 2 in progress, 3, 4 and 7 closed (`contracts/tickets.md` B3). The stage is free text
-/// and decides nothing.
+/// States are numbers: -5 pending, 1 open, 2 in progress, 3, 4 and 7 closed (`contracts/tickets.md` B3). The stage is
+/// free text and decides nothing.
 fn standing(item: &Record<'_>) -> Result<Standing, TicketError> {
     let (approval, state) = (item.column("approval")?, item.column("state")?);
     let active = match item.column("active")? {

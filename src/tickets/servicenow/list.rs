@@ -1,7 +1,8 @@
 //! Answer after answer, and lists that ServiceNow gives in pages.
 //!
-//! The window of a page is cut before rows are hidden, so a short or empty page is not the end (`contracts/tickets.md` B4):
-//! the offset steps on while the count of rows says that there are more. The same count tells that rows are hidden.
+//! The window of a page is cut before rows are hidden, so a short or empty page is not the end (`contracts/tickets.md`
+//! B4): the offset steps on while the count of rows says that there are more. The same count tells that rows are
+//! hidden.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! Writing a note: an entry in the ticket's journal, hidden from customers where the connection says so
 //! (`contracts/tickets.md` B4, H6).
 //!
-//! Journal fields read back empty, so a note that may be there already is looked for among the journal's rows, by its marker
-//! at the end of an entry. Where the account may not read those, people may rarely see a note twice.
+//! Journal fields read back empty, so a note that may be there already is looked for among the journal's rows, by its
+//! marker at the end of an entry. Where the account may not read those, people may rarely see a note twice.
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -46,8 +46,9 @@ fn element(note: &Note) -> &'static str {
     if note.internal { "work_notes" } else { "comments" }
 }
 
-/// Whether the note stands in the journal. Anybody may quote a marker, so it must end an entry, and one of our own where the
-/// entry says whose it is. Rows about anything else are passed over: with them nothing is found, and the note is written.
+/// Whether the note stands in the journal. Anybody may quote a marker, so it must end an entry, and one of our own
+/// where the entry says whose it is. Rows about anything else are passed over: with them nothing is found, and the note
+/// is written.
 fn is_there(snow: &ServiceNow, note: &Note, place: &Place, answers: &mut Answers<'_>) -> Result<bool, Pause> {
     let marker = note.marker();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"[]:-_".contains(&byte);

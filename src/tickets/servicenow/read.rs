@@ -1,7 +1,7 @@
 //! Reading a ticket back: its record, who was asked to approve, what it asks for, and the people in it.
 //!
-//! The record is read first, so that an edit in between shows as an edit, and an approval taken back in between is found
-//! open. Every answer must be about the ticket that was asked for.
+//! The record is read first, so that an edit in between shows as an edit, and an approval taken back in between is
+//! found open. Every answer must be about the ticket that was asked for.
 
 use std::collections::BTreeSet;
 

@@ -1,18 +1,18 @@
 //! Who was asked to approve, and what they said: rows of `sysapproval_approver`, told apart by rounds.
 //!
 //! Rows carry no round. Whoever is asked at the same time is asked in one round; whoever is asked later than
-//! [`ASKED_TOGETHER`], or once an earlier row was settled, is asked in a round of their own: because the ticket was reverted
-//! or reopened, or as the next stage of a flow, which nothing tells apart. Only the newest round decides, so an old answer
-//! never answers a newer question, and stages do not add up.
+//! [`ASKED_TOGETHER`], or once an earlier row was settled, is asked in a round of their own: because the ticket was
+//! reverted or reopened, or as the next stage of a flow, which nothing tells apart. Only the newest round decides, so
+//! an old answer never answers a newer question, and stages do not add up.
 //!
-//! A round's id is the moment its last row was created. It is the same whichever rows are answered later, cancelled, or no
-//! longer required, and a row that is added once one was answered belongs to another round. Should an old row be written to
-//! after the next round was opened within seconds of it, the two read as one and bear the newer one's id: the newer approval
-//! is not used twice.
+//! A round's id is the moment its last row was created. It is the same whichever rows are answered later, cancelled, or
+//! no longer required, and a row that is added once one was answered belongs to another round. Should an old row be
+//! written to after the next round was opened within seconds of it, the two read as one and bear the newer one's id:
+//! the newer approval is not used twice.
 //!
-//! An answer counts only if the approver gave it. `sys_updated_by` says who wrote the row last: where that is somebody else,
-//! by delegation, on behalf, or by a script, nobody knows what the approver said, and the row's date need not be that of the
-//! answer. Such a vote stays visible and counts for nothing.
+//! An answer counts only if the approver gave it. `sys_updated_by` says who wrote the row last: where that is somebody
+//! else, by delegation, on behalf, or by a script, nobody knows what the approver said, and the row's date need not be
+//! that of the answer. Such a vote stays visible and counts for nothing.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -28,7 +28,8 @@ use crate::domain::{
     id::{AccountId, ApprovalId},
 };
 
-/// Rows of one round are written one after the other. Nobody asks again for the same ticket so soon, unless it was settled.
+/// Rows of one round are written one after the other. Nobody asks again for the same ticket so soon, unless it was
+/// settled.
 const ASKED_TOGETHER: SignedDuration = SignedDuration::from_secs(30);
 
 /// Longer user names are cut where they are shown.
@@ -64,7 +65,8 @@ enum State {
     Unknown,
 }
 
-/// Everybody asked about this record. Each row must be about it: a query that ServiceNow does not take as a whole brings others.
+/// Everybody asked about this record. Each row must be about it: a query that ServiceNow does not take as a whole
+/// brings others.
 pub(super) fn asked(of: &str, answers: &mut Answers<'_>) -> Result<Asked, Pause> {
     let rows = answers.all(&Listing {
         table: "sysapproval_approver",
@@ -156,7 +158,8 @@ fn opens(before: &[Row], row: &Row) -> bool {
     before.last().is_some_and(later) || before.iter().any(settled)
 }
 
-/// How a round came out. One that nobody is left to answer, and nobody approved, is not approved by what was said before.
+/// How a round came out. One that nobody is left to answer, and nobody approved, is not approved by what was said
+/// before.
 fn outcome(rows: &[Row], ticket_says: Option<&str>) -> Outcome {
     let any = |state| rows.iter().any(|row| row.state == state);
     if any(State::Rejected) || ticket_says == Some("rejected") {

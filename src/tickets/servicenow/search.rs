@@ -44,8 +44,8 @@ fn query(narrowed: &str, window: &Lookback) -> String {
     )
 }
 
-/// A ticket of ours; what lies outside the ticket pattern is passed over. A row that does not read as approved was never asked
-/// for, so the query was not taken as a whole and its rows mean nothing.
+/// A ticket of ours; what lies outside the ticket pattern is passed over. A row that does not read as approved was
+/// never asked for, so the query was not taken as a whole and its rows mean nothing.
 fn listed(snow: &ServiceNow, table: Table, row: &Value) -> Result<Option<Listed>, TicketError> {
     if shape::column(row, "approval")? != "approved" {
         return Err(TicketError::bad("other tickets than those asked for"));

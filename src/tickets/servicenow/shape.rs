@@ -1,4 +1,5 @@
-//! What ServiceNow's deliveries and answers have in common: ids, numbers, values, moments (`contracts/tickets.md` B3, B4).
+//! What ServiceNow's deliveries and answers have in common: ids, numbers, values, moments (`contracts/tickets.md` B3,
+//! B4).
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
