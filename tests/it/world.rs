@@ -191,7 +191,7 @@ impl It {
     pub async fn pass(&self, time: SignedDuration) {
         let until = self.world.clock.now() + time;
         self.work().await;
-        while let Some(next) = self.next_due().await.filter(|next| *next <= until) {
+        while let Some(next) = self.next_event().await.filter(|next| *next <= until) {
             self.world.clock.set(next.max(self.world.clock.now()));
             self.work().await;
         }
@@ -205,13 +205,13 @@ impl It {
 
     /// Lets time pass until the request's document is so.
     pub async fn until_true(&self, id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..300 {
+        for _ in 0..1000 {
             self.work().await;
             let document = self.document(id).await;
             if is_so(&document) {
                 return document;
             }
-            let next = self.next_due().await;
+            let next = self.next_event().await;
             let next = next.unwrap_or_else(|| panic!("{id} never {what}: {document:#}"));
             self.world.clock.set(next.max(self.world.clock.now()));
         }
@@ -220,6 +220,12 @@ impl It {
 
     async fn next_due(&self) -> Option<Timestamp> {
         self.world.service.store.next_due().await.expect("a working database")
+    }
+
+    /// When a request, a note or a search for missed approvals falls due.
+    async fn next_event(&self) -> Option<Timestamp> {
+        let search = self.world.service.store.next_poll().await.expect("a working database");
+        [self.next_due().await, search].into_iter().flatten().min()
     }
 
     /// The request as an auditor reads it.
