@@ -13,6 +13,7 @@
 #![expect(clippy::disallowed_methods, reason = "the outside world keeps its own time and sends by itself")]
 
 mod call;
+mod delivery;
 mod entra;
 mod fault;
 pub mod graph;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::call::Call;
+pub use self::delivery::{Delivered, Webhook};
 pub use self::entra::{ApiToken, Entra};
 pub use self::fault::Retry;
 pub use self::graph::Graph;
