@@ -177,3 +177,5 @@ impl<'a> Asked<'a> {
 mod table_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_tests;

@@ -188,7 +188,7 @@ impl Acl {
             name.is_some_and(|name| self.variables.contains(name))
         };
         let hidden = self.tables.contains(row.table) || self.records.contains(row.get("sys_id"));
-        !hidden && !(row.table == MTOM && hidden_variable())
+        !(hidden || row.table == MTOM && hidden_variable())
     }
 
     pub(super) fn shows(&self, table: &str, column: &str) -> bool {

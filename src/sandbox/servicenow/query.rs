@@ -74,7 +74,7 @@ impl Query {
         } else if let Some(path) = part.strip_prefix("ORDERBY") {
             self.order_by(table, path, false);
         } else if let Some(term) = part.strip_prefix("OR") {
-            let group = self.alternatives.last_mut().and_then(|all| all.pop()).unwrap_or_default();
+            let group = self.alternatives.last_mut().and_then(Vec::pop).unwrap_or_default();
             self.require(table, term, group, clock);
         } else if let Some(term) = part.strip_prefix("NQ") {
             self.alternatives.push(Vec::new());

@@ -26,8 +26,7 @@ impl ServiceNow {
     pub(super) fn table_api(&self, state: &mut State, path: &[&str], asked: &Asked) -> Outcome {
         let (first_version, path) = match path {
             ["v1", rest @ ..] => (true, rest),
-            ["v2", rest @ ..] => (false, rest),
-            rest => (false, rest),
+            ["v2", rest @ ..] | rest => (false, rest),
         };
         match (asked.request.method().as_str(), path) {
             (_, ["table", table, ..]) if schema::columns(table).is_none() => {
