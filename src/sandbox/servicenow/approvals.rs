@@ -82,10 +82,12 @@ impl ServiceNow {
     /// Whether decided records go on reading `requested` until somebody calls [`ServiceNow::roll_up`]: a rule on the
     /// approver rows fires before the engine that recomputes the record. Switching it off rolls up what waits.
     pub fn delay_roll_up(&self, delayed: bool) {
-        if !delayed {
+        if delayed {
+            lock(&self.state).delayed.get_or_insert_default();
+        } else {
             self.roll_up();
+            lock(&self.state).delayed = None;
         }
-        lock(&self.state).delayed = delayed.then(Vec::new);
     }
 
     /// The decisions that wait reach their records.

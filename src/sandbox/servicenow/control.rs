@@ -95,6 +95,12 @@ impl ServiceNow {
         self.with(id, |state, id, _| state.acl.records.insert(id.to_owned()));
     }
 
+    /// The record belongs to another customer's domain from now on: the client cannot see it and lists do not count
+    /// it.
+    pub fn move_to_other_domain(&self, id: &str) {
+        self.with(id, |state, id, _| state.acl.foreign.insert(id.to_owned()));
+    }
+
     /// From now on the client may not read any row of the table; lists still count them.
     pub fn hide_table(&self, table: &str) {
         lock(&self.state).acl.tables.insert(table.to_owned());

@@ -51,6 +51,8 @@ pub(super) struct Acl {
     pub(super) columns: BTreeSet<(String, String)>,
     pub(super) variables: BTreeSet<String>,
     pub(super) records: BTreeSet<String>,
+    /// Records of other domains, which are not even counted.
+    pub(super) foreign: BTreeSet<String>,
 }
 
 /// The rows as reads see them at one moment.
@@ -149,7 +151,8 @@ impl State {
         };
         let present = self.rows.iter().filter(|row| !stale(row));
         let past = self.stale.values().filter(|(until, _)| now < *until).flat_map(|(_, rows)| rows);
-        View(present.chain(past).filter(|row| !row.deleted).collect())
+        let foreign = |row: &Row| self.acl.foreign.contains(row.get("sys_id"));
+        View(present.chain(past).filter(|row| !row.deleted && !foreign(row)).collect())
     }
 
     /// The time zone in which the user reads and writes dates.
@@ -187,7 +190,8 @@ impl Acl {
             let name = view.find(row.get("sc_item_option")).map(|option| view.text(option, "item_option_new.name"));
             name.is_some_and(|name| self.variables.contains(name))
         };
-        let hidden = self.tables.contains(row.table) || self.records.contains(row.get("sys_id"));
+        let id = row.get("sys_id");
+        let hidden = self.tables.contains(row.table) || self.records.contains(id) || self.foreign.contains(id);
         !(hidden || row.table == MTOM && hidden_variable())
     }
 

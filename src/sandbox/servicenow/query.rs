@@ -53,8 +53,8 @@ pub(super) struct Clock {
 /// Alternatives (`^NQ`) of conjunctions (`^`) of disjunctions (`^OR`), and an order.
 pub(super) struct Query {
     alternatives: Vec<Vec<Vec<Term>>>,
-    /// Path, and whether the greatest comes first.
-    order: Vec<(String, bool)>,
+    /// Path, what is there, and whether the greatest comes first.
+    order: Vec<(String, Kind, bool)>,
     /// Whether a term was dropped.
     pub(super) invalid: bool,
 }
@@ -86,7 +86,7 @@ impl Query {
 
     fn order_by(&mut self, table: &str, path: &str, descending: bool) {
         match schema::kind(table, path) {
-            Some(_) => self.order.push((path.to_owned(), descending)),
+            Some(kind) => self.order.push((path.to_owned(), kind, descending)),
             None => self.invalid = true,
         }
     }
@@ -107,9 +107,9 @@ impl Query {
     }
 
     pub(super) fn sort(&self, view: &View, rows: &mut [&Row]) {
-        for (path, descending) in self.order.iter().rev() {
+        for (path, kind, descending) in self.order.iter().rev() {
             rows.sort_by(|one, other| {
-                let order = view.text(one, path).cmp(view.text(other, path));
+                let order = compare(*kind, view.text(one, path), view.text(other, path));
                 if *descending { order.reverse() } else { order }
             });
         }
@@ -142,11 +142,15 @@ impl Term {
 
     /// How the actual value stands to the term's; an empty one to nothing.
     fn order(&self, actual: &str) -> Option<Ordering> {
-        match self.kind {
-            Kind::Number => Some(actual.parse::<i64>().ok()?.cmp(&self.value.parse().ok()?)),
-            _ if actual.is_empty() => None,
-            _ => Some(actual.cmp(self.value.as_str())),
-        }
+        (!actual.is_empty()).then(|| compare(self.kind, actual, &self.value))
+    }
+}
+
+/// Numbers by their worth, all else by its letters.
+fn compare(kind: Kind, one: &str, other: &str) -> Ordering {
+    match (kind, one.parse::<i64>(), other.parse::<i64>()) {
+        (Kind::Number, Ok(one), Ok(other)) => one.cmp(&other),
+        _ => one.cmp(other),
     }
 }
 

@@ -109,6 +109,18 @@ async fn the_window_is_cut_before_rights_are_looked_at() {
 }
 
 #[tokio::test]
+async fn records_of_another_domain_are_not_even_counted() {
+    let world = World::story().await;
+    let foreign = order(&world);
+    order(&world);
+    snow(&world).move_to_other_domain(&foreign.sys_id);
+    assert_eq!(headers(&world, "table/sc_req_item").await["x-total-count"], "1");
+    let path = format!("table/sc_req_item/{}", foreign.sys_id);
+    assert_eq!(get(&world, &path).await.0, 404);
+    assert_eq!(world.snow("PATCH", &path, Some(&json!({"work_notes": "x"}))).await.unwrap().0, 404);
+}
+
+#[tokio::test]
 async fn hidden_columns_and_variables_are_absent() {
     let world = World::story().await;
     let names = order(&world);
