@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub async fn stay() -> anyhow::Result<()> {
     let (_postgres, database_url) = private_postgres().await?;
     let now = Clock::system().now();
-    let ports = Ports { entra: 8401, graph: 8402, jira: 8403 };
+    let ports = Ports { entra: 8401, graph: 8402, jira: 8403, servicenow: 8404 };
     let setup = Setup { ports, listen: ["127.0.0.1:8080", "127.0.0.1:9090"], ..Setup::new(database_url.clone(), now) };
     let world = World::start(setup).await?;
     introduce(&world, &database_url);

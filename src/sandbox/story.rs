@@ -8,6 +8,7 @@ use uuid::{Uuid, uuid};
 use super::Sandbox;
 use super::graph::User;
 use super::jira::Account;
+use super::servicenow;
 
 /// The tenant's name in configuration.
 pub const TENANT_NAME: &str = "contoso";
@@ -74,12 +75,43 @@ pub const JIRA_SERVICE_ACCOUNT: &str = "712020:00000000-1111-4222-8333-444455556
 /// The secret that signs Jira's webhooks.
 pub const WEBHOOK_SECRET: &str = "sandbox-jira-webhook-secret-0001";
 
+/// Nina Keller's user in ServiceNow.
+pub const NINA_SYS_ID: &str = "3f7a1c9e5b2d48f0a6c4e81d7b93f211";
+/// Omar Haddad's user in ServiceNow.
+pub const OMAR_SYS_ID: &str = "84d2b6e0f1a347c99e5d0c3b7a68f122";
+/// Lena Vogt's user in ServiceNow.
+pub const LENA_SYS_ID: &str = "c95e3f7a20b84d61b7f2a4d8e1c06f33";
+/// The catalog item "Privileged Entra role".
+pub const SNOW_CATALOG_ITEM: &str = "71b0e4d8a9c35f26d1e7f4083b5c6f44";
+/// A catalog item that has nothing to do with access.
+pub const SNOW_OTHER_ITEM: &str = "0d6c8a1f4e7b92d35c0f1e8a6b4d7f55";
+/// The user name of stint's account in ServiceNow.
+pub const SNOW_USER: &str = "stint.svc";
+/// Its password.
+pub const SNOW_PASSWORD: &str = "sandbox-servicenow-password-0001";
+/// Its API key.
+pub const SNOW_API_KEY: &str = "sandbox-servicenow-api-key-00001";
+/// The OAuth client that acts as it.
+pub const SNOW_OAUTH_CLIENT: &str = "e2b7d05f9a1c4e63";
+/// That client's secret.
+pub const SNOW_OAUTH_SECRET: &str = "sandbox-servicenow-oauth-secret1";
+/// stint's own user in ServiceNow.
+pub const SNOW_SERVICE_ACCOUNT: &str = "5e1f9b3d7c2a40e8963b8d5f0a1c6f66";
+/// The secret with which ServiceNow's business rule signs.
+pub const SNOW_WEBHOOK_SECRET: &str = "whsec_c2FuZGJveC1zZXJ2aWNlbm93LXdlYmhvb2sta2V5LTAwMDE=";
+/// The catalog variable, and the column of a change, that names the entitlement.
+pub const SNOW_ENTITLEMENT: &str = "entitlement";
+/// The one that names the principal.
+pub const SNOW_PRINCIPAL: &str = "target_upn";
+/// The one that holds the duration.
+pub const SNOW_DURATION: &str = "duration";
+
 /// The site's custom fields: id and name.
 pub(super) const FIELDS: [(&str, &str); 3] =
     [(FIELD_ENTITLEMENT, "Entitlement"), (FIELD_PRINCIPAL, "Principal"), (FIELD_DURATION, "Duration")];
 
 impl Sandbox {
-    /// Fills the empty world with the story's people, roles, application and logins; no issue yet.
+    /// Fills the empty world with the story's people, roles, application and logins; no ticket yet.
     pub fn seed_story(&self) {
         self.entra.register_app(TENANT, CLIENT_ID, Some(CLIENT_SECRET), None);
         self.graph.add_role(TENANT, EXCHANGE_ADMINISTRATOR, "Exchange Administrator");
@@ -95,5 +127,22 @@ impl Sandbox {
         }
         self.jira.set_account(Account::person(JIRA_SERVICE_ACCOUNT, "stint integration", JIRA_USER));
         self.jira.allow_basic(JIRA_USER, JIRA_TOKEN);
+        self.seed_servicenow();
+    }
+
+    fn seed_servicenow(&self) {
+        for (id, user_name, name, email) in [
+            (NINA_SYS_ID, "nina.keller", "Nina Keller", NINA_UPN),
+            (OMAR_SYS_ID, "omar.haddad", "Omar Haddad", OMAR_UPN),
+            (LENA_SYS_ID, "lena.vogt", "Lena Vogt", LENA_UPN),
+            (SNOW_SERVICE_ACCOUNT, SNOW_USER, "stint integration", "stint.svc@contoso.example"),
+        ] {
+            self.servicenow.set_user(&servicenow::User::person(id, user_name, name, email));
+        }
+        self.servicenow.add_catalog_item(SNOW_CATALOG_ITEM, "Privileged Entra role");
+        self.servicenow.add_catalog_item(SNOW_OTHER_ITEM, "Second monitor");
+        self.servicenow.allow_basic(SNOW_USER, SNOW_PASSWORD);
+        self.servicenow.allow_api_key(SNOW_API_KEY, SNOW_USER);
+        self.servicenow.allow_client(SNOW_OAUTH_CLIENT, SNOW_OAUTH_SECRET, SNOW_USER);
     }
 }
