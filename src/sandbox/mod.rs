@@ -1,6 +1,7 @@
 //! The outside world, small.
 //!
-//! Real HTTP servers on loopback play Entra, Microsoft Graph and Jira, and a private Postgres plays the database.
+//! Real HTTP servers on loopback play Entra, Microsoft Graph, Jira and a desk of one's own, and a private Postgres
+//! plays the database.
 //! They are written from `contracts/` a second time and import nothing of the rest of the crate, so that a wire
 //! struct misread in one place is not misread in both. The demo, `stint sandbox` and the tests all live here.
 //!
@@ -13,6 +14,7 @@
 #![expect(clippy::disallowed_methods, reason = "the outside world keeps its own time and sends by itself")]
 
 mod call;
+pub mod desk;
 mod entra;
 mod fault;
 pub mod graph;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::call::Call;
+pub use self::desk::Desk;
 pub use self::entra::{ApiToken, Entra};
 pub use self::fault::Retry;
 pub use self::graph::Graph;
@@ -47,9 +50,11 @@ pub struct Ports {
     pub graph: u16,
     /// Jira.
     pub jira: u16,
+    /// The desk that speaks the standard contract.
+    pub desk: u16,
 }
 
-/// The three servers. They stop, with all their connections, when this is dropped; the handles may live on.
+/// The servers. They stop, with all their connections, when this is dropped; the handles may live on.
 pub struct Sandbox {
     /// The login service.
     pub entra: Entra,
@@ -57,7 +62,9 @@ pub struct Sandbox {
     pub graph: Graph,
     /// Jira Cloud with Jira Service Management.
     pub jira: Jira,
-    _servers: [Server; 3],
+    /// A ticket system that speaks the standard contract.
+    pub desk: Desk,
+    _servers: Vec<Server>,
 }
 
 impl Sandbox {
@@ -79,17 +86,20 @@ impl Sandbox {
         let entra_port = Port::bind(ports.entra).await?;
         let graph_port = Port::bind(ports.graph).await?;
         let jira_port = Port::bind(ports.jira).await?;
+        let desk_port = Port::bind(ports.desk).await?;
 
         let entra = Entra::new(entra_port.url(), &graph_port.url(), Arc::clone(&now))?;
         let graph = Graph::new(graph_port.url(), entra.clone(), Arc::clone(&now));
-        let jira = Jira::new(jira_port.url(), now);
+        let jira = Jira::new(jira_port.url(), Arc::clone(&now));
+        let desk = Desk::new(desk_port.url(), now);
 
-        let servers = [
+        let servers = vec![
             entra_port.serve(handler(&entra, Entra::handle)),
             graph_port.serve(handler(&graph, Graph::handle)),
             jira_port.serve(handler(&jira, Jira::handle)),
+            desk_port.serve(handler(&desk, Desk::handle)),
         ];
-        Ok(Self { entra, graph, jira, _servers: servers })
+        Ok(Self { entra, graph, jira, desk, _servers: servers })
     }
 }
 
