@@ -101,9 +101,9 @@ impl Desk {
             let uninvited = Approval::asked(state.fresh_id(), approver);
             let ticket = &mut state.tickets[index];
             ticket.vote(uninvited, decision, now);
-            let approved =
-                ticket.approvals.iter().filter(|vote| vote.open_round && vote.decision == "approved").count();
-            if decision == "rejected" || approved >= ticket.needed {
+            let counted = |vote: &&Approval| vote.open_round && vote.decision == "approved";
+            let complete = ticket.approvals.iter().filter(counted).count() >= ticket.needed;
+            if decision == "rejected" || complete {
                 // Questions that nobody needs answered are taken back.
                 ticket.approvals.retain(|vote| vote.decision != "pending");
                 ticket.move_to(decision, now);
