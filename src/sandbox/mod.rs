@@ -1,6 +1,7 @@
 //! The outside world, small.
 //!
-//! Real HTTP servers on loopback play Entra, Microsoft Graph, Jira and ServiceNow, and a private Postgres plays the database.
+//! Real HTTP servers on loopback play Entra, Microsoft Graph, Jira, ServiceNow and a desk of one's own, and a private
+//! Postgres plays the database.
 //! They are written from `contracts/` a second time and import nothing of the rest of the crate, so that a wire
 //! struct misread in one place is not misread in both. The demo, `stint sandbox` and the tests all live here.
 //!
@@ -14,6 +15,7 @@
 
 mod call;
 mod delivery;
+pub mod desk;
 mod entra;
 mod fault;
 pub mod graph;
@@ -21,6 +23,7 @@ pub mod jira;
 pub mod postgres;
 mod server;
 pub mod servicenow;
+mod signing;
 pub mod story;
 mod wire;
 
@@ -31,6 +34,7 @@ use jiff::Timestamp;
 
 pub use self::call::Call;
 pub use self::delivery::{Delivered, Webhook};
+pub use self::desk::Desk;
 pub use self::entra::{ApiToken, Entra};
 pub use self::fault::Retry;
 pub use self::graph::Graph;
@@ -38,6 +42,7 @@ pub use self::jira::Jira;
 pub use self::postgres::{Postgres, PostgresError, PostgresOptions};
 use self::server::{Handler, Port, Server};
 pub use self::servicenow::ServiceNow;
+pub use self::signing::public_key;
 
 /// Where the sandbox's clock is read.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -53,6 +58,8 @@ pub struct Ports {
     pub jira: u16,
     /// ServiceNow.
     pub servicenow: u16,
+    /// The desk that speaks the standard contract.
+    pub desk: u16,
 }
 
 /// The servers. They stop, with all their connections, when this is dropped; the handles may live on.
@@ -65,7 +72,9 @@ pub struct Sandbox {
     pub jira: Jira,
     /// A ServiceNow instance.
     pub servicenow: ServiceNow,
-    _servers: [Server; 4],
+    /// A ticket system that speaks the standard contract.
+    pub desk: Desk,
+    _servers: Vec<Server>,
 }
 
 impl Sandbox {
@@ -88,19 +97,22 @@ impl Sandbox {
         let graph_port = Port::bind(ports.graph).await?;
         let jira_port = Port::bind(ports.jira).await?;
         let servicenow_port = Port::bind(ports.servicenow).await?;
+        let desk_port = Port::bind(ports.desk).await?;
 
         let entra = Entra::new(entra_port.url(), &graph_port.url(), Arc::clone(&now))?;
         let graph = Graph::new(graph_port.url(), entra.clone(), Arc::clone(&now));
         let jira = Jira::new(jira_port.url(), Arc::clone(&now));
-        let servicenow = ServiceNow::new(servicenow_port.url(), now);
+        let servicenow = ServiceNow::new(servicenow_port.url(), Arc::clone(&now));
+        let desk = Desk::new(desk_port.url(), now);
 
-        let servers = [
+        let servers = vec![
             entra_port.serve(handler(&entra, Entra::handle)),
             graph_port.serve(handler(&graph, Graph::handle)),
             jira_port.serve(handler(&jira, Jira::handle)),
             servicenow_port.serve(handler(&servicenow, ServiceNow::handle)),
+            desk_port.serve(handler(&desk, Desk::handle)),
         ];
-        Ok(Self { entra, graph, jira, servicenow, _servers: servers })
+        Ok(Self { entra, graph, jira, servicenow, desk, _servers: servers })
     }
 }
 

@@ -6,6 +6,7 @@
 use uuid::{Uuid, uuid};
 
 use super::Sandbox;
+use super::desk::Person;
 use super::graph::User;
 use super::jira::Account;
 use super::servicenow;
@@ -27,18 +28,30 @@ pub const NINA_ID: &str = "2d8f6b1c-7e30-4a95-b4d2-6c1e0f9a8b31";
 pub const NINA_UPN: &str = "nina.keller@contoso.example";
 /// Nina Keller's Atlassian account.
 pub const NINA_ACCOUNT: &str = "712020:1c5e9a30-4b7d-4f21-8e60-2a9d3c7b5f11";
+/// Nina Keller's key on Jira Data Center.
+pub const NINA_USER_KEY: &str = "JIRAUSER10204";
+/// Nina Keller at the desk.
+pub const NINA_DESK: &str = "u17";
 /// Omar Haddad's object id.
 pub const OMAR_ID: &str = "8a4c2e6f-1b9d-4d73-9e05-7f3a2b1c0d42";
 /// Omar Haddad's user principal name and mail address.
 pub const OMAR_UPN: &str = "omar.haddad@contoso.example";
 /// Omar Haddad's Atlassian account.
 pub const OMAR_ACCOUNT: &str = "712020:6f2b8d41-9c3e-4a57-b0d8-4e1f7a2c9b22";
+/// Omar Haddad's key on Jira Data Center.
+pub const OMAR_USER_KEY: &str = "JIRAUSER10077";
+/// Omar Haddad at the desk.
+pub const OMAR_DESK: &str = "u20";
 /// Lena Vogt's object id.
 pub const LENA_ID: &str = "f16b3d82-5c7a-4e09-8b41-9d0e2c4f6a53";
 /// Lena Vogt's user principal name and mail address.
 pub const LENA_UPN: &str = "lena.vogt@contoso.example";
 /// Lena Vogt's Atlassian account.
 pub const LENA_ACCOUNT: &str = "712020:b83d5f17-2a6c-4e90-9d14-7c0b8e3f6a33";
+/// Lena Vogt's key on Jira Data Center.
+pub const LENA_USER_KEY: &str = "JIRAUSER10311";
+/// Lena Vogt at the desk.
+pub const LENA_DESK: &str = "u23";
 
 /// The role asked for: its id is the same in every tenant.
 pub const EXCHANGE_ADMINISTRATOR: &str = "29232cdf-9323-42fd-ade2-1d097af3e4de";
@@ -65,13 +78,23 @@ pub const FIELD_ENTITLEMENT: &str = "customfield_10051";
 pub const FIELD_PRINCIPAL: &str = "customfield_10052";
 /// Custom field that holds the duration.
 pub const FIELD_DURATION: &str = "customfield_10053";
+/// Custom field that holds the wished start.
+pub const FIELD_START: &str = "customfield_10061";
+/// Custom field that holds the wished end.
+pub const FIELD_END: &str = "customfield_10062";
 
 /// The login of stint's Jira account.
 pub const JIRA_USER: &str = "stint@contoso.example";
 /// Its API token.
 pub const JIRA_TOKEN: &str = "sandbox-jira-api-token-000000001";
+/// A personal access token of stint's user, for Data Center.
+pub const JIRA_PAT: &str = "sandbox-jira-personal-token-00001";
+/// The site's id at the gateway.
+pub const CLOUD_ID: &str = "4d7c1a92-8e35-4b60-a1f7-3c9e5d2b8a64";
 /// stint's own Atlassian account.
 pub const JIRA_SERVICE_ACCOUNT: &str = "712020:00000000-1111-4222-8333-444455556666";
+/// Its key on Jira Data Center.
+pub const JIRA_SERVICE_USER_KEY: &str = "JIRAUSER10400";
 /// The secret that signs Jira's webhooks.
 pub const WEBHOOK_SECRET: &str = "sandbox-jira-webhook-secret-0001";
 
@@ -105,10 +128,19 @@ pub const SNOW_ENTITLEMENT: &str = "entitlement";
 pub const SNOW_PRINCIPAL: &str = "target_upn";
 /// The one that holds the duration.
 pub const SNOW_DURATION: &str = "duration";
+/// The desk's token for stint.
+pub const DESK_TOKEN: &str = "sandbox-desk-token-0000000000001";
+/// The secret that signs the desk's webhooks.
+pub const DESK_WEBHOOK_SECRET: &str = "whsec_c2FuZGJveC1kZXNrLXdlYmhvb2stc2VjcmV0LTAwMDE=";
 
 /// The site's custom fields: id and name.
-pub(super) const FIELDS: [(&str, &str); 3] =
-    [(FIELD_ENTITLEMENT, "Entitlement"), (FIELD_PRINCIPAL, "Principal"), (FIELD_DURATION, "Duration")];
+pub(super) const FIELDS: [(&str, &str); 5] = [
+    (FIELD_ENTITLEMENT, "Entitlement"),
+    (FIELD_PRINCIPAL, "Principal"),
+    (FIELD_DURATION, "Duration"),
+    (FIELD_START, "Start of access"),
+    (FIELD_END, "End of access"),
+];
 
 impl Sandbox {
     /// Fills the empty world with the story's people, roles, application and logins; no ticket yet.
@@ -117,17 +149,30 @@ impl Sandbox {
         self.graph.add_role(TENANT, EXCHANGE_ADMINISTRATOR, "Exchange Administrator");
         self.graph.add_role(TENANT, GLOBAL_ADMINISTRATOR, "Global Administrator");
         self.graph.add_role(TENANT, HELPDESK_ADMINISTRATOR, "Helpdesk Administrator");
-        for (id, upn, name, account) in [
-            (NINA_ID, NINA_UPN, "Nina Keller", NINA_ACCOUNT),
-            (OMAR_ID, OMAR_UPN, "Omar Haddad", OMAR_ACCOUNT),
-            (LENA_ID, LENA_UPN, "Lena Vogt", LENA_ACCOUNT),
+        for (id, upn, name, desk) in [
+            (NINA_ID, NINA_UPN, "Nina Keller", NINA_DESK),
+            (OMAR_ID, OMAR_UPN, "Omar Haddad", OMAR_DESK),
+            (LENA_ID, LENA_UPN, "Lena Vogt", LENA_DESK),
         ] {
             self.graph.add_user(TENANT, User::member(id, upn, name));
-            self.jira.set_account(Account::person(account, name, upn));
+            self.desk.set_person(Person::new(desk, name, upn));
         }
-        self.jira.set_account(Account::person(JIRA_SERVICE_ACCOUNT, "stint integration", JIRA_USER));
-        self.jira.allow_basic(JIRA_USER, JIRA_TOKEN);
+        self.seed_jira();
         self.seed_servicenow();
+        self.desk.allow_bearer(DESK_TOKEN);
+    }
+
+    fn seed_jira(&self) {
+        for (account, key, name, email, zone) in [
+            (NINA_ACCOUNT, NINA_USER_KEY, "Nina Keller", NINA_UPN, "Europe/Zurich"),
+            (OMAR_ACCOUNT, OMAR_USER_KEY, "Omar Haddad", OMAR_UPN, "Europe/Berlin"),
+            (LENA_ACCOUNT, LENA_USER_KEY, "Lena Vogt", LENA_UPN, "Europe/Berlin"),
+            (JIRA_SERVICE_ACCOUNT, JIRA_SERVICE_USER_KEY, "stint integration", JIRA_USER, "Etc/UTC"),
+        ] {
+            self.jira.set_account(Account::person(account, name, email).with_user_key(key).in_zone(zone));
+        }
+        self.jira.allow_basic(JIRA_USER, JIRA_TOKEN);
+        self.jira.allow_bearer(JIRA_PAT);
     }
 
     fn seed_servicenow(&self) {

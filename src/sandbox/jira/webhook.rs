@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub use super::super::delivery::{Delivered, Webhook};
-use super::super::wire::{guid, jira_date};
-use super::Jira;
+use super::super::wire::guid;
+use super::flavour::Dialect;
 use super::model::{History, IssueState, State};
+use super::{Flavour, Jira};
 
 /// Which event of an issue is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum WebhookKind {
     Moved,
     /// What an automation rule sends by hand: `stint.approval.v1`, without Jira's own headers.
     Automation,
+    /// What an automation rule sends by itself: the whole issue in Automation format.
+    AutomationIssue,
 }
 
 impl Jira {
@@ -35,11 +38,14 @@ impl Jira {
             let issue = &state.issues[index];
             let body = match kind {
                 WebhookKind::Automation => self.automation_body(issue, now),
+                WebhookKind::AutomationIssue => self.automation_issue(state, issue),
                 WebhookKind::CommentCreated => self.comment_body(state, issue, now),
                 _ => self.issue_body(state, issue, kind, now),
             };
-            let mut headers = vec![("Content-Type".to_owned(), "application/json; charset=UTF-8".to_owned())];
-            if kind != WebhookKind::Automation {
+            let by_rule = matches!(kind, WebhookKind::Automation | WebhookKind::AutomationIssue);
+            let content_type = if by_rule { "application/json" } else { "application/json; charset=UTF-8" };
+            let mut headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
+            if !by_rule && state.flavour == Flavour::Cloud {
                 headers.push(("X-Atlassian-Webhook-Identifier".to_owned(), guid()));
                 headers.push(("X-Atlassian-Webhook-Flow".to_owned(), "Primary".to_owned()));
             }
@@ -61,26 +67,26 @@ impl Jira {
             "timestamp": history.map_or(now, |history| history.created).as_millisecond(),
             "webhookEvent": event,
             "user": self.actor(state, author),
-            "issue": self.issue_row(state, issue, 2, None),
+            "issue": self.issue_row(state, issue, state.flavour.hook(), None),
         });
         if let Some(name) = name {
             body["issue_event_type_name"] = json!(name);
         }
         if kind == WebhookKind::Created {
-            body["changelog"] = self.created_changelog(issue);
+            body["changelog"] = self.created_changelog(issue, state.flavour.hook());
         } else if let Some(history) = history {
-            body["changelog"] = json!({"id": history.id, "items": history.items});
+            body["changelog"] = json!({"id": history.id, "items": state.flavour.hook().items(&history.items)});
         }
         body
     }
 
-    fn created_changelog(&self, issue: &IssueState) -> Value {
-        let name = self.status_row(&issue.status, 2)["name"].take();
+    fn created_changelog(&self, issue: &IssueState, dialect: Dialect) -> Value {
+        let name = self.status_row(&issue.status, dialect)["name"].take();
         let item = json!({
             "field": "Status", "fieldtype": "jira", "fieldId": "status",
             "from": null, "fromString": null, "to": issue.status, "toString": name,
         });
-        json!({"id": format!("4{}", issue.id), "items": [item]})
+        json!({"id": format!("4{}", issue.id), "items": dialect.items(&[item])})
     }
 
     /// Comment events carry a reduced issue, plain text, and no actor but the comment's author.
@@ -88,34 +94,23 @@ impl Jira {
         let comment = issue.comments.last();
         let mut row = comment.map_or(json!({}), |comment| self.comment_row(state, &issue.id, comment));
         row["body"] = json!(comment.map(|comment| &comment.text));
+        let wanted = Some("summary,issuetype,project,status");
         json!({
             "timestamp": comment.map_or(now, |comment| comment.created).as_millisecond(),
             "webhookEvent": "comment_created",
             "comment": row,
-            "issue": self.issue_row(state, issue, 2, Some("summary,issuetype,project,status")),
+            "issue": self.issue_row(state, issue, state.flavour.hook(), wanted),
             "eventType": "primaryAction",
         })
     }
 
-    fn automation_body(&self, issue: &IssueState, now: Timestamp) -> Value {
-        let approval = issue.approvals.last();
-        json!({
-            "schema": "stint.approval.v1",
-            "event": "approval.approved",
-            "eventId": approval.map(|approval| format!("{}-{}", issue.key, approval.id)),
-            "site": &*self.url,
-            "issue": {"id": issue.id, "key": issue.key},
-            "approval": approval.map(|approval| json!({"id": approval.id, "decision": approval.decision})),
-            "rule": "PIM approval -> stint",
-            "sentAt": jira_date(now),
-        })
-    }
-
-    /// The user of a delivery: as REST shows it, without the address.
+    /// The user of a delivery: as REST shows it, on Cloud without the address.
     fn actor(&self, state: &State, account_id: &str) -> Value {
         let mut account = state.account(account_id);
-        account.email = None;
-        account.row(&self.url, 2)
+        if state.flavour == Flavour::Cloud {
+            account.email = None;
+        }
+        account.row(&self.url, state.flavour.hook())
     }
 }
 
