@@ -85,5 +85,5 @@ fn curl(world: &World, ticket: &str) -> String {
     let webhook = world.webhook(ticket, WebhookKind::Updated);
     let headers: Vec<_> = webhook.headers.iter().map(|(name, value)| format!("-H '{name}: {value}'")).collect();
     let body = String::from_utf8_lossy(&webhook.body).replace('\'', "'\\''");
-    format!("curl -i {} {} --data-binary '{body}'", world.webhook_url(), headers.join(" "))
+    format!("curl -i {} {} --data-binary '{body}'", world.webhook_url("jira-cloud"), headers.join(" "))
 }
