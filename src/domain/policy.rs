@@ -163,6 +163,7 @@ fn not_yet(ticket: &Ticket) -> Option<Hold> {
         ("duration", ticket.duration == Field::Hidden),
         ("requester", ticket.requester.is_none()),
         ("creator", ticket.creator.is_none()),
+        ("window", ticket.window.unknown == Some(Field::Hidden)),
     ];
     let hidden: Vec<_> = hidden.iter().filter(|(_, hidden)| *hidden).map(|(name, _)| *name).collect();
     if !ticket.in_scope {
@@ -298,6 +299,9 @@ fn bound(case: &Case<'_>, entitlement: &Entitlement, asked: Duration) -> Result<
         return Err(Reason::new("duration-too-short", format!("{asked} is shorter than {least}")));
     }
     let (duration, by) = if asked > most { (most, Bound::Entitlement) } else { (asked, Bound::Requested) };
+    if case.ticket.window.unknown.is_some() {
+        return Err(Reason::new("window-unreadable", "an end of the change window is given and cannot be read"));
+    }
     let Some(end) = case.ticket.window.end else {
         return Ok((duration, by));
     };

@@ -187,6 +187,15 @@ fn a_change_window_cuts_the_end_and_says_so() {
 }
 
 #[test]
+fn a_window_that_cannot_be_read_is_refused_and_one_that_is_hidden_is_waited_for() {
+    let mut story = story();
+    story.ticket.window.unknown = Some(Field::Unreadable);
+    assert_eq!(story.codes(), ["window-unreadable"]);
+    story.ticket.window.unknown = Some(Field::Hidden);
+    assert_eq!(story.hold(), "field-hidden");
+}
+
+#[test]
 fn a_window_still_to_come_delays_the_start_and_keeps_the_approval_fresh() {
     let mut story = story();
     story.ticket.window.start = Some(at("2026-11-06T08:00:00Z"));
