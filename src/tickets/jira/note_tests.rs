@@ -3,7 +3,7 @@ use serde_json::json;
 use super::{
     super::{
         super::TicketSystem,
-        fixtures::{answer, data_center, fixture, jira, ok, parsed},
+        fixtures::{answer, data_center, fixture, jira, mutants, ok, parsed},
     },
     *,
 };
@@ -206,6 +206,16 @@ mod at_the_data_center {
         assert_eq!(step("x", true, &so_far), Ok(Step::Done(())));
         let moved = comments(1, 3, &[(3, "a", "three"), (4, "a", "four")]);
         assert!(matches!(step("x", true, &[first, moved]), Err(TicketError::BadAnswer { .. })));
+    }
+
+    #[test]
+    fn no_change_of_any_member_makes_the_reader_panic_or_believe_a_note_unasked() {
+        for mutant in mutants(&parsed(fixture!("dc-read-comments"))) {
+            match step("x", true, &[answer(200, mutant)]) {
+                Ok(Step::Send(_)) | Err(TicketError::BadAnswer { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]
