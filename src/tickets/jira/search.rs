@@ -32,13 +32,13 @@ pub(super) fn changed(jira: &Jira, window: &Lookback, so_far: &[Answer]) -> Resu
     if so_far.len() >= MAX_PAGES {
         return Err(TicketError::bad(format!("a list of more than {MAX_PAGES} pages")));
     }
-    Ok(Step::Send(page(jira, window, token)))
+    Ok(Step::Send(page(jira, window, token.as_deref())))
 }
 
-fn page(jira: &Jira, window: &Lookback, token: Option<String>) -> Call {
+fn page(jira: &Jira, window: &Lookback, token: Option<&str>) -> Call {
     let jql = jql(jira, window);
     let mut query = vec![("jql", jql.as_str()), ("fields", "status,updated"), ("maxResults", "100")];
-    query.extend(token.as_deref().map(|token| ("nextPageToken", token)));
+    query.extend(token.map(|token| ("nextPageToken", token)));
     get("/rest/api/3/search/jql".into(), &query)
 }
 
