@@ -7,7 +7,7 @@
 //!
 //! Vendor files are pure: bytes in, domain types out; domain types in, calls out. Where several calls are needed the
 //! file is handed all answers so far and says what comes next. A new ticket system is one file and one line in
-//! [`system`].
+//! [`SYSTEMS`].
 //!
 //! Promised here: an answer that cannot be read is an error, never an absence or an approval; a note is sent at most
 //! once for each try; no credential leaves for anywhere but the configured base URL. Left out: waiting and trying again,

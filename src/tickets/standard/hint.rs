@@ -22,24 +22,24 @@ const WHOLE: [&str; 5] = ["/requester/id", "/created_by/id", "/principal", "/ent
 const MAX_NAME: usize = 60;
 
 pub(super) fn hear(desk: &Standard, body: &VerifiedBody) -> Result<Heard, NotHeard> {
-    let body = json::parse(body.bytes()).map_err(malformed)?;
-    json::object(&body, "").map_err(malformed)?;
-    let event = match json::text(&body, "/type").map_err(malformed)? {
+    let body = json::parse(body.bytes()).map_err(|fault| malformed(&fault))?;
+    json::object(&body, "").map_err(|fault| malformed(&fault))?;
+    let event = match json::text(&body, "/type").map_err(|fault| malformed(&fault))? {
         "ticket.approved" => HintEvent::Approved,
         "ticket.withdrawn" => HintEvent::Changed,
         other => return Ok(Heard::Ignored(format!("the event {}", shown(other)))),
     };
     json::object(&body, "/data/ticket").map_err(|fault| NotHeard::NotATicket(fault.to_string()))?;
     let document = &body["data"]["ticket"];
-    let (ticket, number) = document::name(document).map_err(not_a_ticket)?;
+    let (ticket, number) = document::name(document).map_err(|fault| not_a_ticket(&fault))?;
     if !desk.is_ours(&number) {
         return Err(NotHeard::NotATicket(format!("{number} is no ticket number of this connection")));
     }
     let told = match desk.source {
         Source::ReadBack => None,
         Source::Webhooks => {
-            let at = document::required_moment(&body, "/timestamp").map_err(malformed)?;
-            let ticket = told(desk, event, document, &ticket, &number).map_err(not_a_ticket)?;
+            let at = document::required_moment(&body, "/timestamp").map_err(|fault| malformed(&fault))?;
+            let ticket = told(desk, event, document, &ticket, &number).map_err(|fault| not_a_ticket(&fault))?;
             Some(Box::new(Told { at, ticket }))
         }
     };
@@ -47,11 +47,11 @@ pub(super) fn hear(desk: &Standard, body: &VerifiedBody) -> Result<Heard, NotHea
     Ok(Heard::Hint(Hint { ticket, number, event, approval, told }))
 }
 
-fn malformed(fault: Fault) -> NotHeard {
+fn malformed(fault: &Fault) -> NotHeard {
     NotHeard::Malformed(fault.to_string())
 }
 
-fn not_a_ticket(fault: Fault) -> NotHeard {
+fn not_a_ticket(fault: &Fault) -> NotHeard {
     NotHeard::NotATicket(format!("in data.ticket {fault}"))
 }
 

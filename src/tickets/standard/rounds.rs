@@ -91,3 +91,7 @@ fn outcome(votes: &[Vote]) -> Outcome {
     let known = [Outcome::Declined, Outcome::Unknown, Outcome::Approved];
     known.into_iter().find(|outcome| any(*outcome)).unwrap_or(Outcome::Pending)
 }
+
+#[cfg(test)]
+#[path = "rounds_tests.rs"]
+mod tests;
