@@ -10,18 +10,16 @@ use crate::{
 /// The names. A kind of system with a document of its own has nothing to map but the tenant.
 pub(super) fn fields(at: &Place, raw: raw::Fields, several_tenants: bool, mapped: bool) -> Option<FieldNames> {
     let mut names = Names { at, seen: BTreeSet::new(), good: true };
-    let mut asked =
-        |name: &str, given: Option<String>| if mapped { names.required(name, given) } else { names.fixed(name, given) };
+    let mut asked = |name: &str, given: Option<String>| {
+        if mapped { names.required(name, given) } else { Some(names.fixed(name, given.as_ref())) }
+    };
     let entitlement = asked("entitlement", raw.entitlement);
     let principal = asked("principal", raw.principal);
     let duration = asked("duration", raw.duration);
-    let tenant = if several_tenants {
-        names.required("tenant", raw.tenant).into()
-    } else {
-        names.optional("tenant", raw.tenant)
-    };
+    let tenant =
+        if several_tenants { names.required("tenant", raw.tenant) } else { names.optional("tenant", raw.tenant) };
     let mut window = |name: &str, given: Option<String>| {
-        if mapped { names.optional(name, given) } else { given.and_then(|given| names.fixed(name, Some(given))) }
+        if mapped { names.optional(name, given) } else { given.map(|given| names.fixed(name, Some(&given))) }
     };
     let window_start = window("window_start", raw.window_start);
     let window_end = window("window_end", raw.window_end);
@@ -57,10 +55,10 @@ impl Names<'_> {
     }
 
     /// The document's own name of the field; mapping it is a slip.
-    fn fixed(&mut self, name: &str, given: Option<String>) -> Option<String> {
-        self.at.unused(name, given.as_ref(), "has no meaning: this system's tickets name it themselves");
+    fn fixed(&mut self, name: &str, given: Option<&String>) -> String {
+        self.at.unused(name, given, "has no meaning: this system's tickets name it themselves");
         self.good &= given.is_none();
-        Some(name.to_owned())
+        name.to_owned()
     }
 
     fn check(&mut self, name: &str, given: String) -> Option<String> {

@@ -121,11 +121,11 @@ pub(super) fn bearer_delivery(body: &[u8]) -> VerifiedBody {
     verify(&settings, &headers, Bytes::copy_from_slice(body), Timestamp::UNIX_EPOCH).expect("a genuine delivery")
 }
 
-pub(super) fn parsed(fixture: &[u8]) -> Value {
+pub(in crate::tickets) fn parsed(fixture: &[u8]) -> Value {
     crate::json::parse(fixture).expect("JSON")
 }
 
-pub(super) fn answer(status: u16, body: impl ToString) -> Answer {
+pub(in crate::tickets) fn answer(status: u16, body: impl ToString) -> Answer {
     let status = StatusCode::from_u16(status).expect("a status");
     Answer { status, headers: HeaderMap::new(), body: body.to_string().into_bytes() }
 }
@@ -136,7 +136,7 @@ pub(super) fn ok(fixture: &[u8]) -> Answer {
 }
 
 /// The document with one member replaced, or added.
-pub(super) fn with(mut document: Value, pointer: &str, value: Value) -> Value {
+pub(in crate::tickets) fn with(mut document: Value, pointer: &str, value: Value) -> Value {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     match document.pointer_mut(parent).expect("a parent") {
         Value::Array(items) => items[name.parse::<usize>().expect("an index")] = value,
@@ -146,7 +146,7 @@ pub(super) fn with(mut document: Value, pointer: &str, value: Value) -> Value {
 }
 
 /// The document without one member.
-pub(super) fn without(mut document: Value, pointer: &str) -> Value {
+pub(in crate::tickets) fn without(mut document: Value, pointer: &str) -> Value {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     document.pointer_mut(parent).and_then(Value::as_object_mut).and_then(|o| o.remove(name)).expect("a member");
     document
@@ -190,7 +190,7 @@ fn odd_values() -> Vec<Value> {
 }
 
 /// The document with each of its places taken by each odd value in turn.
-pub(super) fn mutants(document: &Value) -> impl Iterator<Item = Value> {
+pub(in crate::tickets) fn mutants(document: &Value) -> impl Iterator<Item = Value> {
     let mut found = Vec::new();
     places(document, "", &mut found);
     found.into_iter().flat_map(move |place| {
