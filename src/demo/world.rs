@@ -164,8 +164,8 @@ fn write_config(folder: &Path, sandbox: &Sandbox, setup: &Setup) -> anyhow::Resu
         over("TENANTS__CONTOSO__LOGIN_URL", &sandbox.entra.url()),
         over("TENANTS__CONTOSO__GRAPH_URL", &sandbox.graph.url()),
         over("CONNECTIONS__JIRA_CLOUD__BASE_URL", &sandbox.jira.url()),
-        // over("CONNECTIONS__SERVICENOW__BASE_URL", &sandbox.servicenow.url()),
-        // over("CONNECTIONS__SERVICE_DESK__BASE_URL", &sandbox.desk.url()),
+        over("CONNECTIONS__SERVICENOW__BASE_URL", &sandbox.servicenow.url()),
+        over("CONNECTIONS__SERVICE_DESK__BASE_URL", &sandbox.desk.url()),
     ];
     overrides.extend(setup.overrides.iter().cloned());
     Ok(config::load_for(&setup.systems, &folder.join("sandbox.toml"), overrides)?)

@@ -59,6 +59,9 @@ pub struct Approval {
     pub decided_at: Option<Timestamp>,
     /// Each asked approver with their own vote.
     pub votes: Vec<Vote>,
+    /// Nobody was asked, and the connection opted in to that. Only entitlements that are not protected accept it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_approver: bool,
 }
 
 /// One approver's vote.

@@ -39,6 +39,10 @@ pub(super) fn counted(
     entitlement: Option<&Entitlement>,
     reasons: &mut Vec<Reason>,
 ) -> Vec<Approver> {
+    if approval.without_approver {
+        reasons.extend(entitlement.filter(|entitlement| wants_approvers(entitlement)).map(unapproved));
+        return vec![];
+    }
     let accounts = approving(approval);
     reasons.extend(self_approval(ticket, directory, &accounts));
     if let Some(entitlement) = entitlement {
@@ -50,6 +54,16 @@ pub(super) fn counted(
         vote.and_then(|v| v.decided_at).or(approval.decided_at)
     };
     accounts.iter().map(|a| Approver { id: a.id.clone(), name: a.name.clone(), decided_at: when(&a.id) }).collect()
+}
+
+/// Whether an approval without any approver is not enough: one that is protected, or that says who or how many must approve.
+fn wants_approvers(entitlement: &Entitlement) -> bool {
+    entitlement.protected || entitlement.approver_group.is_some() || entitlement.approvers > 1
+}
+
+fn unapproved(entitlement: &Entitlement) -> Reason {
+    let detail = format!("nobody was asked to approve, which {} does not accept", entitlement.title);
+    Reason::new("no-counted-approver", detail)
 }
 
 /// How many different people these accounts are: the same account, or accounts that lead to a common Entra user, are one.

@@ -48,8 +48,9 @@ fn granted(decision: &Decision, assignment: &Assignment) -> String {
         Basis::ReadBack => "",
         Basis::Webhook => " It rests on the signed webhook alone: this ticket system cannot be asked.",
     };
+    let unapproved = if decision.approvers.is_empty() { " Nobody was asked to approve it." } else { "" };
     format!(
-        "Access granted: {} has {} for {}{cut}, until {}. It ends by itself.{word}",
+        "Access granted: {} has {} for {}{cut}, until {}. It ends by itself.{word}{unapproved}",
         decision.principal.name,
         decision.entitlement.title,
         decision.duration,

@@ -40,6 +40,7 @@ fn round() -> Approval {
         opened_at: at("2026-11-03T08:12:41Z"),
         decided_at: Some(at("2026-11-03T08:31:07Z")),
         votes: vec![vote("omar")],
+        without_approver: false,
     }
 }
 
@@ -269,6 +270,22 @@ fn bots_inactive_accounts_and_hidden_identities_do_not_count() {
     assert_eq!(without(|v| v.outcome = Outcome::Pending), none);
     assert_eq!(without(|v| v.approver.iter_mut().for_each(|a| a.kind = AccountKind::App)), none);
     assert_eq!(without(|v| v.approver.iter_mut().for_each(|a| a.active = Some(false))), none);
+}
+
+#[test]
+fn an_approval_nobody_was_asked_for_counts_only_where_no_approver_is_demanded() {
+    let unapproved = |change: fn(&mut Entitlement)| {
+        let mut story = story();
+        story.ticket.approvals[0] = Approval { votes: vec![], without_approver: true, ..round() };
+        change(&mut story.entitlement);
+        story
+    };
+    let Verdict::Approved(decision) = unapproved(|_| ()).decide() else { panic!("approved") };
+    assert_eq!(decision.approvers, []);
+    let none = ["no-counted-approver"];
+    assert_eq!(unapproved(|e| e.protected = true).codes(), none);
+    assert_eq!(unapproved(|e| e.approvers = 2).codes(), none);
+    assert_eq!(unapproved(|e| e.approver_group = Some(user(7))).codes(), none);
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod error;
 mod jira;
 pub mod kind;
 mod oauth;
+mod servicenow;
 pub mod settings;
 pub(crate) mod signature;
 mod standard;
@@ -52,7 +53,7 @@ const MAX_CALLS: usize = 128;
 const MAX_ANSWERS: usize = 32 * 1024 * 1024;
 
 /// Every kind of ticket system has its line here.
-pub const SYSTEMS: &[&Kind] = &[&jira::KIND, &standard::KIND];
+pub const SYSTEMS: &[&Kind] = &[&jira::KIND, &servicenow::KIND, &standard::KIND];
 
 /// One kind of ticket system: how its deliveries read, how its tickets are read back, how notes are written. Pure.
 ///
@@ -79,8 +80,14 @@ pub trait TicketSystem: fmt::Debug + Send + Sync {
         Patience::NONE
     }
 
+    /// Whether a note that may be there already is written where stint may not look for it: then people may rarely see it
+    /// twice, instead of not at all.
+    fn writes_unseen(&self) -> bool {
+        false
+    }
+
     /// What of the ticket system this connection serves, such as a project: no other connection to the same address may
-    /// serve it too, since an approval there would be asked for twice.
+    /// serve it too, since an approval there would be asked for twice. `x` holds every `x of …`.
     fn territory(&self) -> Vec<String>;
 
     /// Reads a ticket back. Never asked where [`TicketSystem::source`] is [`Source::Webhooks`].
@@ -287,7 +294,14 @@ impl Connection {
     /// # Errors
     /// When it is not written, or nobody knows whether it is.
     pub async fn write_note(&self, note: &Note, maybe_written: bool) -> Result<(), TicketError> {
-        self.walk(|so_far| self.system().write_note(note, maybe_written, so_far)).await
+        let write = async |looks| self.walk(|so_far| self.system().write_note(note, looks, so_far)).await;
+        match write(maybe_written).await {
+            // Nothing was written by a call that is not permitted, so this may be the look alone.
+            Err(TicketError::NotPermitted { .. }) if maybe_written && self.system().writes_unseen() => {
+                write(false).await
+            }
+            written => written,
+        }
     }
 
     /// Sends call after call until the vendor file has its result.

@@ -37,6 +37,8 @@ pub struct Common {
     pub tenants: Vec<TenantName>,
     /// Where its API is; every call goes to this origin and below this path.
     pub base_url: Url,
+    /// The account stint signs in with; `None` where its way to sign in does not name one.
+    pub account: Option<String>,
     /// Which ticket numbers are for stint.
     pub ticket_pattern: Regex,
     /// Which of its fields say what is asked for.

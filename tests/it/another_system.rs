@@ -78,8 +78,14 @@ impl TicketSystem for Another {
         let decided_at = text("/approvals/0/decided_at").parse().ok();
         let vote = Vote { approver: Some(account("/approvals/0/approver/id")), outcome: Outcome::Approved, decided_at };
         let opened_at = decided_at.unwrap_or_default();
-        let approval =
-            Approval { id: ApprovalId::new("1"), outcome: Outcome::Approved, opened_at, decided_at, votes: vec![vote] };
+        let approval = Approval {
+            id: ApprovalId::new("1"),
+            outcome: Outcome::Approved,
+            opened_at,
+            decided_at,
+            votes: vec![vote],
+            without_approver: false,
+        };
         Ok(Step::Done(Reading::Found(Box::new(Ticket {
             id: ticket.clone(),
             number: TicketNumber::new(text("/number")),

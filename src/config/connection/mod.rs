@@ -79,6 +79,7 @@ fn connection(
         name: ConnectionName::new(name),
         tenants: tenants?,
         base_url: base_url?,
+        account: auth.as_ref().and_then(account),
         ticket_pattern: ticket_pattern?,
         fields: fields?,
         max_approval_age: max_approval_age?,
@@ -86,6 +87,14 @@ fn connection(
         internal_notes: raw.internal_notes.unwrap_or(true),
     };
     Some(ConnectionSettings { webhook: webhook?, auth: auth?, system: make?(&common), common })
+}
+
+/// Only a user name says as whom stint signs in.
+fn account(auth: &SignIn) -> Option<String> {
+    match auth {
+        SignIn::Fixed(Credential::Basic { username, .. }) => Some(username.clone()),
+        _ => None,
+    }
 }
 
 /// A shorter interval would weigh on the ticket system, a longer one on whoever waits.

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 
 use crate::{
     config::{place::Place, tree::article},
+    domain::id::ConnectionName,
     tickets::{
         Kind,
         kind::{Given, Key, Make, Own, Shape},
@@ -126,15 +127,23 @@ pub(super) fn check(at: &Place, kind: &Kind, mut own: Own) -> Option<Make> {
 
 /// Faults what two connections serve alike: one approval there would be asked for, and granted, twice.
 pub(super) fn check_overlaps(at: &Place, connections: &[ConnectionSettings]) {
-    let mut owners = BTreeMap::new();
+    let mut owners: Vec<(&str, String, &ConnectionName)> = vec![];
     for connection in connections {
         let name = &connection.common.name;
         let site = connection.common.base_url.as_str().trim_end_matches('/');
         for part in connection.system.territory() {
-            if let Some(owner) = owners.insert((site, part.clone()), name) {
+            if let Some((.., owner)) = owners.iter().find(|(other, theirs, _)| *other == site && overlap(theirs, &part))
+            {
                 let problem = format!("serves {part} at the same address as connection {:?}", owner.as_str());
                 at.down(name.as_str()).fault(format!("{problem}; one connection serves it"));
             }
+            owners.push((site, part, name));
         }
     }
+}
+
+/// Whether both hold something in common: they are the same, or one is `x of …` and the other `x`.
+fn overlap(one: &str, other: &str) -> bool {
+    let holds = |whole: &str, part: &str| part.strip_prefix(whole).is_some_and(|rest| rest.starts_with(" of "));
+    one == other || holds(one, other) || holds(other, one)
 }

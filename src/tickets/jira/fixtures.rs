@@ -45,6 +45,7 @@ pub(in crate::tickets) fn common(base_url: &str) -> Common {
         name: ConnectionName::new("jira-cloud"),
         tenants: vec![TenantName::new("contoso")],
         base_url: base_url.parse().expect("a URL"),
+        account: Some("stint@contoso.example".into()),
         ticket_pattern: Regex::new("^ITSEC-[1-9][0-9]*$").expect("a pattern"),
         fields: FieldNames {
             entitlement: "customfield_10051".into(),
@@ -131,7 +132,7 @@ pub(in crate::tickets) fn answer(status: u16, body: impl ToString) -> Answer {
 }
 
 /// The fixture as an answer of success.
-pub(super) fn ok(fixture: &[u8]) -> Answer {
+pub(in crate::tickets) fn ok(fixture: &[u8]) -> Answer {
     answer(200, parsed(fixture))
 }
 

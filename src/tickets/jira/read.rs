@@ -217,6 +217,7 @@ fn approval_by(deployment: Deployment, change: &Value) -> Result<Approval, Ticke
         opened_at: at,
         decided_at: Some(at),
         votes: vec![Vote { approver, outcome: Outcome::Approved, decided_at: Some(at) }],
+        without_approver: false,
     })
 }
 
@@ -240,6 +241,7 @@ fn round(deployment: Deployment, round: &Value) -> Result<Approval, TicketError>
         opened_at: opened_at.ok_or_else(|| json::not("/createdDate", "a time"))?,
         decided_at,
         votes: json::array(round, "/approvers")?.iter().map(|row| vote(deployment, row)).collect(),
+        without_approver: false,
     })
 }
 

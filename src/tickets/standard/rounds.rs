@@ -81,7 +81,7 @@ fn sorted(mut rounds: Vec<(&str, Vec<Vote>)>, status: Status) -> Vec<Approval> {
 fn round(name: &str, opened_at: Timestamp, votes: Vec<Vote>) -> Approval {
     let outcome = outcome(&votes);
     let decided_at = votes.iter().filter(|vote| vote.outcome == outcome).filter_map(|vote| vote.decided_at).max();
-    Approval { id: ApprovalId::new(name), outcome, opened_at, decided_at, votes }
+    Approval { id: ApprovalId::new(name), outcome, opened_at, decided_at, votes, without_approver: false }
 }
 
 /// One no is a no. A vote still out does not keep the others from counting: whether they are enough is said by the
