@@ -175,17 +175,29 @@ impl Answer {
         crate::json::parse(&self.body)
     }
 
-    /// `Retry-After` as seconds from `now`: given in seconds or as a date. `None` when absent or unreadable.
+    /// `Retry-After` as seconds from `now`: given in seconds or as a date. Where it is absent, `X-RateLimit-Reset` as a
+    /// moment (`contracts/tickets.md` A7). `None` when neither can be read.
     #[must_use]
     pub fn retry_after(&self, now: jiff::Timestamp) -> Option<crate::domain::duration::Duration> {
-        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+        let Some(text) = self.headers.get(header::RETRY_AFTER) else { return self.limit_reset(now) };
+        let text = text.to_str().ok()?.trim();
         if let Ok(seconds) = text.parse() {
             return Some(crate::domain::duration::Duration::seconds(seconds));
         }
-        let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-        let seconds = date.duration_since(now).as_secs().max(0);
-        u32::try_from(seconds).ok().map(crate::domain::duration::Duration::seconds)
+        until(now, jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
     }
+
+    /// The minute in which a limit is lifted is told without its seconds: only its end is certain.
+    fn limit_reset(&self, now: jiff::Timestamp) -> Option<crate::domain::duration::Duration> {
+        let text = self.headers.get("x-ratelimit-reset")?.to_str().ok()?.trim();
+        let minute: jiff::Timestamp = text.parse().ok()?;
+        until(now, minute.checked_add(jiff::SignedDuration::from_mins(1)).ok()?)
+    }
+}
+
+fn until(now: jiff::Timestamp, then: jiff::Timestamp) -> Option<crate::domain::duration::Duration> {
+    let seconds = then.duration_since(now).as_secs().max(0);
+    u32::try_from(seconds).ok().map(crate::domain::duration::Duration::seconds)
 }
 
 /// One path segment, encoded down to unreserved characters.
@@ -291,5 +303,23 @@ mod tests {
         assert_eq!(wait("Tue, 03 Nov 2026 08:31:40 GMT"), Some(40));
         assert_eq!(wait("Tue, 03 Nov 2026 08:30:00 GMT"), Some(0));
         assert_eq!(wait("soon"), None);
+    }
+
+    #[test]
+    fn without_retry_after_the_end_of_the_minute_of_a_reset_is_awaited() {
+        let now: jiff::Timestamp = "2026-11-03T08:30:20Z".parse().expect("time");
+        let wait = |pairs: &[(&'static str, &str)]| {
+            let pair = |(name, value): &(&'static str, &str)| {
+                (http::HeaderName::from_static(name), HeaderValue::from_str(value).expect("header"))
+            };
+            let headers = pairs.iter().map(pair).collect();
+            let answer = Answer { status: StatusCode::TOO_MANY_REQUESTS, headers, body: vec![] };
+            answer.retry_after(now).map(crate::domain::duration::Duration::as_secs)
+        };
+        assert_eq!(wait(&[("x-ratelimit-reset", "2026-11-03T08:31Z")]), Some(100));
+        assert_eq!(wait(&[("x-ratelimit-reset", "2026-11-03T08:00Z")]), Some(0));
+        assert_eq!(wait(&[("x-ratelimit-reset", "2026-11-03T08:31Z"), ("retry-after", "7")]), Some(7));
+        assert_eq!(wait(&[("x-ratelimit-reset", "60")]), None, "of some other system");
+        assert_eq!(wait(&[]), None);
     }
 }

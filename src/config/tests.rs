@@ -8,7 +8,7 @@ use super::{
     testing::{Sample, WEBHOOK_SECRET},
     *,
 };
-use crate::tickets::settings::SignIn;
+use crate::tickets::{Source, settings::SignIn};
 
 const NONE: [(String, String); 0] = [];
 
@@ -200,6 +200,39 @@ fn debug_output_shows_no_secret() {
     for secret in ["hunter2", "an-entra-secret", "a-jira-token", WEBHOOK_SECRET] {
         assert!(!shown.contains(secret), "{shown}");
     }
+}
+
+/// The sample with a standard connection beside its own.
+fn with_desk(own: &str) -> Sample {
+    let desk = r#"{ system = "standard", tenants = ["contoso"], base_url = "https://desk.contoso.com",
+        ticket_pattern = "^DESK-[1-9][0-9]*$", webhook = { scheme = "standard-webhooks", secret_files = ["desk"] }"#;
+    let secret = "whsec_Zml4dHVyZSBzdGFuZGFyZCB3ZWJob29rIGtleSBvbmU=";
+    Sample::new().file("desk", secret).set("connections.desk", &format!("{desk}{own} }}"))
+}
+
+#[test]
+fn a_standard_connection_that_reads_nothing_back_needs_no_way_to_sign_in() {
+    let config = with_desk(", read_back = 'none'").good();
+    let desk = config.connections.iter().find(|connection| connection.common.name.as_str() == "desk").expect("desk");
+    assert_eq!(desk.system.source(), Source::Webhooks);
+    let token = ", auth = { kind = 'bearer', token_file = 'sandbox-secrets/jira-api-token' }";
+    for own in [token.to_owned(), format!("{token}, read_back = 'http'")] {
+        let config = with_desk(&own).good();
+        assert_eq!(config.connections[0].system.source(), Source::ReadBack);
+    }
+    let fault = with_desk("").fault();
+    assert!(fault.starts_with("connections.desk.auth.kind: is missing"), "{fault}");
+}
+
+#[test]
+fn a_standard_connection_maps_no_fields_and_has_no_key_of_another_kind() {
+    let fault = with_desk(", read_back = 'none', fields = { duration = 'length' }").fault();
+    assert!(fault.starts_with("connections.desk.fields.duration: has no meaning"), "{fault}");
+    let fault = with_desk(", read_back = 'none', projects = ['ITSEC']").fault();
+    assert!(fault.starts_with("connections.desk.projects: belongs to system = \"jira\""), "{fault}");
+    let faults = with_desk(", read_back = 'sometimes'").faults();
+    assert!(faults.iter().any(|fault| fault.starts_with("connections.desk.read_back: is not accepted")), "{faults:?}");
+    with_desk(", read_back = 'none', fields = { tenant = 'customer' }").good();
 }
 
 #[test]

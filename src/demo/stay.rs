@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub async fn stay() -> anyhow::Result<()> {
     let (_postgres, database_url) = private_postgres().await?;
     let now = Clock::system().now();
-    let ports = Ports { entra: 8401, graph: 8402, jira: 8403 };
+    let ports = Ports { entra: 8401, graph: 8402, jira: 8403, servicenow: 8404, desk: 8405 };
     let setup = Setup { ports, listen: ["127.0.0.1:8080", "127.0.0.1:9090"], ..Setup::new(database_url.clone(), now) };
     let world = World::start(setup).await?;
     introduce(&world, &database_url);
@@ -55,6 +55,7 @@ fn introduce(world: &World, database_url: &str) {
     println!("  Entra          {}", world.sandbox.entra.url());
     println!("  Graph          {}", world.sandbox.graph.url());
     println!("  Jira           {}", world.sandbox.jira.url());
+    println!("  desk           {}", world.sandbox.desk.url());
     println!("  PostgreSQL     {database_url}");
     let configuration = world.folder.path().join("sandbox.toml");
     println!("  configuration  {}", configuration.display());
@@ -84,5 +85,5 @@ fn curl(world: &World, ticket: &str) -> String {
     let webhook = world.webhook(ticket, WebhookKind::Updated);
     let headers: Vec<_> = webhook.headers.iter().map(|(name, value)| format!("-H '{name}: {value}'")).collect();
     let body = String::from_utf8_lossy(&webhook.body).replace('\'', "'\\''");
-    format!("curl -i {} {} --data-binary '{body}'", world.webhook_url(), headers.join(" "))
+    format!("curl -i {} {} --data-binary '{body}'", world.webhook_url("jira-cloud"), headers.join(" "))
 }

@@ -71,7 +71,7 @@ fn approved_ticket(world: &World) -> String {
 async fn forged_webhook(world: &World, ticket: &str) -> anyhow::Result<()> {
     let mut forged: Webhook = world.sandbox.jira.webhook_for(ticket, WebhookKind::Updated);
     forged.sign_jira_hub("somebody-guessing-the-secret");
-    let (status, body, _) = forged.deliver(&world.webhook_url()).await?;
+    let (status, body, _) = forged.deliver(&world.webhook_url("jira-cloud")).await?;
     ensure!(status == 401 && body.is_empty(), "a forged webhook was answered {status}");
     tell::proved("a webhook with a forged signature: 401, nothing stored");
     Ok(())
@@ -79,12 +79,12 @@ async fn forged_webhook(world: &World, ticket: &str) -> anyhow::Result<()> {
 
 async fn genuine_webhook(world: &World, ticket: &str) -> anyhow::Result<String> {
     let webhook = world.webhook(ticket, WebhookKind::Updated);
-    let (status, body, _) = webhook.deliver(&world.webhook_url()).await?;
+    let (status, body, _) = webhook.deliver(&world.webhook_url("jira-cloud")).await?;
     let answer: Value = serde_json::from_slice(&body)?;
     ensure!(status == 202, "the webhook was answered {status}: {answer}");
     let id = answer["request_id"].as_str().context("no request_id in the answer")?.to_owned();
     tell::proved(&format!("Jira's signed webhook: 202, request {id}"));
-    let (status, body, _) = webhook.retry().deliver(&world.webhook_url()).await?;
+    let (status, body, _) = webhook.retry().deliver(&world.webhook_url("jira-cloud")).await?;
     let again: Value = serde_json::from_slice(&body)?;
     ensure!(status == 200 && again["request_id"] == *id && again["repeat"] == true, "a repeat was answered {again}");
     tell::proved("the same webhook again: 200, the same request");
@@ -143,7 +143,8 @@ async fn self_approval(world: &World) -> anyhow::Result<()> {
     let ticket = world.sandbox.jira.create_issue(IssueDraft::default());
     world.sandbox.jira.request_approval(&ticket.id, &[story::NINA_ACCOUNT]);
     world.sandbox.jira.approve(&ticket.id, story::NINA_ACCOUNT);
-    let (_, body, _) = world.webhook(&ticket.id, WebhookKind::Updated).deliver(&world.webhook_url()).await?;
+    let (_, body, _) =
+        world.webhook(&ticket.id, WebhookKind::Updated).deliver(&world.webhook_url("jira-cloud")).await?;
     let answer: Value = serde_json::from_slice(&body)?;
     let id = answer["request_id"].as_str().context("no request_id in the answer")?;
     let document = follow(world, id).await?;

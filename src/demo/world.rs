@@ -15,16 +15,22 @@ use crate::{
         jira::{Webhook, WebhookKind},
         story,
     },
+    tickets::{Kind, SYSTEMS},
 };
 
 /// The files that a configuration names, as they are shipped.
 const FILES: [(&str, &str); 2] = [("sandbox.toml", config::SANDBOX), ("sandbox-catalog.toml", config::SANDBOX_CATALOG)];
 
 /// The secrets that `sandbox.toml` names, each with what the simulators expect.
-const SECRETS: [(&str, &str); 3] = [
+const SECRETS: [(&str, &str); 8] = [
     ("sandbox-secrets/entra-client-secret", story::CLIENT_SECRET),
     ("sandbox-secrets/jira-api-token", story::JIRA_TOKEN),
+    ("sandbox-secrets/jira-pat", story::JIRA_PAT),
     ("sandbox-secrets/jira-webhook", story::WEBHOOK_SECRET),
+    ("sandbox-secrets/servicenow-password", story::SNOW_PASSWORD),
+    ("sandbox-secrets/servicenow-webhook", story::SNOW_WEBHOOK_SECRET),
+    ("sandbox-secrets/desk-token", story::DESK_TOKEN),
+    ("sandbox-secrets/desk-webhook", story::DESK_WEBHOOK_SECRET),
 ];
 
 /// How a world is set up.
@@ -44,6 +50,8 @@ pub struct Setup {
     pub surroundings: Surroundings,
     /// Which half of stint runs by itself.
     pub only: Only,
+    /// The kinds of ticket system that stint serves.
+    pub systems: Vec<&'static Kind>,
 }
 
 /// stint, running, with everything around it.
@@ -72,6 +80,7 @@ impl Setup {
             overrides: vec![],
             surroundings: Surroundings::default(),
             only: Only::Both,
+            systems: SYSTEMS.to_vec(),
         }
     }
 }
@@ -97,10 +106,10 @@ impl World {
         Ok(Self { sandbox, clock, service, running, folder })
     }
 
-    /// Where webhooks of the Jira connection go.
+    /// Where webhooks of a connection go.
     #[must_use]
-    pub fn webhook_url(&self) -> String {
-        format!("{}/webhooks/jira-cloud", self.running.url)
+    pub fn webhook_url(&self, connection: &str) -> String {
+        format!("{}/webhooks/{connection}", self.running.url)
     }
 
     /// The webhook Jira would send about this ticket, signed.
@@ -155,7 +164,9 @@ fn write_config(folder: &Path, sandbox: &Sandbox, setup: &Setup) -> anyhow::Resu
         over("TENANTS__CONTOSO__LOGIN_URL", &sandbox.entra.url()),
         over("TENANTS__CONTOSO__GRAPH_URL", &sandbox.graph.url()),
         over("CONNECTIONS__JIRA_CLOUD__BASE_URL", &sandbox.jira.url()),
+        over("CONNECTIONS__SERVICENOW__BASE_URL", &sandbox.servicenow.url()),
+        over("CONNECTIONS__SERVICE_DESK__BASE_URL", &sandbox.desk.url()),
     ];
     overrides.extend(setup.overrides.iter().cloned());
-    Ok(config::load(&folder.join("sandbox.toml"), overrides)?)
+    Ok(config::load_for(&setup.systems, &folder.join("sandbox.toml"), overrides)?)
 }

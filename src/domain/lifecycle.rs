@@ -37,8 +37,8 @@ pub enum Effect {
     Verify,
     /// Look, assign, and look again.
     Assign,
-    /// Mark that its time is over.
-    Expire,
+    /// See that the ticket still carries it, until its time is over.
+    Watch,
     /// Remove it where that is due, and prove that it is gone.
     End,
     /// Nothing, ever.
@@ -61,7 +61,7 @@ pub fn due(state: &State) -> Effect {
     match state.underlying() {
         State::Received | State::Verifying => Effect::Verify,
         State::Approved(_) | State::Assigning(_) => Effect::Assign,
-        State::Active(..) => Effect::Expire,
+        State::Active(..) => Effect::Watch,
         State::Ending(..) => Effect::End,
         State::Ended(_) | State::Rejected(_) | State::Failed(_) | State::Held { .. } => Effect::Nothing,
     }
@@ -120,7 +120,7 @@ impl Effect {
         match self {
             Self::Verify => "verify",
             Self::Assign => "assign",
-            Self::Expire => "expire",
+            Self::Watch => "watch",
             Self::End => "end",
             Self::Nothing => "nothing",
         }

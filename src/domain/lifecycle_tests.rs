@@ -9,6 +9,7 @@ use crate::domain::{
     entitlement::Target,
     id::{ApprovalId, EntitlementKey, ObjectId, TenantName},
     request::{Bound, Granted, Receiver},
+    ticket::Basis,
 };
 
 fn moment() -> jiff::Timestamp {
@@ -35,6 +36,8 @@ fn decision() -> Decision {
         not_after: None,
         catalog_version: "sha256:00".into(),
         snapshot_digest: "sha256:00".into(),
+        basis: Basis::ReadBack,
+        time_zone: None,
     }
 }
 
@@ -154,7 +157,7 @@ fn what_is_due_is_the_same_held_or_not() {
         let expected = match state.underlying() {
             State::Received | State::Verifying => Effect::Verify,
             State::Approved(_) | State::Assigning(_) => Effect::Assign,
-            State::Active(..) => Effect::Expire,
+            State::Active(..) => Effect::Watch,
             State::Ending(..) => Effect::End,
             _ => Effect::Nothing,
         };

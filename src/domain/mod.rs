@@ -17,3 +17,5 @@ pub mod policy;
 pub mod request;
 pub mod sight;
 pub mod ticket;
+pub mod withdrawal;
+pub mod zone;

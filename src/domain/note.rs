@@ -4,6 +4,8 @@ use super::{
     id::RequestId,
     lifecycle::Event,
     request::{Assignment, Bound, Decision, EndCause, EndOrder, Reason, State},
+    ticket::Basis,
+    zone::moment,
 };
 
 /// Failures that are stint's own finding, not Entra's word.
@@ -42,13 +44,17 @@ fn granted(decision: &Decision, assignment: &Assignment) -> String {
         Bound::Entitlement => format!(", cut from {} to the entitlement's limit", decision.requested),
         Bound::ChangeWindow => format!(", cut from {} to the change window", decision.requested),
     };
+    let word = match decision.basis {
+        Basis::ReadBack => "",
+        Basis::Webhook => " It rests on the signed webhook alone: this ticket system cannot be asked.",
+    };
     let unapproved = if decision.approvers.is_empty() { " Nobody was asked to approve it." } else { "" };
     format!(
-        "Access granted: {} has {} for {}{cut}, until {} (UTC). It ends by itself.{unapproved}",
+        "Access granted: {} has {} for {}{cut}, until {}. It ends by itself.{word}{unapproved}",
         decision.principal.name,
         decision.entitlement.title,
         decision.duration,
-        minute(assignment.ends_at),
+        moment(assignment.ends_at, decision.time_zone.as_deref()),
     )
 }
 
@@ -73,7 +79,8 @@ fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
     let what = before
         .decision()
         .map_or_else(|| "access".to_owned(), |d| format!("access of {} to {}", d.principal.name, d.entitlement.title));
-    let proved = order.confirmed_at.map(|at| format!(", proved at {} (UTC)", minute(at))).unwrap_or_default();
+    let zone = before.decision().and_then(|decision| decision.time_zone.as_deref());
+    let proved = order.confirmed_at.map(|at| format!(", proved at {}", moment(at, zone))).unwrap_or_default();
     let was_in_force = matches!(before.underlying(), State::Ending(_, Some(_), _));
     let reason = &order.reason;
     match (order.cause, was_in_force) {
@@ -88,8 +95,4 @@ fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
         (EndCause::Revoked, false) => ("revoked", format!("No {what} was given: it was called off: {reason}{proved}.")),
         (_, false) => ("ended", format!("No {what} was given: {reason}{proved}. {ANEW}")),
     }
-}
-
-fn minute(at: jiff::Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M").to_string()
 }

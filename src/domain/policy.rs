@@ -13,7 +13,7 @@ use super::{
     entitlement::{Catalog, Entitlement, PrincipalKind},
     id::{AccountId, ObjectId, TenantName},
     request::{Approver, Bound, Decision, Granted, Hold, Reason, Receiver},
-    ticket::{Field, Standing, Ticket},
+    ticket::{Basis, Field, Standing, Ticket},
 };
 
 /// Everything a decision rests on, except what the directory says.
@@ -111,6 +111,7 @@ pub fn decide(case: &Case<'_>, directory: &Directory) -> Verdict {
     let principal = keep(receiver(case, directory, entitlement), &mut reasons);
     let approvers = approval.map(|a| counted(case.ticket, directory, a, entitlement, &mut reasons)).unwrap_or_default();
     let bounded = entitlement.zip(asked).and_then(|(e, asked)| keep(bound(case, e, asked), &mut reasons));
+    reasons.extend(entitlement.and_then(|entitlement| unread(case.ticket, entitlement)));
     match (approval, entitlement, asked, principal, bounded) {
         (Some(approval), Some(entitlement), Some(requested), Some(principal), Some((duration, bound_by)))
             if reasons.is_empty() =>
@@ -150,6 +151,8 @@ fn decision(case: &Case<'_>, parts: Parts<'_>) -> Decision {
         bound_by: parts.bound_by,
         not_before: case.ticket.window.start.filter(|start| *start > case.now),
         not_after: case.ticket.window.end,
+        basis: case.ticket.basis,
+        time_zone: case.ticket.time_zone.clone(),
         catalog_version: case.catalog.version.clone(),
         snapshot_digest: case.snapshot_digest.to_owned(),
     }
@@ -163,6 +166,7 @@ fn not_yet(ticket: &Ticket) -> Option<Hold> {
         ("duration", ticket.duration == Field::Hidden),
         ("requester", ticket.requester.is_none()),
         ("creator", ticket.creator.is_none()),
+        ("change window", ticket.window.unknown == Some(Field::Hidden)),
     ];
     let hidden: Vec<_> = hidden.iter().filter(|(_, hidden)| *hidden).map(|(name, _)| *name).collect();
     if !ticket.in_scope {
@@ -290,12 +294,22 @@ fn may_ask(directory: &Directory, entitlement: Option<&Entitlement>) -> bool {
     groups.is_empty() || groups.iter().any(|group| directory.principal_groups.contains(group))
 }
 
+/// What can make anybody powerful is not granted on a webhook's word alone.
+fn unread(ticket: &Ticket, entitlement: &Entitlement) -> Option<Reason> {
+    let detail = "the entitlement is protected, and this connection's tickets cannot be read back";
+    let refused = ticket.basis == Basis::Webhook && entitlement.protected;
+    refused.then(|| Reason::new("read-back-needed", detail))
+}
+
 /// The duration to grant, and which limit made it so.
 fn bound(case: &Case<'_>, entitlement: &Entitlement, asked: Duration) -> Result<(Duration, Bound), Reason> {
     let least = entitlement.min_duration.max(*GRANTABLE.start());
     let most = entitlement.max_duration.min(*GRANTABLE.end());
     if asked < least {
         return Err(Reason::new("duration-too-short", format!("{asked} is shorter than {least}")));
+    }
+    if case.ticket.window.unknown.is_some() {
+        return Err(Reason::new("change-window-unreadable", "the ticket's change window is no moment with an offset"));
     }
     let (duration, by) = if asked > most { (most, Bound::Entitlement) } else { (asked, Bound::Requested) };
     let Some(end) = case.ticket.window.end else {

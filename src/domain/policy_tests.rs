@@ -416,3 +416,67 @@ fn an_edit_between_two_votes_refuses() {
     }
     assert_eq!(story.decision().approvers.len(), 2);
 }
+
+#[test]
+fn an_unread_ticket_gives_nothing_that_is_protected() {
+    let mut story = story();
+    story.ticket.basis = Basis::Webhook;
+    assert_eq!(story.decision().basis, Basis::Webhook);
+    story.entitlement.protected = true;
+    assert_eq!(story.codes(), ["read-back-needed"]);
+}
+
+#[test]
+fn a_window_that_cannot_be_read_is_no_window() {
+    let mut story = story();
+    story.ticket.window.unknown = Some(Field::Unreadable);
+    assert_eq!(story.codes(), ["change-window-unreadable"]);
+    story.ticket.window.unknown = Some(Field::Hidden);
+    assert_eq!(story.hold(), "field-hidden");
+}
+
+mod withdrawal {
+    use super::*;
+    use crate::domain::withdrawal::{Carried, carried};
+
+    type Change = fn(&mut Ticket);
+
+    fn after(change: Change) -> Carried {
+        let mut story = story();
+        let decision = story.decision();
+        change(&mut story.ticket);
+        carried(&decision, &story.ticket)
+    }
+
+    fn another(ticket: &mut Ticket, outcome: Outcome) {
+        let opened_at = at("2026-11-03T10:00:00Z");
+        ticket.approvals.push(Approval { id: ApprovalId::new("38"), outcome, opened_at, ..round() });
+    }
+
+    #[test]
+    fn a_ticket_that_stands_as_it_was_decided_on_carries_the_decision() {
+        assert_eq!(after(|_| {}), Carried::Yes);
+        assert_eq!(after(|ticket| ticket.fields_changed_at = Some(at("2026-11-03T09:00:00Z"))), Carried::Yes);
+    }
+
+    #[test]
+    fn a_closed_ticket_is_withdrawn_at_once() {
+        assert!(matches!(after(|ticket| ticket.standing = Standing::Closed), Carried::No(_)));
+    }
+
+    #[test]
+    fn what_a_stale_answer_could_show_too_is_doubtful() {
+        let changes: [Change; 7] = [
+            |ticket| ticket.standing = Standing::Open,
+            |ticket| ticket.in_scope = false,
+            |ticket| ticket.approvals.clear(),
+            |ticket| ticket.approvals[0].outcome = Outcome::Declined,
+            |ticket| ticket.approvals[0].outcome = Outcome::Unknown,
+            |ticket| another(ticket, Outcome::Pending),
+            |ticket| another(ticket, Outcome::Approved),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            assert!(matches!(after(change), Carried::Doubtful(_)), "{index}");
+        }
+    }
+}

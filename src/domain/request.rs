@@ -14,6 +14,7 @@ use super::{
     id::{
         AccountId, ApprovalId, ConnectionName, EntitlementKey, ObjectId, RequestId, TenantName, TicketId, TicketNumber,
     },
+    ticket::Basis,
 };
 
 /// One request, with everything a step needs to go on.
@@ -41,6 +42,8 @@ pub struct Request {
     pub attempts: Vec<Attempt>,
     /// An order to end it that no step has taken up yet.
     pub end_requested: Option<EndOrder>,
+    /// When a reading first showed that the ticket no longer carries what was decided on; `None` while it does.
+    pub doubted_at: Option<Timestamp>,
 }
 
 /// Where a request stands. Each variant carries exactly what is true there.
@@ -121,6 +124,12 @@ pub struct Decision {
     pub catalog_version: String,
     /// Digest of the ticket snapshot it was decided on.
     pub snapshot_digest: String,
+    /// What stood behind that snapshot.
+    #[serde(default)]
+    pub basis: Basis,
+    /// The requester's time zone, where the ticket system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// A counted approver.

@@ -11,7 +11,7 @@ use super::{
     confirm::look_on,
     retry,
     step::{go_on, hold_until},
-    verify::CLOSED,
+    watch::{doubt, withdrawn},
 };
 use crate::{
     domain::{
@@ -20,8 +20,9 @@ use crate::{
         duration::{Duration, GRANTABLE},
         lifecycle::Event,
         policy::Verdict,
-        request::{Decision, EndOrder, Failure, Hold, Reason, Request, State},
+        request::{Decision, Failure, Hold, Reason, Request, State},
         sight::{Seen, judge},
+        withdrawal::{CLOSED, Carried, carried},
     },
     graph::Sent,
     store::{Change, Lease, NewFinding, StoreError},
@@ -47,7 +48,7 @@ impl Engine {
             Err(change) => return Ok(*change),
         };
         if let Some(start) = decision.not_before.filter(|start| *start > now) {
-            return Ok(go_on(request, now, start));
+            return Ok(self.watch(request, decision, start).await);
         }
         match last_assign(request).map(|attempt| (attempt, attempt.outcome)) {
             Some((attempt, AttemptOutcome::Open | AttemptOutcome::Accepted)) => {
@@ -161,13 +162,24 @@ impl Engine {
             Err(trouble) => return Err(Box::new(self.troubled(request, trouble))),
         };
         let now = self.clock.now();
+        match carried(decision, &examined.ticket) {
+            Carried::Yes => {}
+            Carried::No(why) => return Err(Box::new(withdrawn(why, now))),
+            Carried::Doubtful(why) => {
+                let change = match examined.verdict {
+                    Verdict::NotYet(hold) => doubt(request, hold, why, now),
+                    _ => doubt(request, Hold::new("approval-unclear", why), why, now),
+                };
+                return Err(Box::new(Change { reading: Some(examined.reading), ..change }));
+            }
+        }
         let change = match examined.verdict {
             Verdict::Approved(again) if decision.agrees_with(&again) && again.duration >= least(decision, &again) => {
                 return Ok(examined.read_at);
             }
             Verdict::Approved(_) => Change::to(Event::Reject(vec![changed()]), now, now),
             Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
-            Verdict::Withdrawn => Change::to(Event::End(EndOrder::withdrawal(CLOSED, now)), now, now),
+            Verdict::Withdrawn => withdrawn(CLOSED, now),
             Verdict::NotYet(hold) => hold_until(request, hold, now, retry::parked(now)),
         };
         Err(Box::new(Change { reading: Some(examined.reading), ..change }))

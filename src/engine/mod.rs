@@ -8,14 +8,20 @@ mod assign;
 mod confirm;
 mod end;
 mod look;
+mod reconcile;
 mod retry;
 mod step;
 mod verify;
+mod watch;
 mod worker;
 mod write_back;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex},
+};
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::{
@@ -54,6 +60,10 @@ pub struct Engine {
     tenants: HashMap<TenantName, Tenant>,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
+    /// When this process next asks whether a search for missed approvals is due; `None` before it ever did.
+    next_poll: Mutex<Option<Timestamp>>,
+    /// Connections whose credential was taken since it was last refused.
+    works: Mutex<HashSet<ConnectionName>>,
 }
 
 impl Engine {
@@ -66,7 +76,8 @@ impl Engine {
         tenants: HashMap<TenantName, Tenant>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { store, clock, connections, tenants, metrics, wake: Arc::new(Notify::new()) }
+        let (next_poll, works) = (Mutex::default(), Mutex::default());
+        Self { store, clock, connections, tenants, metrics, wake: Arc::new(Notify::new()), next_poll, works }
     }
 
     /// Wakes the worker of this process: something may be due.

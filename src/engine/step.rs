@@ -78,7 +78,9 @@ impl Engine {
             (Effect::Assign, State::Approved(decision) | State::Assigning(decision)) => {
                 self.assign(lease, request, decision).await.map(Some)
             }
-            (Effect::Expire, State::Active(_, assignment)) => Ok(Some(self.expire(assignment))),
+            (Effect::Watch, State::Active(decision, assignment)) => {
+                Ok(Some(self.in_force(request, decision, assignment).await))
+            }
             (Effect::End, State::Ending(decision, assignment, order)) => {
                 self.end(lease, request, decision, assignment.as_ref(), order).await.map(Some)
             }

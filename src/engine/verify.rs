@@ -12,10 +12,11 @@ use crate::{
         policy::{self, Case, Directory, Verdict},
         request::{EndOrder, Hold, Reason, Request, State},
         ticket::{self, Field, Ticket},
+        withdrawal::CLOSED,
     },
     graph::GraphError,
     store::{Change, Reading, StoreError},
-    tickets::Connection,
+    tickets::{Connection, Source},
 };
 
 /// A webhook may arrive before the REST API shows what it tells (`contracts/tickets.md` R9): this long the ticket is
@@ -29,15 +30,17 @@ pub(super) const USED: &str = "approval-used";
 
 /// A ticket that was missed once, and not found in this many further looks for so long, counts as deleted.
 const ABSENT_LOOKS: u32 = 2;
-const ABSENT_FOR: SignedDuration = SignedDuration::from_mins(14);
+pub(super) const ABSENT_FOR: SignedDuration = SignedDuration::from_mins(14);
 const ABSENT: &str = "ticket-absent";
-const MISSED: &str = "the ticket was deleted, or is hidden from stint";
+pub(super) const MISSED: &str = "the ticket was deleted, or is hidden from stint";
 
-/// Why a request ends whose ticket reads as closed.
-pub(super) const CLOSED: &str = "the ticket was closed or cancelled";
+/// A ticket that lies elsewhere for so long was not moved by mistake.
+const MOVED_FOR: SignedDuration = SignedDuration::from_mins(15);
+const MOVED: &str = "ticket-moved";
 
 /// What reading and deciding came to.
 pub(super) struct Examined {
+    pub ticket: Ticket,
     pub reading: Reading,
     pub approval: Option<ApprovalId>,
     pub verdict: Verdict,
@@ -72,6 +75,9 @@ impl Engine {
             }
             Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
             Verdict::Withdrawn => Change::to(Event::End(EndOrder::withdrawal(CLOSED, now)), now, now),
+            Verdict::NotYet(hold) if has_moved_for_good(request, &hold, now) => {
+                Change::to(Event::End(EndOrder::withdrawal(&hold.detail, now)), now, now)
+            }
             Verdict::NotYet(hold) => not_yet(request, hold, now),
         };
         change.approval = approval.filter(|_| uses_up(change.event.as_ref()));
@@ -115,7 +121,7 @@ impl Engine {
             let detail = format!("the configuration has no connection {}", request.connection);
             Trouble::Hold(Hold::new("connection-unknown", detail), retry::parked(self.clock.now()))
         })?;
-        let ticket = self.read(request, connection).await?;
+        let ticket = self.read_ticket(request, connection).await?;
         let read_at = self.clock.monotonic();
         let mut reading = kept(&ticket, self.clock.now(), request)?;
         let approval = ticket.newest_approval().map(|approval| approval.id.clone());
@@ -140,17 +146,31 @@ impl Engine {
             Some(early) => early,
             None => self.ask_and_decide(request, tenant, &case).await?,
         };
-        Ok(Examined { reading, approval, verdict, read_at })
+        Ok(Examined { ticket, reading, approval, verdict, read_at })
     }
 
-    async fn read(&self, request: &Request, connection: &Connection) -> Result<Ticket, Trouble> {
-        match connection.read(&request.ticket).await {
+    /// The request's ticket as its system shows it now or, where that cannot be asked, as webhooks last told it.
+    pub(super) async fn read_ticket(&self, request: &Request, connection: &Connection) -> Result<Ticket, Trouble> {
+        let reading = match connection.source() {
+            Source::ReadBack => self.ask_for_ticket(connection, &request.ticket).await,
+            Source::Webhooks => return self.told_ticket(request).await,
+        };
+        match reading {
             Ok(ticket::Reading::Found(ticket)) => Ok(*ticket),
             Ok(ticket::Reading::Absent) => Err(Trouble::Absent),
             Err(error) => {
                 let due_at = retry::after_ticket_error(self.clock.now(), &error, request.looks);
                 Err(Trouble::Hold(Hold::new(error.code(), error.to_string()), due_at))
             }
+        }
+    }
+
+    async fn told_ticket(&self, request: &Request) -> Result<Ticket, Trouble> {
+        let due_at = retry::next_try(self.clock.now(), request.looks);
+        match self.store.told(&request.connection, &request.ticket).await {
+            Ok(Some(ticket)) => Ok(ticket),
+            Ok(None) => Err(Trouble::Hold(Hold::new(ABSENT, "no webhook has told of this ticket"), due_at)),
+            Err(problem) => Err(Trouble::Hold(Hold::new("store-unavailable", problem.to_string()), due_at)),
         }
     }
 
@@ -215,6 +235,13 @@ fn pick_tenant(ticket: &Ticket, connection: &Connection) -> Result<TenantName, R
         }
         _ => Err(refuse("the ticket names no tenant, and the connection serves several".into())),
     }
+}
+
+/// A ticket that was moved away and stays there carries nothing any more.
+fn has_moved_for_good(request: &Request, hold: &Hold, now: Timestamp) -> bool {
+    let State::Held { hold: old, .. } = &request.state else { return false };
+    let long_ago = old.since.is_some_and(|since| now.duration_since(since) >= MOVED_FOR);
+    hold.code == MOVED && old.code == MOVED && long_ago
 }
 
 fn not_yet(request: &Request, hold: Hold, now: Timestamp) -> Change {

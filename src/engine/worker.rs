@@ -112,7 +112,8 @@ impl Worker {
         let taken = u32::try_from(leases.iter().filter(|lease| !lease.is_end()).count()).unwrap_or(u32::MAX);
         let notes_room = others.saturating_sub(taken);
         let notes = self.engine.store.lease_notes(now, until, notes_room, asked.per_connection).await?;
-        let taken = leases.len() + notes.len();
+        let polls = if others > 0 { self.engine.due_polls(until).await? } else { vec![] };
+        let taken = leases.len() + notes.len() + polls.len();
         for lease in leases {
             let engine = Arc::clone(&self.engine);
             let busy = (!lease.is_end()).then(|| self.busy());
@@ -126,6 +127,14 @@ impl Worker {
             let busy = self.busy();
             self.begin(tasks, async move {
                 engine.write_note(note).await;
+                drop(busy);
+            });
+        }
+        for poll in polls {
+            let engine = Arc::clone(&self.engine);
+            let busy = self.busy();
+            self.begin(tasks, async move {
+                engine.poll(poll).await;
                 drop(busy);
             });
         }
@@ -157,7 +166,8 @@ impl Worker {
     /// Waits for a wake, a finished step, or the time of the next one.
     async fn wait(&self, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
         let now = self.engine.clock.now();
-        let next = self.engine.store.next_due().await.ok().flatten();
+        let due = self.engine.store.next_due().await.ok().flatten();
+        let next = [due, self.engine.next_poll()].into_iter().flatten().min();
         if next.is_some_and(|next| next <= now) && tasks.is_empty() {
             // Another worker is just taking it: a moment later it is not due any more.
             let _ = tokio::time::timeout(Duration::from_millis(20), stop.cancelled()).await;

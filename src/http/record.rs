@@ -5,7 +5,7 @@ use jiff_sqlx::Timestamp as Column;
 use serde_json::{Value, json};
 
 use crate::{
-    domain::attempt::Attempt,
+    domain::{attempt::Attempt, ticket::Basis},
     store::history::{Dossier, NoteRecord, Record},
 };
 
@@ -50,7 +50,15 @@ fn ticket(record: &Record) -> Value {
         "id": record.ticket_id,
         "url": record.ticket_url,
         "snapshot_digest": record.snapshot_digest,
+        "basis": basis(record),
     })
+}
+
+/// Whether the ticket was read back from its system or rests on a signed webhook's word.
+fn basis(record: &Record) -> Option<Value> {
+    let known = [record.decision.as_ref(), record.snapshot.as_ref()];
+    let known = known.into_iter().flatten().next()?;
+    Some(known.get("basis").cloned().unwrap_or_else(|| json!(Basis::ReadBack)))
 }
 
 /// What the ticket asked for: as decided on, or as the snapshot has it.
@@ -91,6 +99,7 @@ fn end(record: &Record) -> Value {
         "reason": order["reason"],
         "confirmed_at": order["confirmed_at"],
         "lag_seconds": lag_seconds(record, order),
+        "next_look_at": (record.state == "ending").then_some(record.due_at).flatten().map(Column::to_jiff),
     })
 }
 

@@ -1,24 +1,29 @@
 //! The outside world, small.
 //!
-//! Real HTTP servers on loopback play Entra, Microsoft Graph and Jira, and a private Postgres plays the database.
+//! Real HTTP servers on loopback play Entra, Microsoft Graph, Jira, ServiceNow and a desk of one's own, and a private
+//! Postgres plays the database.
 //! They are written from `contracts/` a second time and import nothing of the rest of the crate, so that a wire
 //! struct misread in one place is not misread in both. The demo, `stint sandbox` and the tests all live here.
 //!
 //! * Time is the caller's: every server asks one [`Now`], so a test moves hours by setting a variable.
-//! * What happened is told by ledgers ([`Graph::ledger`], [`Graph::grants`], [`Jira::comments`]), not by stint.
+//! * What happened is told by ledgers ([`Graph::ledger`], [`Graph::grants`], [`Jira::comments`], [`ServiceNow::work_notes`]), not by stint.
 //! * What goes wrong is asked for: knobs bend the world for good, faults strike the next call they match.
 //!
-//! Left out on purpose: delegated callers, self-activation, PIM for Groups, Jira's own user interface.
+//! Left out on purpose: delegated callers, self-activation, PIM for Groups, the user interfaces of the ticket systems.
 
 #![expect(clippy::disallowed_methods, reason = "the outside world keeps its own time and sends by itself")]
 
 mod call;
+mod delivery;
+pub mod desk;
 mod entra;
 mod fault;
 pub mod graph;
 pub mod jira;
 pub mod postgres;
 mod server;
+pub mod servicenow;
+mod signing;
 pub mod story;
 mod wire;
 
@@ -28,12 +33,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::call::Call;
+pub use self::delivery::{Delivered, Webhook};
+pub use self::desk::Desk;
 pub use self::entra::{ApiToken, Entra};
 pub use self::fault::Retry;
 pub use self::graph::Graph;
 pub use self::jira::Jira;
 pub use self::postgres::{Postgres, PostgresError, PostgresOptions};
 use self::server::{Handler, Port, Server};
+pub use self::servicenow::ServiceNow;
+pub use self::signing::public_key;
 
 /// Where the sandbox's clock is read.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -47,9 +56,13 @@ pub struct Ports {
     pub graph: u16,
     /// Jira.
     pub jira: u16,
+    /// ServiceNow.
+    pub servicenow: u16,
+    /// The desk that speaks the standard contract.
+    pub desk: u16,
 }
 
-/// The three servers. They stop, with all their connections, when this is dropped; the handles may live on.
+/// The servers. They stop, with all their connections, when this is dropped; the handles may live on.
 pub struct Sandbox {
     /// The login service.
     pub entra: Entra,
@@ -57,7 +70,11 @@ pub struct Sandbox {
     pub graph: Graph,
     /// Jira Cloud with Jira Service Management.
     pub jira: Jira,
-    _servers: [Server; 3],
+    /// A ServiceNow instance.
+    pub servicenow: ServiceNow,
+    /// A ticket system that speaks the standard contract.
+    pub desk: Desk,
+    _servers: Vec<Server>,
 }
 
 impl Sandbox {
@@ -79,17 +96,23 @@ impl Sandbox {
         let entra_port = Port::bind(ports.entra).await?;
         let graph_port = Port::bind(ports.graph).await?;
         let jira_port = Port::bind(ports.jira).await?;
+        let servicenow_port = Port::bind(ports.servicenow).await?;
+        let desk_port = Port::bind(ports.desk).await?;
 
         let entra = Entra::new(entra_port.url(), &graph_port.url(), Arc::clone(&now))?;
         let graph = Graph::new(graph_port.url(), entra.clone(), Arc::clone(&now));
-        let jira = Jira::new(jira_port.url(), now);
+        let jira = Jira::new(jira_port.url(), Arc::clone(&now));
+        let servicenow = ServiceNow::new(servicenow_port.url(), Arc::clone(&now));
+        let desk = Desk::new(desk_port.url(), now);
 
-        let servers = [
+        let servers = vec![
             entra_port.serve(handler(&entra, Entra::handle)),
             graph_port.serve(handler(&graph, Graph::handle)),
             jira_port.serve(handler(&jira, Jira::handle)),
+            servicenow_port.serve(handler(&servicenow, ServiceNow::handle)),
+            desk_port.serve(handler(&desk, Desk::handle)),
         ];
-        Ok(Self { entra, graph, jira, _servers: servers })
+        Ok(Self { entra, graph, jira, servicenow, desk, _servers: servers })
     }
 }
 

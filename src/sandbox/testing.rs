@@ -91,6 +91,28 @@ impl World {
         let request = request.basic_auth(story::JIRA_USER, Some(story::JIRA_TOKEN));
         read(request.body(body.map(Value::to_string).unwrap_or_default())).await
     }
+
+    /// A call of ServiceNow's API with stint's login, ready to be sent.
+    pub(crate) fn ask_snow(&self, method: &str, path: &str, body: Option<&Value>) -> reqwest::RequestBuilder {
+        let url = format!("{}/api/now/{path}", self.sandbox.servicenow.url());
+        let request = self.http.request(method.parse().unwrap(), url).header("accept", "application/json");
+        let request = request.basic_auth(story::SNOW_USER, Some(story::SNOW_PASSWORD));
+        match body {
+            Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+            None => request,
+        }
+    }
+
+    /// The same, sent; an error is a connection that gave no proper answer.
+    pub(crate) async fn snow(&self, method: &str, path: &str, body: Option<&Value>) -> reqwest::Result<(u16, Value)> {
+        read(self.ask_snow(method, path, body)).await
+    }
+
+    /// Asks ServiceNow's token endpoint.
+    pub(crate) async fn snow_login(&self, form: &[(&str, &str)]) -> (u16, Value) {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        read(self.http.post(format!("{}/oauth_token.do", self.sandbox.servicenow.url())).body(body)).await.unwrap()
+    }
 }
 
 pub(crate) const ROLE: &str = story::EXCHANGE_ADMINISTRATOR;

@@ -36,6 +36,10 @@ pub struct Change {
     pub reading: Option<Reading>,
     /// The approval that this request uses up.
     pub approval: Option<ApprovalId>,
+    /// Since when the ticket is doubted, where this step read it: `Some(None)` says that it stands.
+    pub doubted: Option<Option<Timestamp>>,
+    /// What deliveries said up to this moment is covered by what this step read.
+    pub heard_until: Option<Timestamp>,
     /// What somebody must look at.
     pub findings: Vec<NewFinding>,
     /// Whether the lease is kept for a further step.
@@ -78,6 +82,8 @@ impl Change {
             attempts: vec![],
             reading: None,
             approval: None,
+            doubted: None,
+            heard_until: None,
             findings: vec![],
             keep_lease: false,
         }
@@ -174,6 +180,7 @@ async fn follow_up(connection: &mut sqlx::PgConnection, lease: &Lease, now: Time
         ticket: &row.ticket_id,
         number: &row.ticket_number,
         at: now,
+        actor: Actor::stint(),
         because: json!({ "after": lease.request }),
     };
     insert_request(connection, &new).await?;
@@ -225,7 +232,8 @@ async fn write_request(
 ) -> Result<(), StoreError> {
     let parts = Parts::of(after)?;
     let moved = before.state.underlying().status() != after.underlying().status();
-    let looks = if change.event.is_some() { 0 } else { before.looks + 1 };
+    let looks = if change.event.is_some() || change.doubted == Some(None) { 0 } else { before.looks + 1 };
+    let doubted_at = change.doubted.unwrap_or(before.doubted_at);
     let (token, until) =
         if change.keep_lease && row.due_at.is_some() { (Some(lease.token), true) } else { (None, false) };
     // What was decided on stays as it was.
@@ -242,7 +250,8 @@ async fn write_request(
          updated_at = $19, state_since = case when $20 then $19 else state_since end, looks = $21, \
          due_at = case when $22::timestamptz is null then null when woken and not $24 then least($22, $19) else $22 end, \
          lease_token = $23, leased_until = case when $24 then leased_until end, \
-         end_requested = case when $25 then null else end_requested end \
+         end_requested = case when $25 then null else end_requested end, doubted_at = $26, \
+         hinted_approval = case when hinted_at <= $27 then null else hinted_approval end \
          where id = $1",
         lease.request.0,
         after.status().as_str(),
@@ -269,6 +278,8 @@ async fn write_request(
         token,
         until,
         matches!(change.event, Some(Event::End(_))) || after.status().is_terminal(),
+        doubted_at.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
+        change.heard_until.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
     )
     .execute(connection)
     .await

@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Store, StoreError, audit};
+use super::{Store, StoreError, audit, told};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ApprovalId, ConnectionName, RequestId, TenantName},
@@ -117,10 +117,13 @@ async fn look(
     hint: &Hint,
     tenant: Option<&TenantName>,
 ) -> Result<Received, StoreError> {
-    if let Some(id) = wake_open(connection, delivery, hint).await? {
+    if let Some(told) = &hint.told {
+        told::keep(connection, &delivery.connection, told).await?;
+    }
+    if let Some(id) = wake_open(connection, &delivery.connection, hint, delivery.received_at).await? {
         return Ok(Received::Request { id, repeat: false });
     }
-    if let Some(id) = answered_before(connection, delivery, hint).await? {
+    if let Some(id) = answered_before(connection, &delivery.connection, hint).await? {
         return Ok(Received::Request { id, repeat: true });
     }
     if hint.event == HintEvent::Changed {
@@ -130,27 +133,28 @@ async fn look(
         return Ok(Received::Request { id, repeat: false });
     }
     // Another delivery about the same ticket made the request between the first look and the insert.
-    let open = wake_open(connection, delivery, hint).await?;
+    let open = wake_open(connection, &delivery.connection, hint, delivery.received_at).await?;
     open.map(|id| Received::Request { id, repeat: false }).ok_or_else(|| StoreError::Database(sqlx::Error::RowNotFound))
 }
 
 /// The ticket's open request, made due at once if it still reads the ticket and waits for nothing but the ticket: what a
 /// neighbour in trouble asked to wait for is not cut short by deliveries.
-async fn wake_open(
+pub(super) async fn wake_open(
     connection: &mut sqlx::PgConnection,
-    delivery: &Delivery,
+    name: &ConnectionName,
     hint: &Hint,
+    at: Timestamp,
 ) -> Result<Option<RequestId>, StoreError> {
     let id = sqlx::query_scalar!(
         "-- store::deliveries::wake_open\n\
          update requests set woken = true, hinted_at = $3, hinted_approval = coalesce($4, hinted_approval), \
-         due_at = case when coalesce(held_state, state) in ('received', 'verifying', 'approved', 'assigning') \
+         due_at = case when coalesce(held_state, state) in ('received', 'verifying', 'approved', 'assigning', 'active') \
          and coalesce(hold->>'code', '') in ('', 'approval-pending', 'approval-unclear', 'field-hidden', 'ticket-moved') \
          then least(due_at, $3) else due_at end \
          where connection = $1 and ticket_id = $2 and state not in ('ended', 'rejected', 'failed') returning id",
-        delivery.connection.as_str(),
+        name.as_str(),
         hint.ticket.as_str(),
-        delivery.received_at.to_sqlx(),
+        at.to_sqlx(),
         mentioned(hint),
     );
     Ok(id.fetch_optional(connection).await?.map(RequestId))
@@ -163,15 +167,15 @@ fn mentioned(hint: &Hint) -> Option<&str> {
 }
 
 /// The request that used up the approval this delivery mentions.
-async fn answered_before(
+pub(super) async fn answered_before(
     connection: &mut sqlx::PgConnection,
-    delivery: &Delivery,
+    name: &ConnectionName,
     hint: &Hint,
 ) -> Result<Option<RequestId>, StoreError> {
     let id = sqlx::query_scalar!(
         "-- store::deliveries::answered_before\n\
          select id from requests where connection = $1 and ticket_id = $2 and approval_id = $3",
-        delivery.connection.as_str(),
+        name.as_str(),
         hint.ticket.as_str(),
         hint.approval.as_ref().map(ApprovalId::as_str),
     );
@@ -190,6 +194,7 @@ async fn create(
         ticket: hint.ticket.as_str(),
         number: hint.number.as_str(),
         at: delivery.received_at,
+        actor: Actor::connection(&delivery.connection),
         because: json!({ "delivery": delivery.key }),
     };
     insert_request(connection, &new).await
@@ -202,6 +207,8 @@ pub(super) struct NewRequest<'a> {
     pub ticket: &'a str,
     pub number: &'a str,
     pub at: Timestamp,
+    /// Who made it.
+    pub actor: Actor,
     /// What led to it, for the audit log.
     pub because: Value,
 }
@@ -230,7 +237,7 @@ pub(super) async fn insert_request(
     let event = AuditEvent {
         at: new.at,
         event: "received",
-        actor: Actor::connection(new.connection),
+        actor: new.actor.clone(),
         moved: Some((None, Status::Received)),
         detail: json!({ "ticket": { "id": new.ticket, "number": new.number }, "because": new.because }),
     };

@@ -2,10 +2,14 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{NewFinding, Store, StoreError};
-use crate::domain::id::RequestId;
+use super::{NewFinding, Store, StoreError, audit};
+use crate::domain::{
+    audit::{Actor, AuditEvent},
+    id::{ConnectionName, RequestId},
+};
 
 impl Store {
     /// How many findings nobody has acknowledged.
@@ -18,6 +22,86 @@ impl Store {
         );
         Ok(count.fetch_one(&self.pool).await?)
     }
+}
+
+impl Store {
+    /// Raises a finding about a connection as a whole; `true` when the same one does not stand already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn raise_of_connection(
+        &self,
+        connection: &ConnectionName,
+        finding: &NewFinding,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let raised = sqlx::query!(
+            "-- store::findings::raise_of_connection\n\
+             insert into findings (id, kind, connection, detail, raised_at) values ($1, $2, $3, $4, $5) \
+             on conflict (connection, kind) where connection is not null and cleared_at is null do nothing",
+            Uuid::now_v7(),
+            finding.kind,
+            connection.as_str(),
+            finding.detail,
+            now.to_sqlx(),
+        );
+        let raised = raised.execute(&mut *transaction).await?.rows_affected() > 0;
+        if raised {
+            tell(&mut transaction, connection, "finding-raised", finding.kind, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(raised)
+    }
+
+    /// What was wrong with a connection is over: clears its findings of this kind and makes due at once what it held;
+    /// `true` when there was any.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clear_of_connection(
+        &self,
+        connection: &ConnectionName,
+        kind: &'static str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let cleared = sqlx::query!(
+            "-- store::findings::clear_of_connection\n\
+             update findings set cleared_at = $3 where connection = $1 and kind = $2 and cleared_at is null",
+            connection.as_str(),
+            kind,
+            now.to_sqlx(),
+        );
+        let cleared = cleared.execute(&mut *transaction).await?.rows_affected() > 0;
+        if cleared {
+            tell(&mut transaction, connection, "finding-cleared", kind, now).await?;
+            sqlx::query!(
+                "-- store::findings::clear_of_connection\n\
+                 update requests set due_at = least(due_at, $3), woken = true \
+                 where connection = $1 and hold->>'code' = $2 and due_at is not null",
+                connection.as_str(),
+                kind,
+                now.to_sqlx(),
+            )
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(cleared)
+    }
+}
+
+async fn tell(
+    connection: &mut sqlx::PgConnection,
+    about: &ConnectionName,
+    event: &'static str,
+    kind: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let event = AuditEvent { at, event, actor: Actor::stint(), moved: None, detail: json!({ "kind": kind }) };
+    let about = audit::About { request: None, connection: Some(about.as_str()), tenant: None };
+    audit::append(connection, &about, &event).await
 }
 
 /// Raises a finding about a request; the same kind about the same request is raised once.

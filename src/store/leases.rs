@@ -19,7 +19,7 @@ pub struct Lease {
 /// How many requests may be leased at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// Requests that only have to end.
+    /// Requests that only have to end: ordered to, or their time is over.
     pub ends: u32,
     /// All others.
     pub others: u32,
@@ -53,9 +53,11 @@ impl Store {
         let rows = sqlx::query!(
             "-- store::leases::lease_due\n\
              with busy as (select connection, count(*) as leased from requests where leased_until > $1 \
-             and end_requested is null and coalesce(held_state, state) not in ('active', 'ending') group by connection), \
+             and not (end_requested is not null or coalesce(held_state, state) = 'ending' \
+             or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1) group by connection), \
              due as (select id, connection, due_at, end_requested is not null \
-             or coalesce(held_state, state) in ('active', 'ending') as is_end from requests \
+             or coalesce(held_state, state) = 'ending' \
+             or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1 as is_end from requests \
              where due_at <= $1 and (leased_until is null or leased_until <= $1)), \
              capped as (select due.*, row_number() over (partition by is_end, connection order by due_at) \
              + coalesce(leased, 0) as of_connection from due left join busy using (connection)), \
@@ -67,8 +69,9 @@ impl Store {
              else hinted_approval end \
              where id in (select id from requests where id in (select id from chosen) and due_at <= $1 \
              and (leased_until is null or leased_until <= $1) for update skip locked) \
-             returning id, lease_token as \"token!\", end_requested is not null \
-             or coalesce(held_state, state) in ('active', 'ending') as \"is_end!\"",
+             returning id, lease_token as \"token!\", (end_requested is not null \
+             or coalesce(held_state, state) = 'ending' \
+             or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1) as \"is_end!\"",
             now.to_sqlx(),
             until.to_sqlx(),
             i64::from(room.ends),

@@ -13,8 +13,10 @@ mod findings;
 pub mod history;
 mod leases;
 mod notes;
+mod polls;
 mod requests;
 mod schema;
+mod told;
 mod wake;
 
 use std::time::Duration;
@@ -29,6 +31,7 @@ pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
 pub use leases::{Lease, Room};
 pub use notes::{DueNote, NoteResult};
+pub use polls::{Noticed, Poll, PollResult};
 pub use requests::Ordered;
 pub use schema::{SchemaState, migrations};
 pub use wake::Wakes;

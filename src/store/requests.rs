@@ -158,7 +158,7 @@ pub(super) async fn load(connection: &mut sqlx::PgConnection, id: RequestId) -> 
     let row = sqlx::query!(
         "-- store::requests::load\n\
          select connection, ticket_id, ticket_number, state, held_state, hold, decision, assignment, end_order, \
-         reasons, failure, received_at, state_since, hinted_at, looks, end_requested from requests where id = $1",
+         reasons, failure, received_at, state_since, hinted_at, looks, end_requested, doubted_at from requests where id = $1",
         id.0
     );
     let Some(row) = row.fetch_optional(&mut *connection).await? else {
@@ -187,6 +187,7 @@ pub(super) async fn load(connection: &mut sqlx::PgConnection, id: RequestId) -> 
         looks: u32::try_from(row.looks).unwrap_or(0),
         attempts: super::attempts::of_request(connection, id).await?,
         end_requested: row.end_requested.map(|order| parse(id, "end_requested", order)).transpose()?,
+        doubted_at: row.doubted_at.map(jiff_sqlx::Timestamp::to_jiff),
     }))
 }
 

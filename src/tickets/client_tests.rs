@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     super::{
-        Connection, Note,
+        Connection, Lookback, Note,
         error::Retry,
         jira::fixtures::{fixture, settings},
         servicenow,
@@ -177,6 +177,37 @@ async fn a_ticket_that_is_gone_is_absent_and_a_lost_credential_is_not() {
     assert_eq!(connection.read(&TicketId::new("10482")).await, Ok(Reading::Absent));
     let (_, connection) = Desk::open(&[(404, fixture!("read-404")), (401, b"{}")]).await;
     assert_eq!(connection.read(&TicketId::new("10482")).await, Err(TicketError::Credential));
+}
+
+#[tokio::test]
+async fn every_call_goes_through_the_gateway_when_that_is_the_base() {
+    let (desk, connection) = Desk::open(&[
+        (200, fixture!("read-myself")),
+        (200, fixture!("search-found")),
+        (404, fixture!("read-404")),
+        (200, fixture!("read-myself")),
+    ])
+    .await;
+    let now = NOW.parse().expect("a time");
+    let listed = connection.changed(&Lookback { since: now, now }).await.expect("a list");
+    assert_eq!(listed.len(), 2);
+    assert_eq!(connection.read(&TicketId::new("10482")).await, Ok(Reading::Absent));
+    let paths: Vec<_> =
+        desk.asked().iter().map(|asked| asked.split('?').next().unwrap_or_default().to_owned()).collect();
+    let expected = [
+        "GET /ex/jira/1/rest/api/3/myself",
+        "GET /ex/jira/1/rest/api/3/search/jql",
+        "GET /ex/jira/1/rest/api/3/issue/10482",
+        "GET /ex/jira/1/rest/api/3/myself",
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[tokio::test]
+async fn a_list_from_a_site_that_no_longer_knows_us_is_an_error() {
+    let (_, connection) = Desk::open(&[(401, b"{}")]).await;
+    let now = NOW.parse().expect("a time");
+    assert_eq!(connection.changed(&Lookback { since: now, now }).await, Err(TicketError::Credential));
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
-//! Jira Cloud, with or without Jira Service Management (`contracts/tickets.md` A).
+//! Jira Cloud and Data Center, with or without Jira Service Management (`contracts/tickets.md` A).
 //!
-//! `hint` reads deliveries, `read` reads issues back, page by page with `list`, `note` writes comments; `shape` holds what they share of Jira's
-//! formats. An issue is bound by its `id`; its key is for people, since Jira answers for a moved issue's old key too.
+//! `hint` reads deliveries, `read` reads issues back, `search` finds those whose delivery never came, `note` writes
+//! comments. `list` turns pages, `shape` holds what they share of Jira's formats, `wiki` writes Data Center's texts, and
+//! `deployment` says how it differs from Cloud. An issue is bound by its `id`; its key is for people, since Jira answers
+//! for a moved issue's old key too.
 
 use http::Method;
 use regex::Regex;
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -13,9 +16,10 @@ use super::{
 };
 use crate::{
     domain::{id::TicketId, ticket::Reading},
-    outbound::{Answer, Body, Call, segment},
+    outbound::{Answer, Body, Call},
 };
 
+mod deployment;
 mod hint;
 mod list;
 mod note;
@@ -23,7 +27,9 @@ mod own;
 mod read;
 mod search;
 mod shape;
+mod wiki;
 
+use deployment::Deployment;
 pub(super) use own::KIND;
 
 #[cfg(test)]
@@ -42,6 +48,8 @@ pub(super) struct Jira {
 /// What only Jira has.
 #[derive(Clone, Debug)]
 struct Settings {
+    /// Which dialect the site speaks.
+    deployment: Deployment,
     /// Keys of the projects that may ask.
     projects: Vec<String>,
     /// Ids (not names) of the statuses that mean approved.
@@ -81,6 +89,13 @@ impl Jira {
     fn is_approved(&self, status: &str) -> bool {
         self.own.approved_statuses.iter().any(|approved| approved == status)
     }
+
+    /// Whether a changelog item leads into an approved status from any other: a change among approved statuses approves
+    /// nothing anew.
+    fn enters_approved(&self, item: &Value) -> bool {
+        let approved = |end: &str| shape::id(item.get(end)).is_some_and(|status| self.is_approved(&status));
+        shape::is_about(item, "status") && approved("to") && !approved("from")
+    }
 }
 
 impl TicketSystem for Jira {
@@ -108,14 +123,14 @@ impl TicketSystem for Jira {
     }
 
     fn write_note(&self, note: &Note, maybe_written: bool, so_far: &[Answer]) -> Result<Step<()>, TicketError> {
-        note::write(note, maybe_written, so_far)
+        note::write(self.own.deployment, note, maybe_written, so_far)
     }
 }
 
 /// Scoped tokens work only at the gateway, `api.atlassian.com/ex/jira/{cloudId}` (`contracts/tickets.md` A7).
 fn site(base: &Url) -> Option<String> {
     let gateway = base.host_str() == Some("api.atlassian.com") || base.path().starts_with("/ex/jira/");
-    (!gateway).then(|| base.origin().ascii_serialization())
+    (!gateway).then(|| base.as_str().trim_end_matches('/').to_owned())
 }
 
 fn get(path: String, query: &[(&str, &str)]) -> Call {
@@ -123,23 +138,8 @@ fn get(path: String, query: &[(&str, &str)]) -> Call {
     Call { method: Method::GET, path, query, headers: vec![], body: Body::Empty }
 }
 
-fn issue_path(ticket: &TicketId) -> String {
-    format!("/rest/api/3/issue/{}", segment(ticket.as_str()))
-}
-
-/// Who the credential belongs to: told apart by this, a missing issue and a broken credential no longer look alike.
-fn myself() -> Call {
-    get("/rest/api/3/myself".into(), &[])
-}
-
-/// The account that [`myself`] was answered with.
-fn own_account(answer: &Answer) -> Result<String, TicketError> {
-    let body = document(answer)?;
-    Ok(crate::json::text(&body, "/accountId")?.to_owned())
-}
-
 /// The JSON of an answer of success.
-fn document(answer: &Answer) -> Result<serde_json::Value, TicketError> {
+fn document(answer: &Answer) -> Result<Value, TicketError> {
     if answer.status.is_success() {
         Ok(answer.json()?)
     } else {

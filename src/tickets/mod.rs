@@ -7,7 +7,7 @@
 //!
 //! Vendor files are pure: bytes in, domain types out; domain types in, calls out. Where several calls are needed the
 //! file is handed all answers so far and says what comes next. A new ticket system is one file and one line in
-//! [`system`].
+//! [`SYSTEMS`].
 //!
 //! Promised here: an answer that cannot be read is an error, never an absence or an approval; a note is sent at most
 //! once for each try; no credential leaves for anywhere but the configured base URL. Left out: waiting and trying again,
@@ -39,6 +39,7 @@ mod oauth;
 mod servicenow;
 pub mod settings;
 pub(crate) mod signature;
+mod standard;
 
 pub use circuit::Patience;
 pub use error::{Retry, TicketError};
@@ -52,7 +53,7 @@ const MAX_CALLS: usize = 128;
 const MAX_ANSWERS: usize = 32 * 1024 * 1024;
 
 /// Every kind of ticket system has its line here.
-pub const SYSTEMS: &[&Kind] = &[&jira::KIND, &servicenow::KIND];
+pub const SYSTEMS: &[&Kind] = &[&jira::KIND, &servicenow::KIND, &standard::KIND];
 
 /// One kind of ticket system: how its deliveries read, how its tickets are read back, how notes are written. Pure.
 ///
@@ -255,7 +256,14 @@ impl Connection {
     /// # Errors
     /// [`NotHeard`] when it names no ticket of this kind of system.
     pub fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard> {
-        self.system().hear(body)
+        let heard = self.system().hear(body)?;
+        if let Heard::Hint(Hint { told: Some(told), .. }) = &heard
+            && told.at.duration_since(self.clock.now()) > self.settings.webhook.tolerance.signed()
+        {
+            // It would outlast every telling until then, a withdrawal among them.
+            return Err(NotHeard::Malformed(format!("the ticket is told for a time to come, {}", told.at)));
+        }
+        Ok(heard)
     }
 
     /// Reads a ticket back by its immutable id.

@@ -138,8 +138,8 @@ fn bearer(settings: &WebhookSettings, headers: &HeaderMap) -> Result<(), Unverif
 
 /// As [`bearer`], over the name and the password together.
 fn basic(settings: &WebhookSettings, headers: &HeaderMap, username: &str) -> Result<(), Unverified> {
-    let pair = STANDARD.decode(authorization(headers, "basic")?).map_err(|_| Unverified::Malformed)?;
-    let given = digest::digest(&digest::SHA256, &pair);
+    let given = STANDARD.decode(authorization(headers, "basic")?).map_err(|_| Unverified::Malformed)?;
+    let given = digest::digest(&digest::SHA256, &given);
     any_secret(settings, |secret| {
         let pair = [username.as_bytes(), b":", secret].concat();
         let pair = digest::digest(&digest::SHA256, &pair);

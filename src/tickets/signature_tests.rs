@@ -138,6 +138,49 @@ fn a_bearer_token_is_proved_by_exactly_one_header() {
 }
 
 #[test]
+fn a_name_and_a_password_are_proved_by_exactly_one_header() {
+    let scheme = || WebhookScheme::Basic { username: "desk".into() };
+    let pair = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+    let basic = |values: &[&str]| {
+        let pairs: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
+        check(scheme(), &["current-password", "previous:password"], &pairs, b"{}")
+    };
+    let good = pair("desk:current-password");
+    for good in [&good, &good.replace("Basic", "bAsIc"), &pair("desk:previous:password")] {
+        assert_eq!(basic(&[good]), Ok(()), "{good}");
+    }
+    for wrong in [
+        "desk:current-passwor",
+        "desk:current-password2",
+        "Desk:current-password",
+        ":current-password",
+        "desk:",
+        "desk",
+        "",
+    ] {
+        let expected = if wrong.is_empty() { Unverified::Malformed } else { Unverified::Mismatch };
+        assert_eq!(basic(&[&pair(wrong)]), Err(expected), "{wrong}");
+    }
+    for odd in ["Basic", "Basic desk:current-password", &good[..good.len() - 1], &format!("{good} x")] {
+        assert_eq!(basic(&[odd]), Err(Unverified::Malformed), "{odd}");
+    }
+    assert_eq!(basic(&[]), Err(Unverified::Missing));
+    assert_eq!(basic(&[&good, &good]), Err(Unverified::Doubled));
+    assert_eq!(basic(&["Bearer current-password"]), Err(Unverified::Method));
+    let empty = pair("desk:");
+    let checked = check(scheme(), &[""], &[("authorization", &empty)], b"{}");
+    assert_eq!(checked, Err(Unverified::Mismatch), "an empty password");
+}
+
+#[test]
+fn a_delivery_is_named_by_the_header_its_scheme_signs() {
+    let named = headers(&[("webhook-id", "msg_1"), ("x-atlassian-webhook-identifier", "5f1d6b0e")]);
+    let identifier = |scheme| kept(&scheme, &named).identifier;
+    assert_eq!(identifier(WebhookScheme::StandardWebhooks).as_deref(), Some("msg_1"));
+    assert_eq!(identifier(WebhookScheme::JiraHub).as_deref(), Some("5f1d6b0e"));
+}
+
+#[test]
 fn a_proof_of_one_scheme_is_none_of_the_other() {
     let token = [("authorization", "Bearer It's a Secret to Everybody")];
     let signature = [("x-hub-signature", VECTOR.2)];

@@ -97,7 +97,7 @@ async fn what_proves_nothing_learns_nothing_and_leaves_nothing() {
         with(&"sha256=".repeat(20)),
     ];
     for webhook in forged {
-        let (status, body, headers) = webhook.deliver(&it.world.webhook_url()).await.expect("an answer");
+        let (status, body, headers) = webhook.deliver(&it.world.webhook_url("jira-cloud")).await.expect("an answer");
         assert_eq!((status, body.len()), (401, 0), "{:?}", webhook.headers);
         assert!(headers.get("content-type").is_none());
     }
@@ -222,7 +222,7 @@ async fn what_cannot_be_stored_is_to_be_sent_again() {
     let webhook = it.world.webhook(&ticket, WebhookKind::Updated);
     let mut sql = it.sql().await;
     sqlx::query("alter table deliveries rename to deliveries_gone").execute(&mut sql).await.expect("renamed");
-    let (status, _, headers) = webhook.deliver(&it.world.webhook_url()).await.expect("an answer");
+    let (status, _, headers) = webhook.deliver(&it.world.webhook_url("jira-cloud")).await.expect("an answer");
     assert_eq!(status, 503);
     assert_eq!(headers["retry-after"], "30");
     sqlx::query("alter table deliveries_gone rename to deliveries").execute(&mut sql).await.expect("renamed");

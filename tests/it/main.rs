@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 #![expect(clippy::large_futures, reason = "a story is polled where it stands")]
 
+mod another_system;
 mod arrows;
 mod crash;
+mod every_system;
 mod fair;
 mod granted;
 mod intake;
@@ -14,7 +16,9 @@ mod refused;
 mod revoke;
 mod secrets;
 mod serve;
+mod systems;
 mod tried;
 mod unclear;
+mod unread;
 mod world;
 mod write_back;

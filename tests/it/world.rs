@@ -24,6 +24,10 @@ use stint::{
     },
 };
 
+/// Every table that holds what came from outside.
+const TABLES: [&str; 8] =
+    ["requests", "deliveries", "attempts", "notes", "findings", "audit_events", "polls", "told_tickets"];
+
 static CLUSTER: OnceLock<Postgres> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
@@ -32,6 +36,7 @@ pub struct It {
     pub world: World,
     pub database_url: String,
     wire: Wire,
+    deliveries: AtomicU32,
 }
 
 /// An answer of stint.
@@ -42,8 +47,19 @@ pub struct Seen {
 }
 
 /// Secrets of the stories, in any form in which they travel. None may ever be logged.
-pub const SECRETS: [&str; 5] =
-    [story::CLIENT_SECRET, story::JIRA_TOKEN, story::WEBHOOK_SECRET, "Bearer ey", "Basic c3"];
+pub const SECRETS: [&str; 11] = [
+    story::CLIENT_SECRET,
+    story::JIRA_TOKEN,
+    story::JIRA_PAT,
+    story::WEBHOOK_SECRET,
+    story::SNOW_PASSWORD,
+    story::SNOW_OAUTH_SECRET,
+    story::SNOW_WEBHOOK_SECRET,
+    story::DESK_TOKEN,
+    story::DESK_WEBHOOK_SECRET,
+    "Bearer ey",
+    "Basic c3",
+];
 
 /// Reads every line that stint logs in any story, down to its finest.
 pub mod watch {
@@ -144,7 +160,7 @@ impl It {
         change(&mut setup);
         let world = World::start(setup).await.expect("a world");
         let wire = Wire::new(outbound::Limits::default()).expect("a client");
-        Self { world, database_url, wire }
+        Self { world, database_url, wire, deliveries: AtomicU32::new(0) }
     }
 
     /// A ticket that Nina filed and Omar approved.
@@ -169,9 +185,14 @@ impl It {
         self.post(&self.world.webhook(ticket, WebhookKind::Updated)).await
     }
 
-    /// Posts a webhook.
+    /// Posts a webhook of Jira.
     pub async fn post(&self, webhook: &Webhook) -> Seen {
-        let (status, body, _) = webhook.deliver(&self.world.webhook_url()).await.expect("an answer");
+        self.post_to("jira-cloud", webhook).await
+    }
+
+    /// Posts a webhook to a connection.
+    pub async fn post_to(&self, connection: &str, webhook: &Webhook) -> Seen {
+        let (status, body, _) = webhook.deliver(&self.world.webhook_url(connection)).await.expect("an answer");
         Seen { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
     }
 
@@ -191,7 +212,7 @@ impl It {
     pub async fn pass(&self, time: SignedDuration) {
         let until = self.world.clock.now() + time;
         self.work().await;
-        while let Some(next) = self.next_due().await.filter(|next| *next <= until) {
+        while let Some(next) = self.next_event().await.filter(|next| *next <= until) {
             self.world.clock.set(next.max(self.world.clock.now()));
             self.work().await;
         }
@@ -205,13 +226,13 @@ impl It {
 
     /// Lets time pass until the request's document is so.
     pub async fn until_true(&self, id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..300 {
+        for _ in 0..1000 {
             self.work().await;
             let document = self.document(id).await;
             if is_so(&document) {
                 return document;
             }
-            let next = self.next_due().await;
+            let next = self.next_event().await;
             let next = next.unwrap_or_else(|| panic!("{id} never {what}: {document:#}"));
             self.world.clock.set(next.max(self.world.clock.now()));
         }
@@ -220,6 +241,20 @@ impl It {
 
     async fn next_due(&self) -> Option<Timestamp> {
         self.world.service.store.next_due().await.expect("a working database")
+    }
+
+    /// When a request, a note or a search for missed approvals falls due.
+    async fn next_event(&self) -> Option<Timestamp> {
+        let search = self.world.service.store.next_poll().await.expect("a working database");
+        [self.next_due().await, search].into_iter().flatten().min()
+    }
+
+    /// Lets time pass until every connection has just been searched.
+    pub async fn right_after_a_search(&self) {
+        self.work().await;
+        let next = self.world.service.store.next_poll().await.expect("a working database").expect("a search");
+        self.pass(next.duration_since(self.world.clock.now())).await;
+        self.work().await;
     }
 
     /// The request as an auditor reads it.
@@ -264,6 +299,16 @@ impl It {
     /// The ticket's notes, as people see them.
     pub fn notes(&self, ticket: &str) -> Vec<String> {
         self.world.sandbox.jira.comments(ticket).into_iter().map(|comment| comment.text).collect()
+    }
+
+    /// An id for a delivery that no other has.
+    pub fn fresh_id(&self) -> String {
+        format!("msg_{}", self.deliveries.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How many requests there are.
+    pub async fn requests(&self) -> i64 {
+        sqlx::query_scalar("select count(*) from requests").fetch_one(&mut self.sql().await).await.expect("a count")
     }
 
     /// A connection for checks past stint.
@@ -323,8 +368,8 @@ async fn one_event_per_move(sql: &mut PgConnection) {
 
 /// The secrets this world uses are in no row of any table.
 async fn no_secret_is_stored(sql: &mut PgConnection) {
-    for secret in [story::CLIENT_SECRET, story::JIRA_TOKEN, story::WEBHOOK_SECRET] {
-        for table in ["requests", "deliveries", "attempts", "notes", "findings", "audit_events"] {
+    for secret in SECRETS {
+        for table in TABLES {
             let text = format!("select count(*) from {table} t where t::text like '%' || $1 || '%'");
             let count: i64 =
                 sqlx::query_scalar(sqlx::AssertSqlSafe(text)).bind(secret).fetch_one(&mut *sql).await.expect("a count");

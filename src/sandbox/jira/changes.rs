@@ -36,6 +36,7 @@ impl State {
         let issue = &mut self.issues[index];
         issue.updated = now;
         issue.histories.push(History { id, author: author.to_owned(), created: now, items });
+        self.reindex(index);
     }
 
     pub(super) fn move_to(

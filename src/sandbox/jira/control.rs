@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::super::Call;
 use super::super::wire::{lock, plus_seconds, signed};
 use super::model::State;
-use super::{Account, Comment, Jira, JiraFault};
+use super::{Account, Comment, Flavour, Jira, JiraFault};
 
 impl Jira {
     /// The origin, without a trailing slash.
@@ -21,21 +21,24 @@ impl Jira {
         lock(&self.state).accounts.insert(account.account_id.clone(), account);
     }
 
-    /// From now on this login may use the API.
-    pub fn allow_basic(&self, email: &str, token: &str) {
-        lock(&self.state).basic.push((email.to_owned(), token.to_owned()));
+    /// Makes the site run this product from now on; people, issues and logins stay.
+    pub fn set_flavour(&self, flavour: Flavour) {
+        lock(&self.state).flavour = flavour;
     }
 
-    /// From now on this bearer token may use the API.
-    pub fn allow_bearer(&self, token: &str) {
-        lock(&self.state).bearer.push(token.to_owned());
+    /// Whether Service Management is licensed; if not, it answers a page with 403.
+    pub fn license_service_desk(&self, licensed: bool) {
+        lock(&self.state).licensed = licensed;
     }
 
-    /// All logins are refused from now on.
-    pub fn revoke_logins(&self) {
-        let mut state = lock(&self.state);
-        state.basic.clear();
-        state.bearer.clear();
+    /// From now on an issue with so many comments takes no more (413).
+    pub fn limit_comments(&self, count: usize) {
+        lock(&self.state).comment_limit = count;
+    }
+
+    /// Whether the client's login may not see the issue, which then looks like a missing one.
+    pub fn conceal(&self, id: &str, concealed: bool) {
+        self.with(id, |state, index, _| state.issues[index].concealed = concealed);
     }
 
     /// Whether the site answers reads without a valid login, as public projects do.

@@ -1,6 +1,7 @@
 //! Faults that strike the next call they match.
 
-use http::Method;
+use bytes::Bytes;
+use http::{Method, Response};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -36,16 +37,31 @@ pub enum JiraFaultKind {
     StatusAfterCommit(u16),
     /// A page with this status, 200 included; nothing is done. 403 is what an unlicensed Service Management says.
     Html(u16),
-    /// 429; nothing is done.
+    /// 429 because of a burst; nothing is done.
     Throttle(Retry),
+    /// 429 for the given reason; nothing is done.
+    ThrottleFor(ThrottleReason, Retry),
     /// The connection closes without an answer; nothing is done.
     DropBeforeCommit,
     /// The call is carried out, then the connection closes without an answer.
     DropAfterCommit,
+    /// The call is carried out, then the connection closes in the middle of the answer.
+    Truncate,
     /// Answers as if another issue had been asked for.
     OtherIssue,
     /// No answer, ever; nothing is done.
     Stall,
+}
+
+/// Which limit a 429 speaks of (`RateLimit-Reason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThrottleReason {
+    /// Too many calls of one endpoint at once.
+    Burst,
+    /// Too many writes to one issue.
+    PerIssueOnWrite,
+    /// The hour's points are used up.
+    Quota,
 }
 
 /// One entry of the fault queue.
@@ -70,7 +86,8 @@ impl JiraFault {
 /// Whether the fault strikes in place of the service, after it, or turns its head.
 pub(super) enum Play {
     Instead(Box<dyn FnOnce(Timestamp) -> Answer>),
-    After(Box<dyn FnOnce(Timestamp) -> Answer>),
+    /// Given the proper answer.
+    After(Box<dyn FnOnce(Response<Bytes>) -> Answer>),
     OtherIssue,
 }
 
@@ -86,7 +103,7 @@ impl JiraOn {
             ("GET", [.., "approval"] | [.., "approval", _]) => Self::Approvals,
             ("GET", [.., "issue", _] | [.., "issue", _, "changelog"]) => Self::Issue,
             (_, [.., "myself"]) => Self::Myself,
-            (_, [.., "search", "jql"]) => Self::Search,
+            (_, [.., "search", "jql"] | [.., "search"]) => Self::Search,
             _ => Self::Any,
         }
     }
@@ -105,9 +122,11 @@ impl JiraFaultKind {
             Self::Status(status) => Play::Instead(Box::new(move |_| refused(status))),
             Self::StatusAfterCommit(status) => Play::After(Box::new(move |_| refused(status))),
             Self::Html(status) => Play::Instead(Box::new(move |_| Answer::Reply(html(status)))),
-            Self::Throttle(retry) => Play::Instead(Box::new(move |now| throttled(retry, now))),
+            Self::Throttle(retry) => Self::ThrottleFor(ThrottleReason::Burst, retry).play(),
+            Self::ThrottleFor(reason, retry) => Play::Instead(Box::new(move |now| throttled(reason, retry, now))),
             Self::DropBeforeCommit => Play::Instead(Box::new(|_| Answer::HangUp)),
             Self::DropAfterCommit => Play::After(Box::new(|_| Answer::HangUp)),
+            Self::Truncate => Play::After(Box::new(Answer::Truncate)),
             Self::OtherIssue => Play::OtherIssue,
             Self::Stall => Play::Instead(Box::new(|_| Answer::Stall)),
         }
@@ -118,12 +137,17 @@ fn refused(status: u16) -> Answer {
     Answer::Reply(json_answer(status, &json!({"errorMessages": ["The request failed."], "errors": {}})))
 }
 
-fn throttled(retry: Retry, now: Timestamp) -> Answer {
+fn throttled(reason: ThrottleReason, retry: Retry, now: Timestamp) -> Answer {
     let mut response = json_answer(429, &json!({"errorMessages": ["Rate limit exceeded."], "errors": {}}));
     retry.write(&mut response, now);
     set_header(&mut response, "x-ratelimit-limit", "100");
     set_header(&mut response, "x-ratelimit-remaining", "0");
     set_header(&mut response, "x-ratelimit-reset", &now.strftime("%Y-%m-%dT%H:%MZ").to_string());
-    set_header(&mut response, "ratelimit-reason", "jira-burst-based");
+    let reason = match reason {
+        ThrottleReason::Burst => "jira-burst-based",
+        ThrottleReason::PerIssueOnWrite => "jira-per-issue-on-write",
+        ThrottleReason::Quota => "jira-quota-tenant-based",
+    };
+    set_header(&mut response, "ratelimit-reason", reason);
     Answer::Reply(response)
 }

@@ -1,4 +1,4 @@
-//! Jira Cloud with Jira Service Management, small.
+//! Jira with Jira Service Management, small; Cloud unless it is told to be Data Center.
 //!
 //! Issues live here with their status, custom fields, approval rounds, changelog and comments. The handle plays the
 //! people and the administrators; the HTTP side shows a client what it may see (`contracts/tickets.md A4, A7`), and
@@ -6,9 +6,13 @@
 
 mod account;
 mod adf;
+mod automation;
 mod changes;
 mod control;
 mod fault;
+mod flavour;
+mod index;
+mod login;
 mod model;
 mod people;
 mod render;
@@ -19,21 +23,21 @@ mod webhook;
 
 use std::sync::{Arc, Mutex};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{Method, Request, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::fault::Play;
+use self::login::Door;
 use self::model::State;
-use super::Now;
 use super::server::Answer;
-use super::wire::{Pairs, empty, header_text, json as json_answer, lock, segments};
+use super::wire::{Pairs, empty, html, json as json_answer, lock, segments};
+use super::{Now, story};
 
 pub use self::account::Account;
-pub use self::fault::{JiraFault, JiraFaultKind, JiraOn};
+pub use self::fault::{JiraFault, JiraFaultKind, JiraOn, ThrottleReason};
+pub use self::flavour::Flavour;
 pub use self::model::Comment;
 pub use self::people::{Issue, IssueDraft};
 pub use self::webhook::{Delivered, Webhook, WebhookKind};
@@ -93,11 +97,14 @@ impl Jira {
         let path = segments(request.uri().path());
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let mut state = lock(&self.state);
-        let known = state.knows(request.headers());
-        let answer = if known || state.anonymous {
+        let (door, site, path) = self.enter(&path);
+        let known = state.knows(request.headers(), door);
+        let answer = if path == ["_edge", "tenant_info"] {
+            Answer::Reply(json_answer(200, &json!({"cloudId": story::CLOUD_ID})))
+        } else if known || (state.anonymous && door == Door::Site) {
             let query = Pairs::parse(request.uri().query().unwrap_or_default().as_bytes());
             let asked = Asked { now, anonymous: !known, query, body: request.body() };
-            self.attend(&mut state, request.method(), &path, &asked)
+            site.attend(&mut state, request.method(), path, &asked)
         } else {
             Answer::Reply(Refusal::unauthenticated().answer())
         };
@@ -112,10 +119,7 @@ impl Jira {
         };
         match kind.play() {
             Play::Instead(answer) => answer(asked.now),
-            Play::After(answer) => {
-                self.reply(state, method, path, asked);
-                answer(asked.now)
-            }
+            Play::After(answer) => answer(self.reply(state, method, path, asked)),
             Play::OtherIssue => {
                 let other = state.other_than(path);
                 let path: Vec<&str> =
@@ -126,6 +130,12 @@ impl Jira {
     }
 
     fn reply(&self, state: &mut State, method: &Method, path: &[&str], asked: &Asked) -> Response<Bytes> {
+        if let ["rest", "servicedeskapi", rest @ ..] = path
+            && !state.licensed
+            && rest != ["info"]
+        {
+            return html(403);
+        }
         match self.serve(state, method, path, asked) {
             Ok((204, _)) => empty(204),
             Ok((status, body)) => json_answer(status, &body),
@@ -134,24 +144,20 @@ impl Jira {
     }
 
     fn serve(&self, state: &mut State, method: &Method, path: &[&str], asked: &Asked) -> Outcome {
+        let version = state.flavour.rest().version().to_string();
         match path {
-            ["rest", "api", "3" | "latest", rest @ ..] => self.platform(state, method, rest, asked),
-            ["rest", "servicedeskapi", "request", rest @ ..] => self.service_desk(state, method, rest, asked),
+            ["rest", "api", asked_version, rest @ ..] if *asked_version == "latest" || *asked_version == version => {
+                self.platform(state, method, rest, asked)
+            }
+            ["rest", "servicedeskapi", rest @ ..] => self.service_desk(state, method, rest, asked),
             _ => Err(Refusal::new(404, "Not found.")),
         }
     }
 }
 
-impl State {
-    fn knows(&self, headers: &HeaderMap) -> bool {
-        let Some(given) = header_text(headers, "authorization") else {
-            return false;
-        };
-        let basic = |(user, token): &(String, String)| format!("Basic {}", STANDARD.encode(format!("{user}:{token}")));
-        self.basic.iter().any(|pair| basic(pair) == given)
-            || self.bearer.iter().any(|token| given.strip_prefix("Bearer ") == Some(token))
-    }
-}
-
+#[cfg(test)]
+mod data_center_tests;
+#[cfg(test)]
+mod knob_tests;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::super::call::Calls;
 use super::super::fault::Queue;
 use super::super::story;
-use super::{Account, JiraFaultKind, JiraOn};
+use super::index::Index;
+use super::login::Logins;
+use super::{Account, Flavour, JiraFaultKind, JiraOn};
 
 /// The statuses of the site's workflow: id, name, category.
 pub(super) const STATUSES: [(&str, &str, &str); 6] = [
@@ -24,8 +26,16 @@ pub(super) struct State {
     pub(super) accounts: BTreeMap<String, Account>,
     pub(super) projects: Vec<Project>,
     pub(super) issues: Vec<IssueState>,
-    pub(super) basic: Vec<(String, String)>,
-    pub(super) bearer: Vec<String>,
+    pub(super) flavour: Flavour,
+    /// Who may log in at the site's own address.
+    pub(super) site: Logins,
+    /// Who may log in at the gateway.
+    pub(super) scoped: Logins,
+    /// Whether Service Management answers.
+    pub(super) licensed: bool,
+    /// So many comments fit on an issue.
+    pub(super) comment_limit: usize,
+    pub(super) index: Index,
     pub(super) anonymous: bool,
     pub(super) faults: Queue<JiraOn, JiraFaultKind>,
     pub(super) calls: Calls,
@@ -61,6 +71,8 @@ pub(super) struct IssueState {
     pub(super) properties: BTreeMap<String, Value>,
     pub(super) hidden: BTreeSet<String>,
     pub(super) deleted: bool,
+    /// The client's login may not see it.
+    pub(super) concealed: bool,
     /// Until then, reads show this older state.
     pub(super) stale: Option<(Timestamp, Box<Self>)>,
 }
@@ -108,8 +120,12 @@ impl Default for State {
             accounts: BTreeMap::new(),
             projects: Vec::new(),
             issues: Vec::new(),
-            basic: Vec::new(),
-            bearer: Vec::new(),
+            flavour: Flavour::default(),
+            site: Logins::default(),
+            scoped: Logins::default(),
+            licensed: true,
+            comment_limit: usize::MAX,
+            index: Index::default(),
             anonymous: false,
             faults: Queue::default(),
             calls: Calls::default(),
@@ -131,7 +147,7 @@ impl State {
 
     /// The issue as a read shows it now: by id, by key in any case, or by a key it had before a move.
     pub(super) fn shown(&self, id_or_key: &str, now: Timestamp) -> Option<&IssueState> {
-        let issue = self.issues.iter().find(|issue| issue.is(id_or_key))?;
+        let issue = self.issues.iter().find(|issue| issue.is(id_or_key) && !issue.concealed)?;
         match &issue.stale {
             Some((until, before)) if now < *until => (!before.deleted).then_some(before),
             _ => (!issue.deleted).then_some(issue),
@@ -140,7 +156,7 @@ impl State {
 
     /// The issue as it is, for a write.
     pub(super) fn live(&mut self, id_or_key: &str) -> Option<&mut IssueState> {
-        self.issues.iter_mut().find(|issue| issue.is(id_or_key) && !issue.deleted)
+        self.issues.iter_mut().find(|issue| issue.is(id_or_key) && issue.is_open_to_writes())
     }
 
     /// Makes the project if the site does not have it yet.
@@ -162,6 +178,10 @@ impl State {
 }
 
 impl IssueState {
+    pub(super) fn is_open_to_writes(&self) -> bool {
+        !self.deleted && !self.concealed
+    }
+
     pub(super) fn is(&self, id_or_key: &str) -> bool {
         self.id == id_or_key
             || self.key.eq_ignore_ascii_case(id_or_key)

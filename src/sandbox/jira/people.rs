@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::story;
 use super::super::wire::lock;
@@ -36,6 +36,8 @@ pub struct IssueDraft {
     pub principal: String,
     /// Text of the duration field; empty leaves it unset.
     pub duration: String,
+    /// Texts of the start and end fields, in Jira's own date format; absent leaves them unset.
+    pub window: (Option<String>, Option<String>),
 }
 
 impl Default for IssueDraft {
@@ -49,6 +51,7 @@ impl Default for IssueDraft {
             entitlement: "exchange-admin".to_owned(),
             principal: story::NINA_UPN.to_owned(),
             duration: "PT4H".to_owned(),
+            window: (None, None),
         }
     }
 }
@@ -66,6 +69,8 @@ impl Jira {
             (story::FIELD_ENTITLEMENT, text(draft.entitlement)),
             (story::FIELD_PRINCIPAL, text(draft.principal)),
             (story::FIELD_DURATION, text(draft.duration)),
+            (story::FIELD_START, json!(draft.window.0)),
+            (story::FIELD_END, json!(draft.window.1)),
         ];
         let issue = IssueState {
             id: number.to_string(),
@@ -86,10 +91,13 @@ impl Jira {
             properties: BTreeMap::new(),
             hidden: BTreeSet::new(),
             deleted: false,
+            concealed: false,
             stale: None,
         };
         let names = Issue { id: issue.id.clone(), key: issue.key.clone() };
         state.issues.push(issue);
+        let index = state.issues.len() - 1;
+        state.reindex(index);
         names
     }
 
@@ -183,14 +191,14 @@ impl Jira {
         self.with(id, |state, index, now| {
             state.issues[index].deleted = true;
             state.issues[index].updated = now;
+            state.reindex(index);
         });
     }
 
     /// Somebody comments in public.
     pub fn comment(&self, id: &str, author: &str, text: &str) {
         self.with(id, |state, index, now| {
-            let id = state.issues[index].id.clone();
-            state.comment(&id, author, text, false, now)
+            state.comment(index, author, text, false, now);
         });
     }
 }

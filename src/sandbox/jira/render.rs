@@ -5,39 +5,40 @@ use serde_json::{Map, Value, json};
 
 use super::super::story;
 use super::super::wire::{jira_date, jsm_date};
+use super::flavour::Dialect;
 use super::model::{Approval, Comment, History, IssueState, Project, State, status};
-use super::{Jira, adf};
+use super::{Flavour, Jira, adf};
 
 /// The custom field in which Service Management embeds the approvals.
 const APPROVALS_FIELD: &str = "customfield_10026";
 
 impl Jira {
-    /// The issue with the fields asked for. Version 2 is what webhooks carry, version 3 what reads answer.
-    pub(super) fn issue_row(&self, state: &State, issue: &IssueState, version: u8, wanted: Option<&str>) -> Value {
-        let mut fields = self.fields(state, issue, version);
+    /// The issue with the fields asked for.
+    pub(super) fn issue_row(&self, state: &State, issue: &IssueState, dialect: Dialect, wanted: Option<&str>) -> Value {
+        let mut fields = self.fields(state, issue, dialect);
         fields.retain(|name, _| !issue.hidden.contains(name) && is_wanted(name, wanted));
         json!({
             "expand": "renderedFields,names,schema,operations,editmeta,changelog,versionedRepresentations",
             "id": issue.id,
-            "self": format!("{}/rest/api/{version}/issue/{}", self.url, issue.id),
+            "self": format!("{}/rest/api/{}/issue/{}", self.url, dialect.version(), issue.id),
             "key": issue.key,
             "fields": fields,
         })
     }
 
-    fn fields(&self, state: &State, issue: &IssueState, version: u8) -> Map<String, Value> {
+    fn fields(&self, state: &State, issue: &IssueState, dialect: Dialect) -> Map<String, Value> {
         let url = &self.url;
-        let account = |id: &str| state.account(id).row(url, version);
+        let account = |id: &str| state.account(id).row(url, dialect);
         let approvals: Vec<Value> =
             issue.approvals.iter().map(|approval| self.approval_row(state, &issue.id, approval)).collect();
         let mut fields = Map::new();
         for (name, value) in [
             ("summary", json!(issue.summary)),
             ("description", Value::Null),
-            ("status", self.status_row(&issue.status, version)),
+            ("status", self.status_row(&issue.status, dialect)),
             ("resolution", issue.resolution.map_or(Value::Null, |name| json!({"name": name}))),
-            ("issuetype", issue_type(url, version)),
-            ("project", project_row(state, &issue.project, url, version)),
+            ("issuetype", issue_type(url, dialect)),
+            ("project", project_row(state, &issue.project, url, dialect)),
             ("labels", json!(["pim"])),
             ("reporter", account(&issue.reporter)),
             ("creator", account(&issue.creator)),
@@ -52,14 +53,14 @@ impl Jira {
         fields
     }
 
-    pub(super) fn status_row(&self, id: &str, version: u8) -> Value {
+    pub(super) fn status_row(&self, id: &str, dialect: Dialect) -> Value {
         let (name, category) = status(id);
         let (number, colour, label) = match category {
             "new" => (2, "blue-gray", "To Do"),
             "done" => (3, "green", "Done"),
             _ => (4, "yellow", "In Progress"),
         };
-        let base = format!("{}/rest/api/{version}", self.url);
+        let base = format!("{}/rest/api/{}", self.url, dialect.version());
         json!({
             "self": format!("{base}/status/{id}"),
             "description": "",
@@ -77,7 +78,7 @@ impl Jira {
             .approvers
             .iter()
             .map(|(account, decision)| {
-                json!({"approver": state.account(account).service_desk_row(&self.url), "approverDecision": decision})
+                json!({"approver": state.account(account).service_desk_row(&self.url, state.flavour), "approverDecision": decision})
             })
             .collect();
         let link = format!("{}/rest/servicedeskapi/request/{issue_id}/approval/{}", self.url, approval.id);
@@ -90,6 +91,9 @@ impl Jira {
             "createdDate": service_desk_date(approval.created),
             "_links": {"self": link},
         });
+        if state.flavour == Flavour::DataCenter {
+            row["condition"] = json!({"type": "number", "value": approval.needed.to_string()});
+        }
         if let Some(completed) = approval.completed {
             row["completedDate"] = service_desk_date(completed);
         }
@@ -97,26 +101,32 @@ impl Jira {
     }
 
     pub(super) fn history_row(&self, state: &State, history: &History) -> Value {
+        let dialect = state.flavour.rest();
         json!({
             "id": history.id,
-            "author": state.account(&history.author).row(&self.url, 3),
+            "author": state.account(&history.author).row(&self.url, dialect),
             "created": jira_date(history.created),
-            "items": history.items,
+            "items": dialect.items(&history.items),
         })
     }
 
     pub(super) fn comment_row(&self, state: &State, issue_id: &str, comment: &Comment) -> Value {
-        let author = state.account(&comment.author).row(&self.url, 3);
-        json!({
-            "self": format!("{}/rest/api/3/issue/{issue_id}/comment/{}", self.url, comment.id),
+        let dialect = state.flavour.rest();
+        let author = state.account(&comment.author).row(&self.url, dialect);
+        let mut row = json!({
+            "self": format!("{}/rest/api/{}/issue/{issue_id}/comment/{}", self.url, dialect.version(), comment.id),
             "id": comment.id,
             "author": author,
-            "body": adf::document(&comment.text),
+            "body": comment.text,
             "updateAuthor": author,
             "created": jira_date(comment.created),
             "updated": jira_date(comment.created),
-            "jsdPublic": !comment.internal,
-        })
+        });
+        if dialect.is_cloud() {
+            row["body"] = adf::document(&comment.text);
+            row["jsdPublic"] = json!(!comment.internal);
+        }
+        row
     }
 }
 
@@ -125,28 +135,34 @@ fn is_wanted(name: &str, wanted: Option<&str>) -> bool {
     wanted.split(',').map(str::trim).any(|one| one == name || one == "*all" || one == "*navigable")
 }
 
-fn issue_type(url: &str, version: u8) -> Value {
-    json!({
-        "self": format!("{url}/rest/api/{version}/issuetype/{}", story::ISSUE_TYPE),
+fn issue_type(url: &str, dialect: Dialect) -> Value {
+    let mut row = json!({
+        "self": format!("{url}/rest/api/{}/issuetype/{}", dialect.version(), story::ISSUE_TYPE),
         "id": story::ISSUE_TYPE,
         "description": "A request that follows ITSM workflows.",
         "name": "[System] Service request with approvals",
         "subtask": false,
-        "hierarchyLevel": 0,
-    })
+    });
+    if dialect.is_cloud() {
+        row["hierarchyLevel"] = json!(0);
+    }
+    row
 }
 
-fn project_row(state: &State, key: &str, url: &str, version: u8) -> Value {
+fn project_row(state: &State, key: &str, url: &str, dialect: Dialect) -> Value {
     let project = state.projects.iter().find(|project| project.key == key);
     let (id, name) = project.map_or(("0", key), |Project { id, name, .. }| (id, name));
-    json!({
-        "self": format!("{url}/rest/api/{version}/project/{id}"),
+    let mut row = json!({
+        "self": format!("{url}/rest/api/{}/project/{id}", dialect.version()),
         "id": id,
         "key": key,
         "name": name,
         "projectTypeKey": "service_desk",
-        "simplified": false,
-    })
+    });
+    if dialect.is_cloud() {
+        row["simplified"] = json!(false);
+    }
+    row
 }
 
 /// Service Management's date object; `friendly` is for people only.

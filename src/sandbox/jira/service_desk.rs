@@ -3,13 +3,16 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::story;
 use super::model::{IssueState, State};
 use super::render::service_desk_date;
 use super::{Asked, Jira, Outcome, Refusal};
 
 impl Jira {
     pub(super) fn service_desk(&self, state: &mut State, method: &Method, path: &[&str], asked: &Asked) -> Outcome {
+        if let ("GET", ["info"]) = (method.as_str(), path) {
+            return Ok((200, json!({"version": "5.17.0", "isLicensedForUse": state.licensed})));
+        }
+        let ["request", path @ ..] = path else { return Err(Refusal::new(404, "Not found.")) };
         if asked.anonymous {
             return Err(Refusal::unauthenticated());
         }
@@ -52,9 +55,8 @@ impl Jira {
         let text = body["body"].as_str().filter(|text| !text.is_empty());
         let text = text.ok_or_else(|| Refusal::new(400, "The comment body is required."))?;
         let internal = body["public"] == false;
-        let comment = state.comment(id, story::JIRA_SERVICE_ACCOUNT, text, internal, asked.now);
-        let comment = comment.ok_or_else(Refusal::absent)?;
-        let author = state.account(&comment.author).service_desk_row(&self.url);
+        let comment = state.client_comment(id, text, internal, asked)?;
+        let author = state.account(&comment.author).service_desk_row(&self.url, state.flavour);
         let created = service_desk_date(comment.created);
         Ok((
             201,

@@ -9,21 +9,21 @@ use super::super::testing::World;
 use super::super::{Jira, Retry};
 use super::{Issue, IssueDraft, JiraFault, JiraFaultKind, JiraOn, WebhookKind};
 
-fn jira(world: &World) -> &Jira {
+pub(super) fn jira(world: &World) -> &Jira {
     &world.sandbox.jira
 }
 
-async fn get(world: &World, path: &str) -> (u16, Value) {
+pub(super) async fn get(world: &World, path: &str) -> (u16, Value) {
     world.jira("GET", path, None).await.unwrap()
 }
 
-async fn issue(world: &World, id: &str) -> Value {
+pub(super) async fn issue(world: &World, id: &str) -> Value {
     let (status, body) = get(world, &format!("/rest/api/3/issue/{id}?expand=changelog")).await;
     assert_eq!(status, 200, "{body}");
     body
 }
 
-fn approved(world: &World) -> Issue {
+pub(super) fn approved(world: &World) -> Issue {
     let issue = jira(world).create_issue(IssueDraft::default());
     jira(world).request_approval(&issue.id, &[OMAR_ACCOUNT]);
     world.pass(60);
@@ -31,7 +31,7 @@ fn approved(world: &World) -> Issue {
     issue
 }
 
-fn comment_body(text: &str) -> Value {
+pub(super) fn comment_body(text: &str) -> Value {
     json!({
         "body": {"type": "doc", "version": 1,
             "content": [{"type": "paragraph", "content": [{"type": "text", "text": text}]}]},

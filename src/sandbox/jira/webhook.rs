@@ -1,16 +1,13 @@
-//! The deliveries Jira would have sent: bodies, headers, signature, and the POST itself (`contracts/tickets.md A2–A5`).
+//! The deliveries Jira would have sent: bodies and headers (`contracts/tickets.md A2–A5`).
 
-use std::sync::OnceLock;
-
-use aws_lc_rs::hmac;
-use bytes::Bytes;
-use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::wire::{guid, jira_date};
-use super::Jira;
+pub use super::super::delivery::{Delivered, Webhook};
+use super::super::wire::guid;
+use super::flavour::Dialect;
 use super::model::{History, IssueState, State};
+use super::{Flavour, Jira};
 
 /// Which event of an issue is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,22 +26,9 @@ pub enum WebhookKind {
     Moved,
     /// What an automation rule sends by hand: `stint.approval.v1`, without Jira's own headers.
     Automation,
+    /// What an automation rule sends by itself: the whole issue in Automation format.
+    AutomationIssue,
 }
-
-/// One delivery, unsigned until it is signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Webhook {
-    /// Header names and values, in the order they are sent.
-    pub headers: Vec<(String, String)>,
-    /// The raw body.
-    pub body: Vec<u8>,
-}
-
-/// How a delivery was answered: status, raw body, headers.
-pub type Delivered = (u16, Bytes, HeaderMap);
-
-const SIGNATURE: &str = "X-Hub-Signature";
-const RETRY: &str = "X-Atlassian-Webhook-Retry";
 
 impl Jira {
     /// A fresh delivery about the issue as it is now, with an identifier of its own.
@@ -54,11 +38,14 @@ impl Jira {
             let issue = &state.issues[index];
             let body = match kind {
                 WebhookKind::Automation => self.automation_body(issue, now),
+                WebhookKind::AutomationIssue => self.automation_issue(state, issue),
                 WebhookKind::CommentCreated => self.comment_body(state, issue, now),
                 _ => self.issue_body(state, issue, kind, now),
             };
-            let mut headers = vec![("Content-Type".to_owned(), "application/json; charset=UTF-8".to_owned())];
-            if kind != WebhookKind::Automation {
+            let by_rule = matches!(kind, WebhookKind::Automation | WebhookKind::AutomationIssue);
+            let content_type = if by_rule { "application/json" } else { "application/json; charset=UTF-8" };
+            let mut headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
+            if !by_rule && state.flavour == Flavour::Cloud {
                 headers.push(("X-Atlassian-Webhook-Identifier".to_owned(), guid()));
                 headers.push(("X-Atlassian-Webhook-Flow".to_owned(), "Primary".to_owned()));
             }
@@ -80,26 +67,26 @@ impl Jira {
             "timestamp": history.map_or(now, |history| history.created).as_millisecond(),
             "webhookEvent": event,
             "user": self.actor(state, author),
-            "issue": self.issue_row(state, issue, 2, None),
+            "issue": self.issue_row(state, issue, state.flavour.hook(), None),
         });
         if let Some(name) = name {
             body["issue_event_type_name"] = json!(name);
         }
         if kind == WebhookKind::Created {
-            body["changelog"] = self.created_changelog(issue);
+            body["changelog"] = self.created_changelog(issue, state.flavour.hook());
         } else if let Some(history) = history {
-            body["changelog"] = json!({"id": history.id, "items": history.items});
+            body["changelog"] = json!({"id": history.id, "items": state.flavour.hook().items(&history.items)});
         }
         body
     }
 
-    fn created_changelog(&self, issue: &IssueState) -> Value {
-        let name = self.status_row(&issue.status, 2)["name"].take();
+    fn created_changelog(&self, issue: &IssueState, dialect: Dialect) -> Value {
+        let name = self.status_row(&issue.status, dialect)["name"].take();
         let item = json!({
             "field": "Status", "fieldtype": "jira", "fieldId": "status",
             "from": null, "fromString": null, "to": issue.status, "toString": name,
         });
-        json!({"id": format!("4{}", issue.id), "items": [item]})
+        json!({"id": format!("4{}", issue.id), "items": dialect.items(&[item])})
     }
 
     /// Comment events carry a reduced issue, plain text, and no actor but the comment's author.
@@ -107,34 +94,23 @@ impl Jira {
         let comment = issue.comments.last();
         let mut row = comment.map_or(json!({}), |comment| self.comment_row(state, &issue.id, comment));
         row["body"] = json!(comment.map(|comment| &comment.text));
+        let wanted = Some("summary,issuetype,project,status");
         json!({
             "timestamp": comment.map_or(now, |comment| comment.created).as_millisecond(),
             "webhookEvent": "comment_created",
             "comment": row,
-            "issue": self.issue_row(state, issue, 2, Some("summary,issuetype,project,status")),
+            "issue": self.issue_row(state, issue, state.flavour.hook(), wanted),
             "eventType": "primaryAction",
         })
     }
 
-    fn automation_body(&self, issue: &IssueState, now: Timestamp) -> Value {
-        let approval = issue.approvals.last();
-        json!({
-            "schema": "stint.approval.v1",
-            "event": "approval.approved",
-            "eventId": approval.map(|approval| format!("{}-{}", issue.key, approval.id)),
-            "site": &*self.url,
-            "issue": {"id": issue.id, "key": issue.key},
-            "approval": approval.map(|approval| json!({"id": approval.id, "decision": approval.decision})),
-            "rule": "PIM approval -> stint",
-            "sentAt": jira_date(now),
-        })
-    }
-
-    /// The user of a delivery: as REST shows it, without the address.
+    /// The user of a delivery: as REST shows it, on Cloud without the address.
     fn actor(&self, state: &State, account_id: &str) -> Value {
         let mut account = state.account(account_id);
-        account.email = None;
-        account.row(&self.url, 2)
+        if state.flavour == Flavour::Cloud {
+            account.email = None;
+        }
+        account.row(&self.url, state.flavour.hook())
     }
 }
 
@@ -146,84 +122,4 @@ fn latest(issue: &IssueState, kind: WebhookKind) -> Option<&History> {
         WebhookKind::FieldEdited => !of_field(history, "status") && !of_field(history, "project"),
         _ => false,
     })
-}
-
-/// One client for all deliveries, since building one is slow. It keeps no idle connections, so it may be shared by
-/// the runtimes of many tests.
-fn sender() -> reqwest::Result<reqwest::Client> {
-    static SENDER: OnceLock<reqwest::Client> = OnceLock::new();
-    if let Some(client) = SENDER.get() {
-        return Ok(client.clone());
-    }
-    let policy = reqwest::redirect::Policy::none();
-    let client = reqwest::Client::builder().no_proxy().redirect(policy).pool_max_idle_per_host(0).build()?;
-    Ok(SENDER.get_or_init(|| client).clone())
-}
-
-impl Webhook {
-    /// Signs the raw body with the secret; an earlier signature is replaced.
-    pub fn sign_jira_hub(&mut self, secret: &str) {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-        let signature = format!("sha256={}", hex::encode(hmac::sign(&key, &self.body)));
-        self.set_header(SIGNATURE, signature);
-    }
-
-    /// Posts the delivery once and reads the answer. Redirects are not followed, proxies not used, nothing repeated.
-    ///
-    /// # Errors
-    ///
-    /// No whole answer came.
-    pub async fn deliver(&self, url: &str) -> reqwest::Result<Delivered> {
-        let mut request = sender()?.post(url).body(self.body.clone());
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let response = request.send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok((status, response.bytes().await?, headers))
-    }
-
-    /// The same delivery once more: same identifier, same body, and a count of retries.
-    #[must_use]
-    pub fn retry(&self) -> Self {
-        let count = self.header(RETRY).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0) + 1;
-        let mut again = self.clone();
-        again.set_header(RETRY, count.to_string());
-        again
-    }
-
-    /// A header's value, whatever the case of its name.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.as_str())
-    }
-
-    /// Sets a header, replacing an earlier one.
-    pub fn set_header(&mut self, name: &str, value: impl Into<String>) {
-        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-        self.headers.push((name.to_owned(), value.into()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_published_signature_vector_holds() {
-        let mut webhook = Webhook { headers: Vec::new(), body: b"Hello World!".to_vec() };
-        webhook.sign_jira_hub("It's a Secret to Everybody");
-        let expected = "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9";
-        assert_eq!(webhook.header("x-hub-signature"), Some(expected));
-    }
-
-    #[test]
-    fn a_retry_counts_up_and_keeps_everything_else() {
-        let first =
-            Webhook { headers: vec![("X-Atlassian-Webhook-Identifier".to_owned(), "i".to_owned())], body: vec![1] };
-        let third = first.retry().retry();
-        assert_eq!(third.header(RETRY), Some("2"));
-        assert_eq!(third.header("X-Atlassian-Webhook-Identifier"), Some("i"));
-    }
 }

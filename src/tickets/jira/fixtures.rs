@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{
     super::settings::{Common, ConnectionSettings, FieldNames, SignIn, WebhookScheme, WebhookSettings},
     super::{VerifiedBody, verify},
-    ApprovalMode, Jira, Settings,
+    ApprovalMode, Deployment, Jira, Settings,
 };
 use crate::{
     domain::{
@@ -75,6 +75,7 @@ pub(in crate::tickets) fn settings(base_url: &str) -> ConnectionSettings {
 
 pub(super) fn own(approval: ApprovalMode) -> Settings {
     Settings {
+        deployment: Deployment::Cloud,
         projects: vec!["ITSEC".into()],
         approved_statuses: vec!["10016".into(), "10018".into()],
         withdrawn_statuses: vec!["10020".into()],
@@ -84,6 +85,12 @@ pub(super) fn own(approval: ApprovalMode) -> Settings {
 
 pub(super) fn jira(approval: ApprovalMode) -> Jira {
     Jira::new(&common("https://contoso.atlassian.net"), own(approval))
+}
+
+/// A site of Data Center, below a path as such sites often are.
+pub(super) fn data_center(approval: ApprovalMode) -> Jira {
+    let own = Settings { deployment: Deployment::DataCenter, ..own(approval) };
+    Jira::new(&common("https://jira.contoso.example/jira"), own)
 }
 
 /// A genuine delivery of this body.
@@ -103,6 +110,15 @@ pub(super) fn named_delivery(body: &[u8], identifier: &str) -> VerifiedBody {
         headers.insert(name, HeaderValue::from_str(&value).expect("a header"));
     }
     let settings = webhook(WebhookScheme::JiraHub, &[SECRET]);
+    verify(&settings, &headers, Bytes::copy_from_slice(body), Timestamp::UNIX_EPOCH).expect("a genuine delivery")
+}
+
+/// A delivery of an Automation rule, whose only proof is a token in its header.
+pub(super) fn bearer_delivery(body: &[u8]) -> VerifiedBody {
+    let mut headers = HeaderMap::new();
+    let value = HeaderValue::from_str(&format!("Bearer {SECRET}")).expect("a header");
+    headers.insert(http::header::AUTHORIZATION, value);
+    let settings = webhook(WebhookScheme::Bearer, &[SECRET]);
     verify(&settings, &headers, Bytes::copy_from_slice(body), Timestamp::UNIX_EPOCH).expect("a genuine delivery")
 }
 

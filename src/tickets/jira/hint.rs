@@ -52,7 +52,7 @@ fn sort<'a>(jira: &Jira, body: &'a Value) -> Result<Result<Said<'a>, String>, js
         return Ok(webhook(jira, body, event));
     }
     match json::optional_text(body, "/schema")? {
-        Some(CUSTOM_DATA) => custom_data(body).map(Ok),
+        Some(CUSTOM_DATA) => custom_data(jira, body).map(Ok),
         Some(other) => Ok(Err(format!("the schema {}", name(other)))),
         None => Ok(Ok(bare_issue(jira, body))),
     }
@@ -69,10 +69,12 @@ fn webhook<'a>(jira: &Jira, body: &'a Value, event: &str) -> Result<Said<'a>, St
     }
 }
 
-fn custom_data(body: &Value) -> Result<Said<'_>, json::Fault> {
+fn custom_data<'a>(jira: &Jira, body: &'a Value) -> Result<Said<'a>, json::Fault> {
     let approved = json::text(body, "/event")? == "approval.approved";
     let event = if approved { HintEvent::Approved } else { HintEvent::Changed };
-    Ok(Said { issue: body.get("issue"), event, approval: shape::id(body.pointer("/approval/id")), body })
+    // A rule cannot know the changelog's id, which is the approval's where Service Management is not used.
+    let round = body.pointer("/approval/id").filter(|_| jira.own.approval == ApprovalMode::Jsm);
+    Ok(Said { issue: body.get("issue"), event, approval: shape::id(round), body })
 }
 
 /// Automation sends the issue at the root, or, from Service Management, beside its event's members.
@@ -108,14 +110,16 @@ fn items(body: &Value) -> &[Value] {
 }
 
 fn enters_approved(jira: &Jira, body: &Value) -> bool {
-    let to_approved = |item: &Value| shape::id(item.get("to")).is_some_and(|to| jira.is_approved(&to));
-    items(body).iter().any(|item| shape::is_about(item, "status") && to_approved(item))
+    items(body).iter().any(|item| jira.enters_approved(item))
 }
 
-/// Some sites send an update for each comment, stint's own notes included.
+/// Some sites send an update for each comment, stint's own notes included; very old ones do not name the kind of update.
 fn is_only_a_comment(body: &Value) -> bool {
-    let kind = body.get("issue_event_type_name").and_then(Value::as_str).unwrap_or_default();
-    kind.starts_with("issue_comment") && items(body).is_empty()
+    let comment = match body.get("issue_event_type_name").and_then(Value::as_str) {
+        Some(kind) => kind.starts_with("issue_comment"),
+        None => body.get("comment").is_some_and(Value::is_object),
+    };
+    comment && items(body).is_empty()
 }
 
 /// Whether an issue was moved away from where stint may act: a request resting on it must hear of that.

@@ -6,7 +6,9 @@ use serde_json::json;
 use super::{
     super::{
         super::TicketSystem,
-        fixtures::{delivery, fixture, jira, mutants, named_delivery, parsed, with, without},
+        fixtures::{
+            bearer_delivery, data_center, delivery, fixture, jira, mutants, named_delivery, parsed, with, without,
+        },
     },
     *,
 };
@@ -220,6 +222,126 @@ fn no_change_of_any_member_makes_the_reader_panic_or_name_a_strange_ticket() {
                     assert!(shape::project_of(hint.number.as_str()).is_some(), "{hint:?}");
                     assert!(hint.ticket.as_str().bytes().all(|b| b.is_ascii_digit()), "{hint:?}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_change_among_approved_statuses_approves_nothing_anew() {
+    let body = parsed(fixture!("hook-approved"));
+    let item = json!({"fieldId": "status", "from": "10018", "to": "10016"});
+    assert_eq!(hear_value(&with(body, "/changelog/items/0", item)), changed(Some("37")));
+}
+
+#[test]
+fn what_withdraws_a_ticket_is_heard_of_without_the_kind_of_event() {
+    for fixture in [fixture!("hook-deleted"), fixture!("hook-canceled"), fixture!("hook-reopened")] {
+        for kind in [json!(null), json!("issue_generic"), json!("issue_reopened"), json!("issue_closed"), json!(7)] {
+            let heard = hear_value(&with(parsed(fixture), "/issue_event_type_name", kind));
+            assert!(matches!(&heard, Ok(Heard::Hint(hint)) if hint.event == HintEvent::Changed), "{heard:?}");
+        }
+    }
+}
+
+#[test]
+fn a_comment_that_comes_with_a_change_is_a_change() {
+    let commented = with(parsed(fixture!("hook-canceled")), "/issue_event_type_name", json!("issue_commented"));
+    assert_eq!(hear_value(&with(commented, "/comment", json!({"id": "1"}))), changed(Some("37")));
+}
+
+#[test]
+fn our_own_notes_start_nothing() {
+    assert_eq!(hear(fixture!("hook-comment")), ignored("the event comment_created"));
+    let noted = parsed(fixture!("dc-hook-commented"));
+    assert_eq!(hear_value(&noted), ignored("a comment"));
+    assert_eq!(hear_value(&without(noted, "/issue_event_type_name")), ignored("a comment"), "of a very old server");
+    assert_eq!(hear_value(&json!({"webhookEvent": "issue_property_set"})), ignored("the event issue_property_set"));
+}
+
+#[test]
+fn automation_is_heard_under_a_bearer_token() {
+    for (body, approval) in [(fixture!("automation-custom"), Some("37")), (fixture!("automation-issue"), Some("37"))] {
+        let delivery = bearer_delivery(body);
+        assert_eq!(jira(ApprovalMode::Jsm).hear(&delivery), approved(approval));
+        assert_eq!(jira(ApprovalMode::StatusTransition).hear(&delivery), approved(None), "no change is named");
+        assert!(jira(ApprovalMode::Jsm).delivery_key(&delivery).starts_with("sha256:"));
+    }
+}
+
+#[test]
+fn custom_data_of_any_other_event_is_only_a_change() {
+    let body = parsed(fixture!("automation-custom"));
+    for event in ["approval.declined", "ticket.cancelled", "Approval.Approved", ""] {
+        assert_eq!(hear_value(&with(body.clone(), "/event", json!(event))), changed(Some("37")));
+    }
+    for issue in [json!(null), json!({}), json!({"id": "10482"}), json!({"key": "ITSEC-482"}), json!("ITSEC-482")] {
+        let heard = hear_value(&with(body.clone(), "/issue", issue));
+        assert!(matches!(heard, Err(NotHeard::NotATicket(_))), "{heard:?}");
+    }
+    let elsewhere = with(body, "/site", json!("https://evil.example"));
+    assert_eq!(hear_value(&elsewhere), approved(Some("37")), "the configured site is read, whatever is named");
+}
+
+#[test]
+fn an_issue_of_automation_may_have_numbers_for_ids_and_no_histories() {
+    let body = parsed(fixture!("automation-issue"));
+    let history = json!({"startAt": 0, "maxResults": 1, "total": 1, "histories": [{"id": 1, "items": []}]});
+    for changed in [
+        with(body.clone(), "/changelog", history),
+        with(body.clone(), "/fields/updated", json!(1_793_694_668_114_i64)),
+        with(body.clone(), "/id", json!("10482")),
+        without(body, "/changelog"),
+    ] {
+        assert_eq!(hear_value(&changed), approved(Some("37")));
+    }
+}
+
+mod at_the_data_center {
+    use super::*;
+
+    fn hear(mode: ApprovalMode, body: &Value) -> Result<Heard, NotHeard> {
+        data_center(mode).hear(&delivery(body.to_string().as_bytes()))
+    }
+
+    fn hint(number: &str, event: HintEvent, approval: Option<&str>) -> Result<Heard, NotHeard> {
+        let Ok(Heard::Hint(hint)) = super::hint(number, event, approval) else { panic!("a hint") };
+        Ok(Heard::Hint(Hint { ticket: TicketId::new("30211"), ..hint }))
+    }
+
+    #[test]
+    fn a_change_into_an_approved_status_is_told_by_the_fields_name() {
+        let body = parsed(fixture!("dc-hook-approved"));
+        assert_eq!(hear(ApprovalMode::Jsm, &body), hint("ITSEC-77", HintEvent::Approved, None));
+        let transition = hint("ITSEC-77", HintEvent::Approved, Some("91822"));
+        assert_eq!(hear(ApprovalMode::StatusTransition, &body), transition);
+        let old = without(body, "/issue_event_type_name");
+        assert_eq!(hear(ApprovalMode::StatusTransition, &old), transition);
+    }
+
+    #[test]
+    fn deletion_and_a_move_are_heard_of() {
+        let deleted = hear(ApprovalMode::Jsm, &parsed(fixture!("dc-hook-deleted")));
+        assert_eq!(deleted, hint("ITSEC-77", HintEvent::Changed, None));
+        let moved = hear(ApprovalMode::StatusTransition, &parsed(fixture!("dc-hook-moved")));
+        assert_eq!(moved, hint("ARCH-9", HintEvent::Changed, None));
+    }
+
+    #[test]
+    fn a_delivery_is_known_again_by_its_bytes() {
+        let key = |body: &[u8]| data_center(ApprovalMode::Jsm).delivery_key(&delivery(body));
+        let body = fixture!("dc-hook-approved");
+        assert!(key(body).starts_with("sha256:"));
+        assert_eq!(key(body), key(body));
+        assert_ne!(key(body), key(fixture!("dc-hook-deleted")));
+    }
+
+    #[test]
+    fn no_change_of_any_member_makes_the_reader_panic_or_name_a_strange_ticket() {
+        for mutant in mutants(&parsed(fixture!("dc-hook-moved"))) {
+            if let Ok(Heard::Hint(hint)) = hear(ApprovalMode::StatusTransition, &mutant) {
+                assert!(shape::project_of(hint.number.as_str()).is_some(), "{hint:?}");
+                assert!(hint.ticket.as_str().bytes().all(|b| b.is_ascii_digit()), "{hint:?}");
             }
         }
     }

@@ -8,15 +8,17 @@ use serde_json::{Value, json};
 
 use super::{
     super::{Note, Step, TicketError},
-    document, get, issue_path, myself, own_account,
+    Deployment, document, get,
+    list::{Listing, Rows},
+    wiki,
 };
 use crate::{
     json,
     outbound::{Answer, Body, Call, segment},
 };
 
-/// Jira takes 32,767 characters in a comment; nobody reads that many.
-const MAX_TEXT: usize = 8_000;
+/// Jira takes 32,767 characters in a comment, and wiki text may need five for one; nobody reads that many.
+const MAX_TEXT: usize = 6_000;
 
 /// Comments nest; deeper texts than this are no notes of ours.
 const MAX_DEPTH: usize = 16;
@@ -29,42 +31,69 @@ enum Look<'a> {
     Missing(&'a [Answer]),
 }
 
-pub(super) fn write(note: &Note, maybe_written: bool, so_far: &[Answer]) -> Result<Step<()>, TicketError> {
-    let look = if maybe_written { look(note, so_far)? } else { Look::Missing(so_far) };
+pub(super) fn write(
+    deployment: Deployment,
+    note: &Note,
+    maybe_written: bool,
+    so_far: &[Answer],
+) -> Result<Step<()>, TicketError> {
+    let look = if maybe_written { look(deployment, note, so_far)? } else { Look::Missing(so_far) };
     let rest = match look {
         Look::Next(call) => return Ok(Step::Send(call)),
         Look::Written => return Ok(Step::Done(())),
         Look::Missing(rest) => rest,
     };
-    let Some((posted, rest)) = rest.split_first() else { return Ok(Step::Send(comment(note))) };
+    let Some((posted, rest)) = rest.split_first() else { return Ok(Step::Send(comment(deployment, note))) };
     match posted.status {
-        StatusCode::NOT_FOUND => absent(rest),
-        StatusCode::PAYLOAD_TOO_LARGE => keep(note, rest),
+        StatusCode::NOT_FOUND => absent(deployment, rest),
+        StatusCode::PAYLOAD_TOO_LARGE => keep(deployment, note, rest),
         status if status.is_success() => Ok(Step::Done(())),
         status => Err(TicketError::bad(format!("an unexpected {status}"))),
     }
 }
 
-/// Looks for the note among the newest comments.
-fn look<'a>(note: &Note, answers: &'a [Answer]) -> Result<Look<'a>, TicketError> {
-    let Some((listed, rest)) = answers.split_first() else {
-        let path = format!("{}/comment", issue_path(&note.ticket));
-        return Ok(Look::Next(get(path, &[("orderBy", "-created"), ("maxResults", "50")])));
-    };
-    if listed.status == StatusCode::NOT_FOUND {
+/// Looks for the note among the comments.
+fn look<'a>(deployment: Deployment, note: &Note, answers: &'a [Answer]) -> Result<Look<'a>, TicketError> {
+    if let [first, rest @ ..] = answers
+        && first.status == StatusCode::NOT_FOUND
+    {
         // The comment itself will tell whether the issue is gone.
         return Ok(Look::Missing(rest));
     }
-    let listed = document(listed)?;
-    let marked: Vec<&Value> =
-        json::array(&listed, "/comments")?.iter().filter(|comment| ends_with(comment, &note.marker())).collect();
+    let (comments, rest) = match comments(deployment, note, answers)? {
+        Rows::Next(call) => return Ok(Look::Next(call)),
+        Rows::All(comments, rest) => (comments, rest),
+    };
+    let marker = written(deployment, &note.marker());
+    let marked: Vec<&Value> = comments.iter().filter(|comment| ends_with(comment, &marker)).collect();
     if marked.is_empty() {
         return Ok(Look::Missing(rest));
     }
-    let Some((answer, rest)) = rest.split_first() else { return Ok(Look::Next(myself())) };
-    let us = own_account(answer)?;
-    let ours = |comment: &&Value| comment.pointer("/author/accountId").and_then(Value::as_str) == Some(&us);
-    Ok(if marked.iter().any(ours) { Look::Written } else { Look::Missing(rest) })
+    let Some((answer, rest)) = rest.split_first() else { return Ok(Look::Next(deployment.myself())) };
+    let us = deployment.own_account(answer)?;
+    let author = |comment: &Value| Some(comment.get("author")?.get(deployment.account_id())?.as_str()? == us);
+    let is_ours = marked.iter().any(|comment| author(comment).unwrap_or(false));
+    Ok(if is_ours { Look::Written } else { Look::Missing(rest) })
+}
+
+/// The newest comments where they can be asked for in that order, else all of them.
+fn comments<'a>(deployment: Deployment, note: &Note, answers: &'a [Answer]) -> Result<Rows<'a>, TicketError> {
+    if deployment == Deployment::DataCenter {
+        return Listing::comments(&note.ticket).rows(None, answers);
+    }
+    let Some((listed, rest)) = answers.split_first() else {
+        let path = format!("{}/comment", deployment.issue(&note.ticket));
+        return Ok(Rows::Next(get(path, &[("orderBy", "-created"), ("maxResults", "50")])));
+    };
+    Ok(Rows::All(json::array(&document(listed)?, "/comments")?.to_vec(), rest))
+}
+
+/// A text as it stands in a comment.
+fn written(deployment: Deployment, text: &str) -> String {
+    match deployment {
+        Deployment::Cloud => text.to_owned(),
+        Deployment::DataCenter => wiki::literal(text),
+    }
 }
 
 fn ends_with(comment: &Value, marker: &str) -> bool {
@@ -85,13 +114,17 @@ fn flatten(node: &Value, text: &mut String, depth: usize) {
     }
 }
 
-fn comment(note: &Note) -> Call {
-    let mut body = json!({"body": adf(&text(note))});
+fn comment(deployment: Deployment, note: &Note) -> Call {
+    let text = text(note);
+    let mut body = match deployment {
+        Deployment::Cloud => json!({"body": adf(&text)}),
+        Deployment::DataCenter => json!({"body": lines(&text).map(wiki::literal).collect::<Vec<_>>().join("\n\n")}),
+    };
     if note.internal {
         // Platform comments are public unless this says otherwise.
         body["properties"] = json!([{"key": "sd.public.comment", "value": {"internal": true}}]);
     }
-    send(Method::POST, format!("{}/comment", issue_path(&note.ticket)), body)
+    send(Method::POST, format!("{}/comment", deployment.issue(&note.ticket)), body)
 }
 
 /// The marked text, cut in front of its marker where it is too long.
@@ -103,17 +136,20 @@ fn text(note: &Note) -> String {
     Note { text: format!("{cut} …"), ..note.clone() }.marked_text()
 }
 
-/// A paragraph for each line; an empty text node would be refused.
+/// The lines that become paragraphs; an empty text node would be refused.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim().is_empty())
+}
+
 fn adf(text: &str) -> Value {
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
     let paragraph = |line: &str| json!({"type": "paragraph", "content": [{"type": "text", "text": line}]});
-    json!({"type": "doc", "version": 1, "content": lines.map(paragraph).collect::<Vec<_>>()})
+    json!({"type": "doc", "version": 1, "content": lines(text).map(paragraph).collect::<Vec<_>>()})
 }
 
 /// Keeps the note where nobody's comments count.
-fn keep(note: &Note, answers: &[Answer]) -> Result<Step<()>, TicketError> {
+fn keep(deployment: Deployment, note: &Note, answers: &[Answer]) -> Result<Step<()>, TicketError> {
     match answers.first().map(|answer| answer.status) {
-        None => Ok(Step::Send(property(note))),
+        None => Ok(Step::Send(property(deployment, note))),
         Some(StatusCode::NOT_FOUND) => Err(TicketError::Absent),
         Some(StatusCode::PAYLOAD_TOO_LARGE) => Err(TicketError::Full),
         Some(status) if status.is_success() => Ok(Step::Done(())),
@@ -122,17 +158,17 @@ fn keep(note: &Note, answers: &[Answer]) -> Result<Step<()>, TicketError> {
 }
 
 /// A property for each note, so that a later one does not take an earlier one's place.
-fn property(note: &Note) -> Call {
+fn property(deployment: Deployment, note: &Note) -> Call {
     let name = format!("stint.note.{}", note.key.replace(':', "."));
-    let path = format!("{}/properties/{}", issue_path(&note.ticket), segment(&name));
+    let path = format!("{}/properties/{}", deployment.issue(&note.ticket), segment(&name));
     send(Method::PUT, path, json!({"key": note.key, "text": text(note)}))
 }
 
 /// A missing issue and one hidden from a lost credential look alike; who we are tells them apart.
-fn absent(rest: &[Answer]) -> Result<Step<()>, TicketError> {
+fn absent(deployment: Deployment, rest: &[Answer]) -> Result<Step<()>, TicketError> {
     match rest.first() {
-        None => Ok(Step::Send(myself())),
-        Some(answer) => Err(own_account(answer).map_or_else(|error| error, |_| TicketError::Absent)),
+        None => Ok(Step::Send(deployment.myself())),
+        Some(answer) => Err(deployment.own_account(answer).map_or_else(|error| error, |_| TicketError::Absent)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     super::kind::{Key, Kind, Make, Own, Shape},
-    ApprovalMode, Jira, Settings,
+    ApprovalMode, Deployment, Jira, Settings,
 };
 
 /// Jira Cloud and Data Center, with or without Service Management.
@@ -13,6 +13,11 @@ pub(in crate::tickets) const KIND: Kind = Kind {
     example_url: "https://contoso.atlassian.net",
     maps_fields: true,
     keys: &[
+        Key {
+            name: "deployment",
+            about: "Which Jira it is. Default `cloud`.",
+            shape: Shape::Choice(&["cloud", "data-center"]),
+        },
         Key { name: "projects", about: "Keys of the projects that may ask.", shape: Shape::Texts },
         Key { name: "approved_statuses", about: "Ids of the statuses that mean approved.", shape: Shape::Texts },
         Key {
@@ -48,8 +53,17 @@ fn check(own: &mut Own) -> Option<Make> {
         Some("status-transition") => ApprovalMode::StatusTransition,
         _ => ApprovalMode::Jsm,
     };
-    let settings =
-        Settings { projects: projects?, approved_statuses: approved?, withdrawn_statuses: withdrawn?, approval };
+    let deployment = match own.word("deployment").as_deref() {
+        Some("data-center") => Deployment::DataCenter,
+        _ => Deployment::Cloud,
+    };
+    let settings = Settings {
+        deployment,
+        projects: projects?,
+        approved_statuses: approved?,
+        withdrawn_statuses: withdrawn?,
+        approval,
+    };
     Some(Box::new(|common| Arc::new(Jira::new(common, settings))))
 }
 

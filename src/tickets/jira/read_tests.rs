@@ -3,7 +3,7 @@ use serde_json::json;
 use super::{
     super::{
         super::TicketSystem,
-        fixtures::{answer, common, fixture, jira, mutants, ok, own, parsed, with, without},
+        fixtures::{answer, common, data_center, fixture, jira, mutants, ok, own, parsed, with, without},
     },
     *,
 };
@@ -63,6 +63,11 @@ fn with_changes(changes: &Value) -> [Answer; 3] {
 fn with_rounds(rounds: &Value) -> [Answer; 3] {
     let [issue, changelog, _] = answers();
     [issue, changelog, answer(200, with(parsed(fixture!("read-approvals")), "/values", rounds.clone()))]
+}
+
+/// Without Service Management a reading ends with who reads.
+fn signed_in([issue, changelog, _]: [Answer; 3]) -> [Answer; 3] {
+    [issue, changelog, ok(fixture!("read-myself"))]
 }
 
 fn time(text: &str) -> Timestamp {
@@ -262,7 +267,7 @@ fn an_edit_whose_time_cannot_be_read_makes_the_reading_fail() {
 
 #[test]
 fn without_service_management_the_author_of_the_change_is_the_approver() {
-    let ticket = ticket(TRANSITION, &answers()[..2]);
+    let ticket = ticket(TRANSITION, &signed_in(answers()));
     let [approval] = ticket.approvals.as_slice() else { panic!("one approval") };
     assert_eq!((approval.id.as_str(), approval.outcome), ("48213", Outcome::Approved));
     assert_eq!((approval.opened_at, approval.decided_at), (time("2026-11-03T08:31:08.114Z"), Some(approval.opened_at)));
@@ -275,7 +280,7 @@ fn without_service_management_the_author_of_the_change_is_the_approver() {
 fn only_the_newest_change_into_an_approved_status_counts() {
     let to = |from: Value, to: &str| json!({"field": "status", "fieldId": "status", "from": from, "to": to});
     let newest = |changes: Value| {
-        let approvals = ticket(TRANSITION, &with_changes(&changes)[..2]).approvals;
+        let approvals = ticket(TRANSITION, &signed_in(with_changes(&changes))).approvals;
         approvals.iter().map(|a| a.id.as_str().to_owned()).collect::<Vec<_>>()
     };
     let again = json!([
@@ -378,8 +383,243 @@ fn no_change_of_any_member_makes_the_reader_panic_or_read_another_ticket() {
             let mut answers = all.clone();
             answers[n] = answer(200, mutant);
             for mode in [JSM, TRANSITION] {
+                if mode == TRANSITION && n < 2 {
+                    answers[2] = ok(fixture!("read-myself"));
+                }
                 if let Ok(Step::Done(Reading::Found(ticket))) = step(mode, &answers) {
                     assert_eq!(ticket.id.as_str(), "10482");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn without_service_management_a_reading_proves_who_reads() {
+    let [issue, changelog, myself] = signed_in(answers());
+    let public = [issue, changelog];
+    assert_eq!(address(&next(TRANSITION, &public)), "GET /rest/api/3/myself?");
+    let [issue, changelog] = public;
+    assert_eq!(ticket(TRANSITION, &[issue.clone(), changelog.clone(), myself]).approvals.len(), 1);
+    for stranger in [answer(200, "{}"), answer(404, "{}")] {
+        assert_eq!(error(TRANSITION, &[issue.clone(), changelog.clone(), stranger]), "ticket-bad-answer");
+    }
+}
+
+#[test]
+fn an_automation_that_moves_an_issue_into_an_approved_status_is_no_person() {
+    let app = json!({"accountId": "557058:robot", "displayName": "Automation for Jira", "accountType": "app"});
+    let changelog = with(parsed(fixture!("read-changelog")), "/values/1/author", app);
+    let [issue, _, approvals] = answers();
+    let ticket = ticket(TRANSITION, &signed_in([issue, answer(200, changelog), approvals]));
+    let approver = ticket.approvals[0].votes[0].approver.as_ref().expect("an author");
+    assert_eq!((approver.id.as_str(), approver.kind), ("557058:robot", AccountKind::App));
+}
+
+#[test]
+fn of_changes_at_one_moment_the_higher_number_is_the_approval() {
+    let item = json!({"fieldId": "status", "from": "10013", "to": "10016"});
+    for ids in [[9, 10], [10, 9]] {
+        let changes = json!(ids.map(|id| change(id, "2026-11-03T10:00:00.000+0100", &item)));
+        assert_eq!(ticket(TRANSITION, &signed_in(with_changes(&changes))).approvals[0].id.as_str(), "10");
+    }
+}
+
+#[test]
+fn the_time_zone_is_the_requesters() {
+    assert_eq!(ticket(JSM, &answers()).time_zone.as_deref(), Some("Europe/Berlin"));
+    for hidden in [json!(null), json!(""), json!(60)] {
+        let issue = with(parsed(fixture!("read-issue")), "/fields/reporter/timeZone", hidden);
+        assert_eq!(ticket(JSM, &with_issue(&issue)).time_zone, None);
+    }
+}
+
+/// The window that a reading shows where these values stand in its two fields; `None` for a field that is not shown.
+fn window(start: Option<Value>, end: Option<Value>) -> crate::domain::ticket::Window {
+    let mut common = common("https://contoso.atlassian.net");
+    common.fields.window_start = Some("customfield_10055".into());
+    common.fields.window_end = Some("customfield_10056".into());
+    let jira = Jira::new(&common, own(JSM));
+    let Ok(Step::Send(call)) = jira.read(&TicketId::new("10482"), &[]) else { panic!("a call") };
+    assert!(address(&call).contains("customfield_10055,customfield_10056"));
+    let mut issue = parsed(fixture!("read-issue"));
+    for (name, value) in [("customfield_10055", start), ("customfield_10056", end)] {
+        if let Some(value) = value {
+            issue = with(issue, &format!("/fields/{name}"), value);
+        }
+    }
+    let read = jira.read(&TicketId::new("10482"), &with_issue(&issue));
+    let Ok(Step::Done(Reading::Found(ticket))) = read else { panic!("a ticket") };
+    ticket.window
+}
+
+#[test]
+fn a_change_window_is_read_from_its_two_fields() {
+    let moment = |text: &str| Some(json!(text));
+    let both = window(moment("2026-11-03T20:00:00.000+0000"), moment("2026-11-03T23:30:00.000+0100"));
+    assert_eq!((both.start, both.end), (Some(time("2026-11-03T20:00:00Z")), Some(time("2026-11-03T22:30:00Z"))));
+    assert_eq!(both.unknown, None);
+    let open = window(Some(json!(null)), moment("2026-11-03T22:30:00.000+0000"));
+    assert_eq!((open.start, open.end, open.unknown), (None, Some(time("2026-11-03T22:30:00Z")), None));
+    assert_eq!(window(Some(json!(null)), Some(json!(null))), crate::domain::ticket::Window::default());
+}
+
+#[test]
+fn a_window_that_cannot_be_read_or_seen_is_no_open_window() {
+    let good = || Some(json!("2026-11-03T20:00:00.000+0000"));
+    for odd in [json!("2026-11-03"), json!("tonight"), json!(1_793_694_668_114_i64), json!(["x"])] {
+        assert_eq!(window(Some(odd.clone()), good()).unknown, Some(Field::Unreadable), "{odd}");
+        assert_eq!(window(None, Some(odd)).unknown, Some(Field::Unreadable));
+    }
+    assert_eq!(window(None, good()).unknown, Some(Field::Hidden));
+    assert_eq!(window(good(), None).unknown, Some(Field::Hidden));
+}
+
+#[test]
+fn a_moved_window_is_an_edit() {
+    let mut common = common("https://contoso.atlassian.net");
+    common.fields.window_end = Some("customfield_10056".into());
+    let item = json!({"field": "Planned end", "fieldtype": "custom", "fieldId": "customfield_10056"});
+    let answers = with_changes(&json!([change(1, "2026-11-03T10:00:00.000+0100", &item)]));
+    let read = Jira::new(&common, own(JSM)).read(&TicketId::new("10482"), &answers);
+    let Ok(Step::Done(Reading::Found(ticket))) = read else { panic!("a ticket") };
+    assert_eq!(ticket.fields_changed_at, Some(time("2026-11-03T09:00:00Z")));
+}
+
+mod at_the_data_center {
+    use super::*;
+
+    fn step(mode: ApprovalMode, answers: &[Answer]) -> Result<Step<Reading>, TicketError> {
+        data_center(mode).read(&TicketId::new("30211"), answers)
+    }
+
+    fn next(mode: ApprovalMode, answers: &[Answer]) -> String {
+        match step(mode, answers) {
+            Ok(Step::Send(call)) => address(&call),
+            other => panic!("not a call: {other:?}"),
+        }
+    }
+
+    fn ticket(mode: ApprovalMode, answers: &[Answer]) -> Ticket {
+        match step(mode, answers) {
+            Ok(Step::Done(Reading::Found(ticket))) => *ticket,
+            other => panic!("not a ticket: {other:?}"),
+        }
+    }
+
+    fn answers(mode: ApprovalMode) -> [Answer; 3] {
+        let last = if mode == JSM { fixture!("dc-read-approvals") } else { fixture!("dc-read-myself") };
+        [ok(fixture!("dc-read-issue")), ok(fixture!("dc-read-changelog")), ok(last)]
+    }
+
+    fn with_log(pointer: &str, value: Value) -> [Answer; 3] {
+        let [issue, _, approvals] = answers(JSM);
+        [issue, answer(200, with(parsed(fixture!("dc-read-changelog")), pointer, value)), approvals]
+    }
+
+    #[test]
+    fn an_issue_is_read_before_its_changelog_which_comes_with_the_issue() {
+        let all = answers(JSM);
+        let fields = "creator,customfield_10051,customfield_10052,customfield_10053,issuetype,project,reporter,status";
+        assert_eq!(next(JSM, &[]), format!("GET /rest/api/2/issue/30211?fields={fields}"));
+        assert_eq!(next(JSM, &all[..1]), "GET /rest/api/2/issue/30211?fields=project&expand=changelog");
+        assert_eq!(next(JSM, &all[..2]), "GET /rest/servicedeskapi/request/30211/approval?start=0&limit=50");
+        let ticket = ticket(JSM, &all);
+        assert_eq!((ticket.number.as_str(), ticket.standing, ticket.in_scope), ("ITSEC-77", Standing::Approved, true));
+        assert_eq!(ticket.url.as_deref(), Some("https://jira.contoso.example/jira/browse/ITSEC-77"));
+        assert_eq!(ticket.entitlement, Field::Text("exchange-admin".into()));
+        assert_eq!(ticket.time_zone.as_deref(), Some("Europe/Lisbon"));
+        assert_eq!(
+            ticket.fields_changed_at,
+            Some(time("2026-11-03T08:12:44.010Z")),
+            "any custom field may be a mapped one"
+        );
+    }
+
+    #[test]
+    fn people_are_told_apart_by_their_key_and_not_by_their_name() {
+        let ticket = ticket(JSM, &answers(JSM));
+        let vera = ticket.requester.expect("a requester");
+        assert_eq!((vera.id.as_str(), vera.email.as_deref()), ("JIRAUSER10311", Some("vlindt@contoso.example")));
+        assert_eq!((vera.kind, vera.active), (AccountKind::Unstated, Some(true)));
+        let paul = ticket.approvals[0].votes[0].approver.as_ref().expect("an approver");
+        assert_eq!(paul.id.as_str(), "JIRAUSER10108");
+        let nameless = without(parsed(fixture!("dc-read-issue")), "/fields/reporter/key");
+        let [_, changelog, approvals] = answers(JSM);
+        assert_eq!(self::ticket(JSM, &[answer(200, nameless), changelog, approvals]).requester, None);
+    }
+
+    #[test]
+    fn the_author_of_the_change_into_an_approved_status_is_the_approver() {
+        let ticket = ticket(TRANSITION, &answers(TRANSITION));
+        assert_eq!(next(TRANSITION, &answers(TRANSITION)[..2]), "GET /rest/api/2/myself?");
+        let [approval] = ticket.approvals.as_slice() else { panic!("one approval") };
+        assert_eq!((approval.id.as_str(), approval.decided_at), ("91822", Some(time("2026-11-03T08:31:08Z"))));
+        assert_eq!(approval.votes[0].approver.as_ref().map(|paul| paul.id.as_str()), Some("JIRAUSER10108"));
+    }
+
+    #[test]
+    fn leaving_the_approved_status_and_returning_is_another_approval() {
+        let mut log = parsed(fixture!("dc-read-changelog"));
+        for (id, from, to) in [("91830", "10016", "10013"), ("91841", "10013", "10016")] {
+            let item = json!({"field": "status", "fieldtype": "jira", "from": from, "to": to});
+            let at = format!("2026-11-03T08:{}:00.000+0000", &id[3..]);
+            let change = json!({"id": id, "author": {"key": "JIRAUSER10205"}, "created": at, "items": [item]});
+            log["changelog"]["histories"].as_array_mut().expect("histories").push(change);
+        }
+        let [issue, _, myself] = answers(TRANSITION);
+        let ticket = ticket(TRANSITION, &[issue, answer(200, with(log, "/changelog/total", json!(5))), myself]);
+        assert_eq!(ticket.approvals.len(), 1);
+        assert_eq!(ticket.approvals[0].id.as_str(), "91841");
+    }
+
+    #[test]
+    fn a_changelog_that_is_cut_missing_or_of_another_issue_makes_the_reading_fail() {
+        for (pointer, value) in [
+            ("/changelog/total", json!(4)),
+            ("/changelog/total", json!(2)),
+            ("/changelog/total", json!(null)),
+            ("/changelog/startAt", json!(1)),
+            ("/changelog/startAt", json!(null)),
+            ("/changelog/histories", json!(null)),
+            ("/changelog/histories/0/created", json!("gestern")),
+            ("/changelog", json!(null)),
+            ("/id", json!("30212")),
+        ] {
+            let read = step(JSM, &with_log(pointer, value.clone()));
+            assert!(matches!(read, Err(TicketError::BadAnswer { .. })), "{pointer} {value}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_issue_is_absent_only_for_a_credential_that_works() {
+        let gone = answer(404, parsed(fixture!("read-404")));
+        assert_eq!(next(JSM, std::slice::from_ref(&gone)), "GET /rest/api/2/myself?");
+        assert_eq!(step(JSM, &[gone.clone(), ok(fixture!("dc-read-myself"))]), Ok(Step::Done(Reading::Absent)));
+        assert!(step(JSM, &[gone, ok(fixture!("read-myself"))]).is_err(), "an account of Cloud");
+    }
+
+    #[test]
+    fn a_site_of_the_other_kind_shows_nobody_whom_stint_could_tell_apart() {
+        let ticket = super::ticket(JSM, &super::answers());
+        assert!(ticket.requester.is_some());
+        let cloud = with(parsed(fixture!("read-issue")), "/id", json!("30211"));
+        let [_, changelog, approvals] = answers(JSM);
+        let ticket = self::ticket(JSM, &[answer(200, cloud), changelog, approvals]);
+        assert_eq!((ticket.requester, ticket.creator), (None, None));
+    }
+
+    #[test]
+    fn no_change_of_any_member_makes_the_reader_panic_or_read_another_ticket() {
+        let names = [fixture!("dc-read-issue"), fixture!("dc-read-changelog"), fixture!("dc-read-approvals")];
+        for (n, body) in names.into_iter().enumerate() {
+            for mutant in mutants(&parsed(body)) {
+                for mode in [JSM, TRANSITION] {
+                    let mut answers = answers(mode);
+                    answers[n] = answer(200, mutant.clone());
+                    if let Ok(Step::Done(Reading::Found(ticket))) = step(mode, &answers) {
+                        assert_eq!(ticket.id.as_str(), "30211");
+                    }
                 }
             }
         }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::Deployment;
 use crate::domain::{
     approval::{Account, AccountKind, Outcome},
     id::AccountId,
-    ticket::Field,
+    ticket::{Field, Window},
 };
 
 /// An id as text: digits without a leading zero, at most 19, in a string or as a number (`contracts/tickets.md` A5).
@@ -63,11 +64,11 @@ pub(super) fn desk_moment(value: &Value) -> Option<Timestamp> {
 }
 
 /// An account; `None` without the immutable id, because nothing else tells people apart.
-pub(super) fn account(value: Option<&Value>) -> Option<Account> {
+pub(super) fn account(deployment: Deployment, value: Option<&Value>) -> Option<Account> {
     let value = value?;
     let text = |name| value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     Some(Account {
-        id: AccountId::new(text("accountId")?),
+        id: AccountId::new(text(deployment.account_id())?),
         name: text("displayName"),
         email: text("emailAddress"),
         kind: account_kind(value),
@@ -121,6 +122,21 @@ pub(super) fn field(value: Option<&Value>) -> Field {
         }
         Some(_) => Field::Unreadable,
     }
+}
+
+/// A change window from the values of its two fields; `None` for an end that no field holds.
+pub(super) fn window(start: Option<Field>, end: Option<Field>) -> Window {
+    let mut window = Window::default();
+    for (field, at) in [(start, &mut window.start), (end, &mut window.end)] {
+        match field {
+            None | Some(Field::Empty) => {}
+            Some(Field::Text(text)) if moment(&text).is_some() => *at = moment(&text),
+            // A date without a time, for one: nobody says in whose time zone its day begins.
+            Some(Field::Text(_) | Field::Unreadable) => window.unknown = Some(Field::Unreadable),
+            Some(Field::Hidden) => window.unknown = window.unknown.or(Some(Field::Hidden)),
+        }
+    }
+    window
 }
 
 fn trimmed(text: &str) -> Field {
@@ -222,10 +238,10 @@ mod tests {
 
     #[test]
     fn an_account_needs_its_immutable_id_and_says_what_it_is() {
-        assert_eq!(account(None), None);
-        assert_eq!(account(Some(&json!(null))), None);
-        assert_eq!(account(Some(&json!({"displayName": "Omar Haddad", "accountId": ""}))), None);
-        let of = |value: Value| account(Some(&value)).map(|a| (a.kind, a.active));
+        assert_eq!(account(Deployment::Cloud, None), None);
+        assert_eq!(account(Deployment::Cloud, Some(&json!(null))), None);
+        assert_eq!(account(Deployment::Cloud, Some(&json!({"displayName": "Omar Haddad", "accountId": ""}))), None);
+        let of = |value: Value| account(Deployment::Cloud, Some(&value)).map(|a| (a.kind, a.active));
         assert_eq!(of(json!({"accountId": "a"})), Some((AccountKind::Unstated, None)));
         assert_eq!(
             of(json!({"accountId": "a", "accountType": "app", "active": "true"})),
@@ -239,6 +255,15 @@ mod tests {
             of(json!({"accountId": "a", "accountType": "robot", "active": 1})),
             Some((AccountKind::Unstated, None))
         );
+    }
+
+    #[test]
+    fn an_account_of_data_center_is_known_by_its_key() {
+        let of = |value: Value| account(Deployment::DataCenter, Some(&value)).map(|a| a.id.as_str().to_owned());
+        assert_eq!(of(json!({"name": "vlindt", "key": "JIRAUSER10311"})), Some("JIRAUSER10311".into()));
+        assert_eq!(of(json!({"name": "vlindt"})), None);
+        assert_eq!(of(json!({"name": "vlindt", "accountId": "712020:nina-0001"})), None);
+        assert_eq!(account(Deployment::Cloud, Some(&json!({"key": "JIRAUSER10311"}))), None);
     }
 
     #[test]
