@@ -64,8 +64,8 @@ fn look<'a>(deployment: Deployment, note: &Note, answers: &'a [Answer]) -> Resul
         Rows::Next(call) => return Ok(Look::Next(call)),
         Rows::All(comments, rest) => (comments, rest),
     };
-    let marker = written(deployment, &note.marker());
-    let marked: Vec<&Value> = comments.iter().filter(|comment| ends_with(comment, &marker)).collect();
+    let ending = written(deployment, &note.marker());
+    let marked: Vec<&Value> = comments.iter().filter(|comment| ends_with(comment, &ending)).collect();
     if marked.is_empty() {
         return Ok(Look::Missing(rest));
     }

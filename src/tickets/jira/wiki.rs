@@ -11,7 +11,9 @@ pub(super) fn literal(text: &str) -> String {
     while let Some(c) = rest.next() {
         match c {
             // A backslash before another one would be a line break; a number sign cannot be escaped.
-            '\\' | '#' | '&' => wiki.push_str(&format!("&#{};", u32::from(c))),
+            '\\' => wiki.push_str("&#92;"),
+            '#' => wiki.push_str("&#35;"),
+            '&' => wiki.push_str("&#38;"),
             '-' | '_' if in_a_word(before) && in_a_word(rest.clone().next()) => wiki.push(c),
             c if MARKUP.contains(c) => wiki.extend(['\\', c]),
             c => wiki.push(c),
