@@ -10,6 +10,17 @@ use super::{Config, Faults, SANDBOX, SANDBOX_CATALOG, parse};
 /// The webhook secret of [`Sample`].
 pub(super) const WEBHOOK_SECRET: &str = "a-webhook-secret-of-32-bytes-000";
 
+/// The files that the sandbox's configuration names, with what they hold here.
+pub(super) const SECRETS: [(&str, &str); 7] = [
+    ("entra-client-secret", "an-entra-secret\n"),
+    ("jira-api-token", "a-jira-token"),
+    ("jira-webhook", WEBHOOK_SECRET),
+    ("servicenow-password", "a-servicenow-password"),
+    ("servicenow-webhook", "whsec_c2VydmljZW5vdy1rZXktb2YtMjQtYnl0ZXMtMDE="),
+    ("desk-token", "a-desk-token"),
+    ("desk-webhook", "whsec_c2VydmljZS1kZXNrLWtleS1vZi0yNC1ieXRlcy0="),
+];
+
 /// The sandbox's configuration with its catalog and its secret files.
 pub(super) struct Sample {
     folder: TempDir,
@@ -26,10 +37,7 @@ impl Sample {
             catalog: SANDBOX_CATALOG.parse().expect("toml"),
             variables: vec![],
         };
-        sample
-            .file("sandbox-secrets/entra-client-secret", "an-entra-secret\n")
-            .file("sandbox-secrets/jira-api-token", "a-jira-token")
-            .file("sandbox-secrets/jira-webhook", WEBHOOK_SECRET)
+        SECRETS.iter().fold(sample, |sample, (name, text)| sample.file(&format!("sandbox-secrets/{name}"), text))
     }
 
     /// Writes a file into the folder.

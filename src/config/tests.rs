@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 
 use super::{
-    testing::{Sample, WEBHOOK_SECRET},
+    testing::{SECRETS, Sample, WEBHOOK_SECRET},
     *,
 };
 use crate::tickets::{Source, settings::SignIn};
@@ -144,7 +144,7 @@ fn relative_paths_start_at_the_file_that_names_them() {
     fs::write(&path, SANDBOX).expect("a file");
     fs::write(folder.path().join("sandbox-catalog.toml"), SANDBOX_CATALOG).expect("a file");
     fs::create_dir(folder.path().join("sandbox-secrets")).expect("a folder");
-    for (name, secret) in [("entra-client-secret", "s"), ("jira-api-token", "t"), ("jira-webhook", WEBHOOK_SECRET)] {
+    for (name, secret) in SECRETS {
         fs::write(folder.path().join("sandbox-secrets").join(name), secret).expect("a file");
     }
     assert!(load(&path, NONE).is_ok());

@@ -26,9 +26,6 @@ const SAID_TO_EXIST: [&str; 2] = ["RoleAssignmentExists", "PendingRoleAssignment
 /// Before such a call is tried again.
 const SAID_TO_EXIST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
 
-/// The ticket behind an assignment is first read again this long after it came into force.
-const FIRST_WATCH: SignedDuration = SignedDuration::from_mins(1);
-
 /// An accepted schedule request that is not in force after this long is shown as held (`contracts/graph.md` §7.5).
 pub(super) const IN_FORCE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
@@ -103,7 +100,7 @@ fn in_force(
     let (finding, reason) = match check_end(instance, &request.attempts, decision.not_after) {
         EndCheck::Kept(starts_at, ends_at) => {
             let assignment = Assignment { schedule_request_id, schedule_id, starts_at, ends_at, confirmed_at: now };
-            return Change::to(Event::Confirm(assignment), now, ends_at.min(now + FIRST_WATCH));
+            return Change::to(Event::Confirm(assignment), now, ends_at.min(retry::first_watch(now)));
         }
         EndCheck::Missing => ("end-missing", "PIM gave it no end".to_owned()),
         EndCheck::Late(end) => ("end-late", format!("PIM ends it at {end}, later than approved")),

@@ -87,7 +87,7 @@ impl Engine {
         let since =
             (poll.covered_until - interval).max(now - settings.max_approval_age.signed()).min(now - interval * 2);
         let listed = connection.changed(&Lookback { since, now }).await;
-        let listed = self.heard(&settings.name, listed).await?;
+        let listed = self.heard(connection, listed).await?;
         let waiting = self.unseen(connection, poll, listed).await?;
         let began_at = poll.broken_off.as_ref().map_or(now, |(began_at, _)| *began_at);
         for listed in waiting.iter().take(MOST_READ) {
@@ -150,17 +150,19 @@ impl Engine {
         ticket: &TicketId,
     ) -> Result<Reading, TicketError> {
         let reading = connection.read(ticket).await;
-        self.heard(&connection.settings().name, reading).await
+        self.heard(connection, reading).await
     }
 
     /// Minds what an answer says about its connection: one finding for as long as the credential is refused.
     pub(super) async fn heard<T>(
         &self,
-        name: &ConnectionName,
+        connection: &Connection,
         answer: Result<T, TicketError>,
     ) -> Result<T, TicketError> {
+        let name = &connection.settings().name;
         let noted = match &answer {
-            Err(TicketError::Credential) => self.stopped(name).await,
+            // Another call may have found meanwhile that it works again.
+            Err(TicketError::Credential) if connection.is_stopped() => self.stopped(name).await,
             Ok(_) => self.works(name).await,
             Err(_) => Ok(()),
         };

@@ -14,6 +14,11 @@ pub(super) fn next_try(now: Timestamp, looks: u32) -> Timestamp {
     now + SignedDuration::from_secs(pick(&[5, 10, 20, 40, 80, 160, 320, 640, 900], looks))
 }
 
+/// When a ticket is first read again after it was decided on, or after its assignment came into force.
+pub(super) fn first_watch(now: Timestamp) -> Timestamp {
+    now + SignedDuration::from_mins(1)
+}
+
 /// When a person must act first.
 pub(super) fn parked(now: Timestamp) -> Timestamp {
     now + SignedDuration::from_mins(5)

@@ -70,7 +70,7 @@ impl Engine {
         let now = self.clock.now();
         let mut change = match verdict {
             Verdict::Approved(decision) => {
-                let due_at = decision.not_before.map_or(now, |start| start.max(now));
+                let due_at = decision.not_before.map_or(now, |start| retry::first_watch(now).min(start.max(now)));
                 Change::to(Event::Approve(decision), now, due_at)
             }
             Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),

@@ -48,7 +48,7 @@ impl Engine {
             return NoteResult::GivenUp("this connection has no way to sign in, so it takes no notes".into());
         }
         let written = connection.write_note(&note, due.tries > 1).await;
-        let Err(error) = self.heard(&due.connection, written).await else { return NoteResult::Written };
+        let Err(error) = self.heard(connection, written).await else { return NoteResult::Written };
         let now = self.clock.now();
         let again = retry::after_ticket_error(now, &error, due.tries.saturating_sub(1));
         let last = due.created_at + GIVE_UP_AFTER.signed().max(SignedDuration::ZERO);

@@ -61,6 +61,11 @@ impl Circuit {
         }
     }
 
+    /// Whether the credential was refused, and not taken since.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).stopped_until.is_some()
+    }
+
     /// The credential was taken.
     pub(super) fn accepted(&self) {
         *self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = State::default();

@@ -52,6 +52,11 @@ impl Client {
         self.login.is_possible()
     }
 
+    /// Whether its credential was refused, and not taken since.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.circuit.is_stopped()
+    }
+
     /// Sends the call once, unless the credential is known to be broken.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, TicketError> {
         self.circuit.admit(self.clock.now())?;

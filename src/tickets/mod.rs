@@ -282,6 +282,12 @@ impl Connection {
         self.walk(|so_far| self.system().changed(window, so_far)).await
     }
 
+    /// Whether its credential was refused, and not taken since.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.client.is_stopped()
+    }
+
     /// Whether notes can be written at all: there is a way to sign in.
     #[must_use]
     pub fn takes_notes(&self) -> bool {

@@ -94,6 +94,14 @@ pub enum WebhookScheme {
     },
 }
 
+impl WebhookScheme {
+    /// Whether the proof is bound to the body, so that nobody on the way can change what it tells.
+    #[must_use]
+    pub fn signs_the_body(&self) -> bool {
+        matches!(self, Self::JiraHub | Self::StandardWebhooks)
+    }
+}
+
 /// The ticket system's own names for the mapped fields.
 #[derive(Clone, Debug)]
 pub struct FieldNames {

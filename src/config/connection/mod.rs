@@ -71,8 +71,11 @@ fn connection(
     // Another way to match people would have to be decided here.
     let (None | Some(raw::People::Email)) = raw.people;
     let given = kind.map(|kind| own::given(at, given, kind, systems));
-    let may_go_without =
-        raw.auth.is_none() && kind.zip(given.as_ref()).is_some_and(|(kind, own)| (kind.is_never_called)(own));
+    let never_called = kind.zip(given.as_ref()).is_some_and(|(kind, own)| (kind.is_never_called)(own));
+    if never_called && webhook.as_ref().is_some_and(|webhook| !webhook.scheme.signs_the_body()) {
+        at.down("webhook").down("scheme").fault("must sign the body, since nothing but the body tells of the ticket");
+    }
+    let may_go_without = raw.auth.is_none() && never_called;
     let auth = if may_go_without { Some(SignIn::Fixed(Credential::Nobody)) } else { auth::auth(at, section(raw.auth)) };
     let make = kind.zip(given).and_then(|(kind, given)| own::check(at, kind, given));
     let common = Common {

@@ -36,6 +36,11 @@ impl Desk {
         lock(&self.state).listing = offered;
     }
 
+    /// Whether the document says which round of approval a vote belongs to.
+    pub fn name_rounds(&self, named: bool) {
+        lock(&self.state).names_rounds = named;
+    }
+
     /// From now on the listing has so many tickets on a page.
     pub fn page_by(&self, tickets: usize) {
         lock(&self.state).page_size = tickets.max(1);

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) calls: Calls,
     /// Whether the desk offers `GET /tickets`.
     pub(super) listing: bool,
+    /// Whether the document says which round a vote belongs to.
+    pub(super) names_rounds: bool,
     /// Tickets on one page of it.
     pub(super) page_size: usize,
     next_id: u64,
@@ -63,6 +65,8 @@ pub(super) struct TicketState {
     pub(super) fields: BTreeMap<String, Value>,
     pub(super) window: (Option<String>, Option<String>),
     pub(super) approvals: Vec<Approval>,
+    /// Which round of approval it is in.
+    pub(super) round: u32,
     /// So many of the open round must approve.
     pub(super) needed: usize,
     /// Oldest first.
@@ -84,8 +88,8 @@ pub(super) struct Approval {
     pub(super) approver: String,
     pub(super) decision: &'static str,
     pub(super) decided: Option<Timestamp>,
-    /// Rounds before a reopening are closed and count no more.
-    pub(super) open_round: bool,
+    /// The round it belongs to; a reopening begins the next one, and earlier rounds count no more.
+    pub(super) round: u32,
 }
 
 impl Default for State {
@@ -97,6 +101,7 @@ impl Default for State {
             faults: Queue::default(),
             calls: Calls::default(),
             listing: true,
+            names_rounds: false,
             page_size: 50,
             next_id: 8841,
         }

@@ -77,8 +77,9 @@ impl Desk {
     /// Asks these people, so many of whom must approve.
     pub fn request_approvals(&self, id: &str, approvers: &[&str], needed: usize) {
         self.with(id, |state, index, now| {
+            let round = state.tickets[index].round;
             for approver in approvers {
-                let approval = Approval::asked(state.fresh_id(), approver);
+                let approval = Approval::asked(state.fresh_id(), approver, round);
                 state.tickets[index].approvals.push(approval);
             }
             state.tickets[index].needed = needed;
@@ -98,10 +99,10 @@ impl Desk {
 
     fn vote(&self, id: &str, approver: &str, decision: &'static str) {
         self.with(id, |state, index, now| {
-            let uninvited = Approval::asked(state.fresh_id(), approver);
+            let uninvited = Approval::asked(state.fresh_id(), approver, state.tickets[index].round);
             let ticket = &mut state.tickets[index];
             ticket.vote(uninvited, decision, now);
-            let counted = |vote: &&Approval| vote.open_round && vote.decision == "approved";
+            let counted = |vote: &&Approval| vote.round == ticket.round && vote.decision == "approved";
             let complete = ticket.approvals.iter().filter(counted).count() >= ticket.needed;
             if decision == "rejected" || complete {
                 // Questions that nobody needs answered are taken back.
@@ -125,7 +126,7 @@ impl Desk {
     pub fn reopen(&self, id: &str) {
         self.with(id, |state, index, now| {
             let ticket = &mut state.tickets[index];
-            ticket.approvals.iter_mut().for_each(|vote| vote.open_round = false);
+            ticket.round += 1;
             ticket.move_to("pending", now);
         });
     }
@@ -168,14 +169,8 @@ impl Desk {
 }
 
 impl Approval {
-    fn asked(id: u64, approver: &str) -> Self {
-        Self {
-            id: format!("a{id}"),
-            approver: approver.to_owned(),
-            decision: "pending",
-            decided: None,
-            open_round: true,
-        }
+    fn asked(id: u64, approver: &str, round: u32) -> Self {
+        Self { id: format!("a{id}"), approver: approver.to_owned(), decision: "pending", decided: None, round }
     }
 }
 
@@ -196,6 +191,7 @@ impl TicketState {
             fields: fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             window: draft.window,
             approvals: Vec::new(),
+            round: 1,
             needed: 1,
             notes: Vec::new(),
             updated: now,
@@ -209,7 +205,7 @@ impl TicketState {
 
     /// The vote fills its own question, or is added when nobody asked.
     fn vote(&mut self, uninvited: Approval, decision: &'static str, now: Timestamp) {
-        let asked = |vote: &Approval| vote.open_round && vote.approver == uninvited.approver;
+        let asked = |vote: &Approval| vote.round == uninvited.round && vote.approver == uninvited.approver;
         let index = self.approvals.iter().position(asked).unwrap_or_else(|| {
             self.approvals.push(uninvited);
             self.approvals.len() - 1

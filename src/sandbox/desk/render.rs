@@ -30,12 +30,16 @@ impl Desk {
 }
 
 fn approval_row(state: &State, approval: &Approval) -> Value {
-    json!({
+    let mut row = json!({
         "id": approval.id,
         "decision": approval.decision,
         "approver": person(state, &approval.approver),
         "decided_at": approval.decided.map(|at| at.to_string()),
-    })
+    });
+    if state.names_rounds {
+        row["round"] = json!(approval.round.to_string());
+    }
+    row
 }
 
 /// Somebody the desk does not know is shown by id alone.

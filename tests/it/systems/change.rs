@@ -10,7 +10,7 @@ use super::{
     Happened, Person, System, Trouble, Wish,
     item::{self, Item, user},
 };
-use crate::world::It;
+use crate::world::{It, minutes};
 
 pub struct Change;
 
@@ -18,9 +18,11 @@ impl System for Change {
     const CONNECTION: &'static str = "servicenow";
 
     fn file(it: &It, wish: &Wish) -> String {
+        // A change is planned for some time; without a wish it is the whole day.
+        let start = wish.window.0.unwrap_or(it.world.clock.now() - minutes(60));
         let draft = ChangeDraft {
-            start: wish.window.0,
-            end: wish.window.1,
+            start: Some(start),
+            end: Some(wish.window.1.unwrap_or(start + minutes(48 * 60))),
             requested_by: user(wish.requester).into(),
             opened_by: user(wish.creator).into(),
             entitlement: wish.entitlement.clone(),

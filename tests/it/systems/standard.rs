@@ -34,6 +34,10 @@ pub fn event(happened: Happened) -> DeskEvent {
 impl System for Standard {
     const CONNECTION: &'static str = "service-desk";
 
+    fn prepare(it: &It) {
+        it.world.sandbox.desk.name_rounds(true);
+    }
+
     fn file(it: &It, wish: &Wish) -> String {
         let text = |moment: Option<jiff::Timestamp>| moment.map(|moment| moment.to_string());
         let draft = TicketDraft {
