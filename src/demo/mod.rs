@@ -1,5 +1,6 @@
 //! The whole story against the simulators: told once by `stint demo`, left running by `stint sandbox`.
 
+mod change;
 mod stay;
 mod story;
 mod tell;

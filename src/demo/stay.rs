@@ -55,7 +55,8 @@ fn introduce(world: &World, database_url: &str) {
     println!("  Entra          {}", world.sandbox.entra.url());
     println!("  Graph          {}", world.sandbox.graph.url());
     println!("  Jira           {}", world.sandbox.jira.url());
-    println!("  desk           {}", world.sandbox.desk.url());
+    println!("  ServiceNow     {}", world.sandbox.servicenow.url());
+    println!("  desk           {}   (any system that signs Standard Webhooks)", world.sandbox.desk.url());
     println!("  PostgreSQL     {database_url}");
     let configuration = world.folder.path().join("sandbox.toml");
     println!("  configuration  {}", configuration.display());

@@ -5,7 +5,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::{
-    is_over, private_postgres, read, tell,
+    change, is_over, private_postgres, read, tell,
     world::{Setup, World},
 };
 use crate::sandbox::{
@@ -33,20 +33,21 @@ const LIFE: [&str; 9] = [
 /// When any step was not seen.
 pub async fn play() -> anyhow::Result<()> {
     tell::chapter("stint: an approved ticket becomes access that ends by itself");
-    tell::line("starting a private PostgreSQL and simulators of Entra, Microsoft Graph and Jira …");
+    tell::line("starting a private PostgreSQL and simulators of Entra, Microsoft Graph, Jira and ServiceNow …");
     let (_postgres, database_url) = private_postgres().await?;
     let world = World::start(Setup::new(database_url, "2026-11-03T08:12:40Z".parse()?)).await?;
     let ticket = approved_ticket(&world);
     forged_webhook(&world, &ticket).await?;
     let id = genuine_webhook(&world, &ticket).await?;
     tell::chapter("2. Its life, in faster time");
-    let document = follow(&world, &id).await?;
+    let document = follow(&world, &id, &mut 0).await?;
     check_life(&world, &document, &ticket)?;
     self_approval(&world).await?;
+    change::play(&world).await?;
 
     tell::chapter("What an auditor reads: GET /v1/requests");
     let history = read(&world.running.url, "/v1/requests", &auditor(&world)).await?;
-    ensure!(history["items"].as_array().is_some_and(|items| items.len() == 2), "the history lacks a request");
+    ensure!(history["items"].as_array().is_some_and(|items| items.len() == 3), "the history lacks a request");
     tell::document(&history);
     tell::chapter("Every step was seen.");
     world.running.stop().await;
@@ -92,17 +93,26 @@ async fn genuine_webhook(world: &World, ticket: &str) -> anyhow::Result<String> 
 }
 
 /// Tells the timeline as it grows, until the request is over and its notes are written.
-async fn follow(world: &World, id: &str) -> anyhow::Result<Value> {
-    let mut told = 0;
+pub(super) async fn follow(world: &World, id: &str, told: &mut usize) -> anyhow::Result<Value> {
+    until(world, id, told, |document| is_over(document) && notes_written(document)).await
+}
+
+/// Tells the timeline as it grows, after the entries told before, until the request is so.
+pub(super) async fn until(
+    world: &World,
+    id: &str,
+    told: &mut usize,
+    is_so: impl Fn(&Value) -> bool,
+) -> anyhow::Result<Value> {
     let mut document = Value::Null;
     let path = format!("/v1/requests/{id}");
     world
         .play(async || {
             document = read(&world.running.url, &path, &auditor(world)).await?;
             let timeline = document["timeline"].as_array().map_or(&[][..], Vec::as_slice);
-            timeline.iter().skip(told).for_each(tell::entry);
-            told = timeline.len();
-            Ok(is_over(&document) && notes_written(&document))
+            timeline.iter().skip(*told).for_each(tell::entry);
+            *told = timeline.len();
+            Ok(is_so(&document))
         })
         .await?;
     Ok(document)
@@ -147,7 +157,7 @@ async fn self_approval(world: &World) -> anyhow::Result<()> {
         world.webhook(&ticket.id, WebhookKind::Updated).deliver(&world.webhook_url("jira-cloud")).await?;
     let answer: Value = serde_json::from_slice(&body)?;
     let id = answer["request_id"].as_str().context("no request_id in the answer")?;
-    let document = follow(world, id).await?;
+    let document = follow(world, id, &mut 0).await?;
     ensure!(document["status"] == "rejected", "a self-approval is {}", document["status"]);
     ensure!(world.sandbox.graph.grants(story::TENANT).len() == 1, "a self-approval was granted");
     tell::proved("refused, with the reason; nothing was sent to Graph");

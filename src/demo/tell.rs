@@ -39,7 +39,7 @@ fn words(event: &str, detail: &Value) -> String {
     let text = |pointer: &str| detail.pointer(pointer).and_then(Value::as_str).unwrap_or("?").to_owned();
     match event {
         "received" => format!("the webhook about {} is committed", text("/ticket/number")),
-        "verifying" => "the ticket is read back from Jira, by its immutable id".into(),
+        "verifying" => "the ticket is read back from its own system, by its immutable id".into(),
         "approved" => format!(
             "{} may have {} for {} (bound by: {})",
             text("/principal/name"),
@@ -51,6 +51,7 @@ fn words(event: &str, detail: &Value) -> String {
         "attempt-recorded" => format!("{}, to be sent within 30 s", text("/kind")),
         "attempt-closed" => format!("{}: {} ({})", text("/kind"), text("/outcome"), text("/code")),
         "active" => format!("read back from Graph: in force until {}", text("/ends_at")),
+        "withdrawn" => format!("{}; now to end it and prove that it is gone", text("/reason")),
         "expired" => "its time is over; now to prove that it is gone".into(),
         "ended" => "read back from Graph: nothing of it is left".into(),
         "rejected" => reasons(detail),
