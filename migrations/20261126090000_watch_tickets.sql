@@ -1,12 +1,16 @@
 -- What it takes to depend on no single webhook: when each connection was last searched, what webhooks told of tickets
 -- that cannot be read back, since when a ticket is doubted, and findings about a connection as a whole.
 
-alter table requests add column doubted_at timestamptz;
-comment on column requests.doubted_at is
-    'When a reading first showed that the ticket no longer carries what was decided on; null while it does';
+alter table requests add column doubt jsonb;
+comment on column requests.doubt is
+    'Since when, how often and in which way the ticket reads as if it no longer carried what was decided on; null while it does';
+alter table requests add column approval_given_at timestamptz;
+comment on column requests.approval_given_at is
+    'When the approval it used up was given; null until one was found';
 
 create table polls (
     connection text primary key,
+    known_since timestamptz not null,
     covered_until timestamptz not null,
     began_at timestamptz,
     reached text,
@@ -21,6 +25,7 @@ create table polls (
 
 comment on table polls is 'The search of each connection for approvals whose webhook never came.';
 comment on column polls.connection is 'Name of the connection';
+comment on column polls.known_since is 'When the connection was first served; approvals given before are left to webhooks';
 comment on column polls.covered_until is 'Changes up to this moment have been looked at';
 comment on column polls.began_at is 'When the search that is not whole yet began; null when the last one was';
 comment on column polls.reached is 'Ticket up to which that search has looked; null when the last one was whole';

@@ -78,7 +78,8 @@ pub fn questions<'a>(case: &Case<'a>) -> Questions<'a> {
     let entitlement = asked_entitlement(case).ok();
     let mut people = case.ticket.newest_approval().map(approving).unwrap_or_default();
     people.extend([&case.ticket.requester, &case.ticket.creator].into_iter().flatten());
-    people.sort_by_key(|account| &account.id);
+    // Of two views of one account the one that shows its address is kept.
+    people.sort_by_key(|account| (&account.id, account.email.is_none()));
     people.dedup_by_key(|account| &account.id);
     Questions {
         principal: text(&case.ticket.principal),
@@ -215,10 +216,15 @@ fn approval<'a>(case: &Case<'a>, reasons: &mut Vec<Reason>) -> Option<&'a Approv
 
 /// Age counts from the approval, or from the change window's start where that comes later.
 fn stale(case: &Case<'_>, decided_at: Timestamp) -> Option<Reason> {
-    let from = case.ticket.window.start.map_or(decided_at, |start| start.max(decided_at));
-    let too_old = case.now.duration_since(from) > case.max_approval_age.signed();
+    let too_old = case.now.duration_since(counts_from(case.ticket, decided_at)) > case.max_approval_age.signed();
     let detail = format!("approved at {decided_at}, more than {} ago", case.max_approval_age);
     too_old.then(|| Reason::new("stale-approval", detail))
+}
+
+/// From when the age of an approval counts.
+#[must_use]
+pub fn counts_from(ticket: &Ticket, decided_at: Timestamp) -> Timestamp {
+    ticket.window.start.map_or(decided_at, |start| start.max(decided_at))
 }
 
 /// What every approver has certainly seen: the ticket as it stood at the first of several votes. Where the ticket system

@@ -42,8 +42,46 @@ pub struct Request {
     pub attempts: Vec<Attempt>,
     /// An order to end it that no step has taken up yet.
     pub end_requested: Option<EndOrder>,
-    /// When a reading first showed that the ticket no longer carries what was decided on; `None` while it does.
-    pub doubted_at: Option<Timestamp>,
+    /// How the ticket reads as if it no longer carried what was decided on; `None` while it does.
+    pub doubt: Option<Doubt>,
+}
+
+/// What readings say against a decision, while that is not certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// In which way.
+    pub kind: DoubtKind,
+    /// Since which reading.
+    pub since: Timestamp,
+    /// In how many readings in a row.
+    pub times: u32,
+}
+
+/// In which way a ticket is doubted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DoubtKind {
+    /// It reads as if it did not stand.
+    Standing,
+    /// It is not there.
+    Absent,
+}
+
+impl Doubt {
+    /// After one more reading of this kind. Another kind begins anew: one says nothing for the other.
+    #[must_use]
+    pub fn again(before: Option<Self>, kind: DoubtKind, now: Timestamp) -> Self {
+        match before.filter(|doubt| doubt.kind == kind) {
+            Some(doubt) => Self { times: doubt.times.saturating_add(1), since: doubt.since.min(now), ..doubt },
+            None => Self { kind, since: now, times: 1 },
+        }
+    }
+
+    /// Whether it has lasted so long, over so many readings.
+    #[must_use]
+    pub fn has_lasted(&self, now: Timestamp, time: jiff::SignedDuration, times: u32) -> bool {
+        self.times >= times && now.duration_since(self.since) >= time
+    }
 }
 
 /// Where a request stands. Each variant carries exactly what is true there.

@@ -19,6 +19,8 @@ pub enum Carried {
     No(&'static str),
     /// It reads as if it did not, and why. A stale answer reads like this too, so it takes a second one to tell.
     Doubtful(&'static str),
+    /// The approval has a word for its outcome that stint does not know, which says neither.
+    Unclear,
 }
 
 /// Why a request ends whose ticket reads as closed.
@@ -42,9 +44,9 @@ pub fn carried(decision: &Decision, ticket: &Ticket) -> Carried {
         Outcome::Approved if !same => {
             Carried::Doubtful("another approval has taken the place of the one this rests on")
         }
+        Outcome::Pending => Carried::Doubtful("the ticket is to be approved anew"),
         _ if ticket.standing != Standing::Approved => Carried::Doubtful("the ticket was reopened"),
         Outcome::Approved => Carried::Yes,
-        _ if same => Carried::Doubtful("the approval no longer reads as approved"),
-        _ => Carried::Doubtful("the ticket is to be approved anew"),
+        Outcome::Unknown => Carried::Unclear,
     }
 }

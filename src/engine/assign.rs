@@ -11,7 +11,7 @@ use super::{
     confirm::look_on,
     retry,
     step::{go_on, hold_until},
-    watch::{doubt, withdrawn},
+    watch::{UNCLEAR, doubt, shows_another, withdrawn},
 };
 use crate::{
     domain::{
@@ -112,6 +112,10 @@ impl Engine {
             return Ok(not_sent(go_on(&request, now, now)));
         }
         let deadline = send_not_after.min(read_at + TICKET_FRESH);
+        if self.clock.monotonic() >= deadline {
+            let slow = Hold::new("ticket-slow", "reading the ticket took longer than a reading may be old");
+            return Ok(not_sent(hold_until(&request, slow, now, retry::next_try(now, request.looks))));
+        }
         let sent = tenant.graph.assign(&order(&request, decision, &attempt), deadline).await;
         Ok(self.conclude(&request, attempt, sent))
     }
@@ -166,12 +170,15 @@ impl Engine {
             Carried::Yes => {}
             Carried::No(why) => return Err(Box::new(withdrawn(why, now))),
             Carried::Doubtful(why) => {
-                let change = match examined.verdict {
-                    Verdict::NotYet(hold) => doubt(request, hold, why, now),
-                    _ => doubt(request, Hold::new("approval-unclear", why), why, now),
+                let hold = match examined.verdict {
+                    Verdict::NotYet(hold) => hold,
+                    _ => Hold::new(UNCLEAR, why),
                 };
-                return Err(Box::new(Change { reading: Some(examined.reading), ..change }));
+                let another_approval = shows_another(decision, &examined.ticket);
+                let change = doubt(request, hold, why, now);
+                return Err(Box::new(Change { reading: Some(examined.reading), another_approval, ..change }));
             }
+            Carried::Unclear => {}
         }
         let change = match examined.verdict {
             Verdict::Approved(again) if decision.agrees_with(&again) && again.duration >= least(decision, &again) => {

@@ -100,7 +100,8 @@ fn in_force(
     let (finding, reason) = match check_end(instance, &request.attempts, decision.not_after) {
         EndCheck::Kept(starts_at, ends_at) => {
             let assignment = Assignment { schedule_request_id, schedule_id, starts_at, ends_at, confirmed_at: now };
-            return Change::to(Event::Confirm(assignment), now, ends_at.min(retry::first_watch(now)));
+            let confirmed = Change::to(Event::Confirm(assignment), now, ends_at.min(retry::first_watch(now)));
+            return Change { doubt: Some(None), ..confirmed };
         }
         EndCheck::Missing => ("end-missing", "PIM gave it no end".to_owned()),
         EndCheck::Late(end) => ("end-late", format!("PIM ends it at {end}, later than approved")),

@@ -17,7 +17,7 @@ mod worker;
 mod write_back;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex},
 };
 
@@ -62,8 +62,8 @@ pub struct Engine {
     wake: Arc<Notify>,
     /// When this process next asks whether a search for missed approvals is due; `None` before it ever did.
     next_poll: Mutex<Option<Timestamp>>,
-    /// Connections whose credential was taken since it was last refused.
-    works: Mutex<HashSet<ConnectionName>>,
+    /// Connections whose credential was taken, and when the database was told so.
+    works: Mutex<HashMap<ConnectionName, Timestamp>>,
 }
 
 impl Engine {

@@ -3,7 +3,7 @@
 //! Each connection is searched once in its interval by whichever worker comes first. What is found is read back before
 //! anything is made of it, and taken in only if no request has that approval; so a search doubles nothing.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -14,6 +14,7 @@ use crate::{
     domain::{
         approval::Outcome,
         id::{ConnectionName, TicketId},
+        policy::counts_from,
         ticket::{Hint, HintEvent, Reading, Standing, Ticket},
     },
     store::{NewFinding, Noticed, Poll, PollResult, StoreError},
@@ -23,27 +24,50 @@ use crate::{
 /// The finding that a connection's credential is refused; also the hold of what waits for it.
 const CREDENTIAL: &str = "ticket-credential";
 
-/// One search reads so many tickets; the rest is left for the next one, which begins where this one stopped.
+/// One search reads so many tickets, for so long; the rest is left for the next one, which begins where this one stopped.
 const MOST_READ: usize = 50;
+const SEARCH_WITHIN: std::time::Duration = std::time::Duration::from_secs(40);
+
+/// So many tickets of one search may fail to answer.
+const FORGIVEN: u32 = 2;
+
+/// The database is told again after this long that a connection works: another process may have raised a finding.
+const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 impl Engine {
-    /// The searches that are due, leased.
-    pub(super) async fn due_polls(&self, until: Timestamp) -> Result<Vec<Poll>, StoreError> {
+    /// Up to `limit` searches that are due, leased. What cannot be leased now is asked for again soon.
+    pub(super) async fn due_polls(&self, until: Timestamp, limit: u32) -> Vec<Poll> {
         let now = self.clock.now();
-        if self.next_poll().is_some_and(|next| now < next) {
-            return Ok(vec![]);
+        if limit == 0 || self.next_poll().is_some_and(|next| now < next) {
+            return vec![];
         }
-        let polled = self.connections.values().filter(|connection| connection.source() == Source::ReadBack);
-        let polled: Vec<_> =
-            polled.map(|c| (c.settings().name.clone(), now + c.settings().poll_interval.signed())).collect();
-        if polled.is_empty() {
-            self.plan_poll(Timestamp::MAX);
-            return Ok(vec![]);
+        match self.lease_polls(now, until, limit).await {
+            Ok(polls) => polls,
+            Err(problem) => {
+                warn!(%problem, "no search can be leased; trying again");
+                self.plan_poll(now + SignedDuration::from_secs(5));
+                vec![]
+            }
         }
-        let polls = self.store.lease_polls(&polled, now, until).await?;
-        let next = self.store.next_poll().await?;
-        self.plan_poll(next.unwrap_or(Timestamp::MAX));
+    }
+
+    async fn lease_polls(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<Poll>, StoreError> {
+        let first_due = |c: &Arc<Connection>| (c.settings().name.clone(), now + c.settings().poll_interval.signed());
+        let searched: Vec<_> = self.searched().map(first_due).collect();
+        let polls = self.store.lease_polls(&searched, now, until, limit).await?;
+        self.plan_next().await?;
         Ok(polls)
+    }
+
+    fn searched(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connections.values().filter(|connection| connection.source() == Source::ReadBack)
+    }
+
+    async fn plan_next(&self) -> Result<(), StoreError> {
+        let names: Vec<_> = self.searched().map(|connection| connection.settings().name.clone()).collect();
+        let next = self.store.next_poll(&names).await?;
+        self.plan_poll(next.unwrap_or(Timestamp::MAX));
+        Ok(())
     }
 
     /// When this process next asks whether a search is due; `None` before it ever did.
@@ -75,8 +99,9 @@ impl Engine {
         if let Err(problem) = self.store.conclude_poll(&poll, &result, due_at).await {
             warn!(connection = %poll.connection, %problem, "a search is not recorded; its lease lapses");
         }
-        if let Ok(Some(next)) = self.store.next_poll().await {
-            self.plan_poll(next);
+        if let Err(problem) = self.plan_next().await {
+            warn!(%problem, "the next search cannot be planned; it is asked for again");
+            self.plan_poll(self.clock.now() + SignedDuration::from_secs(5));
         }
     }
 
@@ -90,13 +115,19 @@ impl Engine {
         let listed = self.heard(connection, listed).await?;
         let waiting = self.unseen(connection, poll, listed).await?;
         let began_at = poll.broken_off.as_ref().map_or(now, |(began_at, _)| *began_at);
-        for listed in waiting.iter().take(MOST_READ) {
-            self.look_at(connection, listed).await?;
+        let deadline = self.clock.monotonic() + SEARCH_WITHIN;
+        let mut unanswered = 0;
+        for (index, one) in waiting.iter().enumerate() {
+            if index > 0 && (index >= MOST_READ || self.clock.monotonic() >= deadline) {
+                return Ok(PollResult::Partly(began_at, waiting[index - 1].ticket.clone()));
+            }
+            match self.look_at(connection, poll, one).await {
+                // A ticket that does not answer keeps no other one waiting, unless nothing answers.
+                Err(Unfinished::Ticket(TicketError::Unavailable { .. })) if unanswered < FORGIVEN => unanswered += 1,
+                looked => looked?,
+            }
         }
-        Ok(match waiting.get(MOST_READ.saturating_sub(1)) {
-            Some(last) if waiting.len() > MOST_READ => PollResult::Partly(began_at, last.ticket.clone()),
-            _ => PollResult::Whole(began_at),
-        })
+        Ok(PollResult::Whole(began_at))
     }
 
     /// What is left to look at, in a fixed order: not what has an open request, nor what the last search reached.
@@ -116,7 +147,7 @@ impl Engine {
     }
 
     /// Reads a found ticket back and takes its approval in, if it is a fresh one that nobody has.
-    async fn look_at(&self, connection: &Connection, listed: &Listed) -> Result<(), Unfinished> {
+    async fn look_at(&self, connection: &Connection, poll: &Poll, listed: &Listed) -> Result<(), Unfinished> {
         let settings = connection.settings();
         let ticket = match self.ask_for_ticket(connection, &listed.ticket).await {
             Ok(Reading::Found(ticket)) => ticket,
@@ -133,7 +164,9 @@ impl Engine {
             Err(error) => return Err(Unfinished::Ticket(error)),
         };
         let now = self.clock.now();
-        let Some(hint) = missed(&ticket, now - settings.max_approval_age.signed()) else { return Ok(()) };
+        let Some(hint) = missed(&ticket, poll.known_since, now - settings.max_approval_age.signed()) else {
+            return Ok(());
+        };
         let tenant = if let [only] = settings.tenants.as_slice() { Some(only) } else { None };
         if let Noticed::Made(request) = self.store.notice(&settings.name, &hint, tenant, now).await? {
             info!(connection = %settings.name, %request, ticket = %hint.number, "an approval whose webhook never came");
@@ -163,8 +196,8 @@ impl Engine {
         let noted = match &answer {
             // Another call may have found meanwhile that it works again.
             Err(TicketError::Credential) if connection.is_stopped() => self.stopped(name).await,
-            Ok(_) => self.works(name).await,
-            Err(_) => Ok(()),
+            Ok(_) if !connection.is_stopped() => self.works(name).await,
+            _ => Ok(()),
         };
         if let Err(problem) = noted {
             warn!(connection = %name, %problem, "a finding is not recorded");
@@ -185,14 +218,16 @@ impl Engine {
 
     /// The database is told once that the connection works, and not with each answer.
     async fn works(&self, name: &ConnectionName) -> Result<(), StoreError> {
-        if self.works.lock().unwrap_or_else(PoisonError::into_inner).contains(name) {
+        let now = self.clock.now();
+        let told = self.works.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        if told.is_some_and(|told| now.duration_since(told) < TELL_AGAIN) {
             return Ok(());
         }
-        if self.store.clear_of_connection(name, CREDENTIAL, self.clock.now()).await? {
+        if self.store.clear_of_connection(name, CREDENTIAL, now).await? {
             info!(connection = %name, "the ticket system takes stint's credential again");
             self.wake.notify_one();
         }
-        self.works.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        self.works.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), now);
         Ok(())
     }
 }
@@ -215,10 +250,12 @@ impl From<StoreError> for Unfinished {
     }
 }
 
-/// What a webhook about this ticket would have said; `None` when it carries no approval, or one too old to be used.
-fn missed(ticket: &Ticket, oldest: Timestamp) -> Option<Hint> {
+/// What a webhook about this ticket would have said; `None` when it carries no approval, one too old to be used, or one from
+/// before the connection was served, such as under another name.
+fn missed(ticket: &Ticket, known_since: Timestamp, oldest: Timestamp) -> Option<Hint> {
     let approval = ticket.newest_approval().filter(|approval| approval.outcome == Outcome::Approved)?;
-    let fresh = approval.decided_at.is_some_and(|at| at >= oldest);
+    let decided_at = approval.decided_at?;
+    let fresh = decided_at >= known_since && counts_from(ticket, decided_at) >= oldest;
     (ticket.in_scope && ticket.standing == Standing::Approved && fresh).then(|| Hint {
         ticket: ticket.id.clone(),
         number: ticket.number.clone(),

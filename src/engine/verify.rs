@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Engine, Tenant, look::no_tenant, retry, step::hold_until};
 use crate::{
     domain::{
+        approval::Approval,
         approvers::Match,
-        id::{ApprovalId, TenantName},
+        id::TenantName,
         lifecycle::Event,
         policy::{self, Case, Directory, Verdict},
         request::{EndOrder, Hold, Reason, Request, State},
@@ -15,7 +16,7 @@ use crate::{
         withdrawal::CLOSED,
     },
     graph::GraphError,
-    store::{Change, Reading, StoreError},
+    store::{Change, Reading, StoreError, UsedApproval},
     tickets::{Connection, Source},
 };
 
@@ -42,9 +43,9 @@ const MOVED: &str = "ticket-moved";
 pub(super) struct Examined {
     pub ticket: Ticket,
     pub reading: Reading,
-    pub approval: Option<ApprovalId>,
+    pub approval: Option<UsedApproval>,
     pub verdict: Verdict,
-    /// When the ticket's answer was there, on the monotonic clock.
+    /// When the ticket was asked for, on the monotonic clock: its first answer is the oldest.
     pub read_at: std::time::Duration,
 }
 
@@ -55,7 +56,7 @@ pub(super) enum Trouble {
     /// Neither the ticket nor a sign of it is there.
     Absent,
     /// The ticket names no tenant of this connection.
-    NoTenant(Box<Reading>, Option<ApprovalId>, Reason),
+    NoTenant(Box<Reading>, Option<UsedApproval>, Reason),
 }
 
 impl Engine {
@@ -65,8 +66,8 @@ impl Engine {
             Ok(examined) => examined,
             Err(trouble) => return Ok(self.troubled(request, trouble)),
         };
-        let Examined { reading, approval, verdict, .. } = examined;
-        let verdict = self.unless_called_off(request, verdict).await?;
+        let Examined { ticket, reading, approval, verdict, .. } = examined;
+        let verdict = self.unless_used_up(request, &ticket, verdict).await?;
         let now = self.clock.now();
         let mut change = match verdict {
             Verdict::Approved(decision) => {
@@ -85,12 +86,19 @@ impl Engine {
         Ok(change)
     }
 
-    /// An approval that was given before somebody called the ticket's request off does not come back by another delivery.
-    async fn unless_called_off(&self, request: &Request, verdict: Verdict) -> Result<Verdict, StoreError> {
+    /// An approval that was asked for before another request's was given, or before another request was called off, is not
+    /// a new one, whatever id it has by now.
+    async fn unless_used_up(
+        &self,
+        request: &Request,
+        ticket: &Ticket,
+        verdict: Verdict,
+    ) -> Result<Verdict, StoreError> {
         let Verdict::Approved(decision) = verdict else { return Ok(verdict) };
-        let called_off = self.store.called_off_at(&request.connection, &request.ticket).await?;
-        if called_off.is_some_and(|at| decision.approved_at <= at) {
-            let reason = Reason::new(USED, "the request that rested on this approval was revoked");
+        let until = self.store.used_up_until(&request.connection, &request.ticket, request.id).await?;
+        let opened_at = ticket.newest_approval().map_or(decision.approved_at, |approval| approval.opened_at);
+        if until.is_some_and(|until| opened_at <= until) {
+            let reason = Reason::new(USED, "another request about this ticket used this approval up");
             return Ok(Verdict::Rejected(vec![reason]));
         }
         Ok(Verdict::Approved(decision))
@@ -121,10 +129,10 @@ impl Engine {
             let detail = format!("the configuration has no connection {}", request.connection);
             Trouble::Hold(Hold::new("connection-unknown", detail), retry::parked(self.clock.now()))
         })?;
-        let ticket = self.read_ticket(request, connection).await?;
         let read_at = self.clock.monotonic();
+        let ticket = self.read_ticket(request, connection).await?;
         let mut reading = kept(&ticket, self.clock.now(), request)?;
-        let approval = ticket.newest_approval().map(|approval| approval.id.clone());
+        let approval = ticket.newest_approval().map(used);
         let tenant_name = pick_tenant(&ticket, connection)
             .map_err(|reason| Trouble::NoTenant(Box::new(reading.clone()), approval.clone(), reason))?;
         let tenant = self
@@ -261,6 +269,10 @@ fn is_gone(request: &Request, now: Timestamp) -> bool {
     let State::Held { hold, .. } = &request.state else { return false };
     let long_ago = hold.since.is_some_and(|since| now.duration_since(since) >= ABSENT_FOR);
     hold.code == ABSENT && request.looks >= ABSENT_LOOKS && long_ago
+}
+
+fn used(approval: &Approval) -> UsedApproval {
+    UsedApproval { id: approval.id.clone(), given_at: approval.decided_at.unwrap_or(approval.opened_at) }
 }
 
 /// A decision either way uses the approval up, and so does a withdrawal; waiting does not.

@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     domain::{
+        approval::Outcome,
         lifecycle::Event,
-        request::{Assignment, Decision, EndOrder, Hold, Request, State},
-        ticket::Ticket,
+        request::{Assignment, Decision, Doubt, DoubtKind, EndOrder, Hold, Request, State},
+        ticket::{Field, Ticket},
         withdrawal::{Carried, carried},
     },
     store::{Change, NewFinding},
@@ -24,6 +25,15 @@ use crate::{
 
 /// How long a ticket may read as if it did not stand before that is believed (`contracts/tickets.md` R9).
 const DOUBT_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// A ticket is missed in so many readings in a row before it counts as deleted (`contracts/tickets.md` H3.1).
+const ABSENT_TIMES: u32 = 3;
+
+/// A slower reading is given up: an order to end must not wait for it.
+const READ_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// The hold and the finding of an approval whose outcome stint does not know.
+pub(super) const UNCLEAR: &str = "approval-unclear";
 
 impl Engine {
     /// What an assignment in force comes to next: its time is over, or its ticket is looked at.
@@ -43,54 +53,71 @@ impl Engine {
             return Change::later(now, until.min(retry::parked(now)));
         };
         let began = self.clock.now();
-        let ticket = self.read_ticket(request, connection).await;
+        let reading = tokio::time::timeout(READ_WITHIN, self.read_ticket(request, connection)).await;
         let now = self.clock.now();
         let interval = connection.settings().poll_interval.signed();
-        let change = match ticket {
-            Ok(ticket) => seen(request, decision, &ticket, now, interval),
-            Err(Trouble::Absent) => missed(request, now, interval),
-            Err(Trouble::Hold(_, due_at)) => Change::later(now, due_at),
-            Err(Trouble::NoTenant(..)) => Change::later(now, now + interval),
+        let change = match reading {
+            Ok(Ok(ticket)) => seen(request, decision, &ticket, now, interval),
+            Ok(Err(Trouble::Absent)) => missed(request, now, interval),
+            Ok(Err(Trouble::Hold(_, due_at))) => Change::later(now, due_at),
+            Ok(Err(Trouble::NoTenant(..))) => Change::later(now, now + interval),
+            Err(_) => Change::later(now, retry::next_try(now, request.looks)),
         };
-        let heard_until = (change.doubted == Some(None)).then_some(began);
+        // A webhook may arrive before what it tells can be read.
+        let heard_until = (change.doubt == Some(None)).then_some(began - DOUBT_FOR);
         Change { heard_until, due_at: change.due_at.min(until), ..change }
     }
 }
 
 /// What a reading says.
 fn seen(request: &Request, decision: &Decision, ticket: &Ticket, now: Timestamp, interval: SignedDuration) -> Change {
-    match carried(decision, ticket) {
+    let change = match carried(decision, ticket) {
         Carried::Yes => {
             let findings = edited(request, decision, ticket).into_iter().collect();
-            Change { doubted: Some(None), findings, ..go_on(request, now, now + interval) }
+            Change { doubt: Some(None), findings, ..go_on(request, now, now + interval) }
         }
         Carried::No(why) => withdrawn(why, now),
-        Carried::Doubtful(why) => match doubted_for(request, now) {
-            Some(time) if time >= DOUBT_FOR => withdrawn(why, now),
-            _ => Change {
-                doubted: Some(Some(since(request, now))),
-                ..Change::later(now, since(request, now) + DOUBT_FOR)
-            },
-        },
-    }
+        Carried::Doubtful(why) => {
+            let doubt = Doubt::again(request.doubt, DoubtKind::Standing, now);
+            if doubt.has_lasted(now, DOUBT_FOR, 2) {
+                withdrawn(why, now)
+            } else {
+                Change { doubt: Some(Some(doubt)), ..Change::later(now, doubt.since + DOUBT_FOR) }
+            }
+        }
+        Carried::Unclear => {
+            let finding = NewFinding { kind: UNCLEAR, detail: json!({ "approval": decision.approval }) };
+            Change { findings: vec![finding], ..Change::later(now, now + interval) }
+        }
+    };
+    Change { another_approval: shows_another(decision, ticket), ..change }
+}
+
+/// Whether the ticket was approved anew: that is for another request to look at.
+pub(super) fn shows_another(decision: &Decision, ticket: &Ticket) -> bool {
+    let newest = ticket.newest_approval();
+    newest.is_some_and(|newest| newest.id != decision.approval && newest.outcome == Outcome::Approved)
 }
 
 /// Somebody changed what was asked for after it was granted: it stays as approved, and somebody should know.
 fn edited(request: &Request, decision: &Decision, ticket: &Ticket) -> Option<NewFinding> {
-    let changed_at = ticket.fields_changed_at.filter(|at| *at > decision.decided_at)?;
-    matches!(request.state.underlying(), State::Active(..))
-        .then(|| NewFinding { kind: "edited-after-grant", detail: json!({ "changed_at": changed_at }) })
+    let is_text = |field: &Field, same: &dyn Fn(&str) -> bool| matches!(field, Field::Text(text) if !same(text));
+    let entitlement = &decision.entitlement;
+    let changed = is_text(&ticket.duration, &|text| text.parse() == Ok(decision.requested))
+        || is_text(&ticket.entitlement, &|text| text == entitlement.key.as_str() || text == entitlement.title);
+    let in_force = matches!(request.state.underlying(), State::Active(..));
+    let detail = json!({ "entitlement": ticket.entitlement, "duration": ticket.duration });
+    (changed && in_force).then_some(NewFinding { kind: "edited-after-grant", detail })
 }
 
-/// The ticket is not there. A quarter of an hour of that is a deletion.
+/// The ticket is not there. Several looks over a quarter of an hour make that a deletion.
 fn missed(request: &Request, now: Timestamp, interval: SignedDuration) -> Change {
-    match doubted_for(request, now) {
-        Some(time) if time >= ABSENT_FOR => withdrawn(MISSED, now),
-        _ => {
-            let again = now + interval.min(SignedDuration::from_mins(5));
-            Change { doubted: Some(Some(since(request, now))), ..Change::later(now, again) }
-        }
+    let doubt = Doubt::again(request.doubt, DoubtKind::Absent, now);
+    if doubt.has_lasted(now, ABSENT_FOR, ABSENT_TIMES) {
+        return withdrawn(MISSED, now);
     }
+    let again = now + interval.min(SignedDuration::from_mins(5));
+    Change { doubt: Some(Some(doubt)), ..Change::later(now, again) }
 }
 
 /// The end of a request whose ticket no longer carries it.
@@ -100,19 +127,9 @@ pub(super) fn withdrawn(why: &str, now: Timestamp) -> Change {
 
 /// Before anything is sent: held while it is doubted, withdrawn once that is certain.
 pub(super) fn doubt(request: &Request, hold: Hold, why: &str, now: Timestamp) -> Change {
-    match doubted_for(request, now) {
-        Some(time) if time >= DOUBT_FOR => withdrawn(why, now),
-        _ => {
-            let since = since(request, now);
-            Change { doubted: Some(Some(since)), ..hold_until(request, hold, now, since + DOUBT_FOR) }
-        }
+    let doubt = Doubt::again(request.doubt, DoubtKind::Standing, now);
+    if doubt.has_lasted(now, DOUBT_FOR, 2) {
+        return withdrawn(why, now);
     }
-}
-
-fn since(request: &Request, now: Timestamp) -> Timestamp {
-    request.doubted_at.map_or(now, |at| at.min(now))
-}
-
-fn doubted_for(request: &Request, now: Timestamp) -> Option<SignedDuration> {
-    request.doubted_at.map(|at| now.duration_since(at))
+    Change { doubt: Some(Some(doubt)), ..hold_until(request, hold, now, doubt.since + DOUBT_FOR) }
 }

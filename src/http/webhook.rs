@@ -64,7 +64,7 @@ pub(super) async fn receive(
     let meant = understand(connection, &verified)?;
     let delivery = Delivery {
         connection: name.clone(),
-        key: connection.delivery_key(&verified),
+        key: verified.delivery_key(),
         headers: serde_json::json!({
             "identifier": verified.headers().identifier,
             "retry": verified.headers().retry,

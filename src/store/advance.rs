@@ -16,7 +16,7 @@ use crate::domain::{
     id::{ApprovalId, ConnectionName, TenantName, TicketNumber},
     lifecycle::{Event, apply},
     note,
-    request::{EndOrder, Request, State},
+    request::{Doubt, EndOrder, Request, State},
 };
 
 /// What a step changes.
@@ -35,15 +35,26 @@ pub struct Change {
     /// The ticket as just read.
     pub reading: Option<Reading>,
     /// The approval that this request uses up.
-    pub approval: Option<ApprovalId>,
-    /// Since when the ticket is doubted, where this step read it: `Some(None)` says that it stands.
-    pub doubted: Option<Option<Timestamp>>,
+    pub approval: Option<UsedApproval>,
+    /// How the ticket is doubted, where this step read it: `Some(None)` says that it stands.
+    pub doubt: Option<Option<Doubt>>,
     /// What deliveries said up to this moment is covered by what this step read.
     pub heard_until: Option<Timestamp>,
+    /// The ticket shows an approval that is not this request's: another request is to look at it afterwards.
+    pub another_approval: bool,
     /// What somebody must look at.
     pub findings: Vec<NewFinding>,
     /// Whether the lease is kept for a further step.
     pub keep_lease: bool,
+}
+
+/// An approval that a request uses up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedApproval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// When it was given or, where that is not told, asked for.
+    pub given_at: Timestamp,
 }
 
 /// A ticket as read back, ready to be kept.
@@ -82,8 +93,9 @@ impl Change {
             attempts: vec![],
             reading: None,
             approval: None,
-            doubted: None,
+            doubt: None,
             heard_until: None,
+            another_approval: false,
             findings: vec![],
             keep_lease: false,
         }
@@ -232,8 +244,8 @@ async fn write_request(
 ) -> Result<(), StoreError> {
     let parts = Parts::of(after)?;
     let moved = before.state.underlying().status() != after.underlying().status();
-    let looks = if change.event.is_some() || change.doubted == Some(None) { 0 } else { before.looks + 1 };
-    let doubted_at = change.doubted.unwrap_or(before.doubted_at);
+    let looks = if change.event.is_some() || change.doubt == Some(None) { 0 } else { before.looks + 1 };
+    let doubt = change.doubt.unwrap_or(before.doubt).as_ref().map(requests::json).transpose()?;
     let (token, until) =
         if change.keep_lease && row.due_at.is_some() { (Some(lease.token), true) } else { (None, false) };
     // What was decided on stays as it was.
@@ -250,8 +262,9 @@ async fn write_request(
          updated_at = $19, state_since = case when $20 then $19 else state_since end, looks = $21, \
          due_at = case when $22::timestamptz is null then null when woken and not $24 then least($22, $19) else $22 end, \
          lease_token = $23, leased_until = case when $24 then leased_until end, \
-         end_requested = case when $25 then null else end_requested end, doubted_at = $26, \
-         hinted_approval = case when hinted_at <= $27 then null else hinted_approval end \
+         end_requested = case when $25 then null else end_requested end, doubt = $26, \
+         hinted_approval = case when $28 then '' when hinted_at <= $27 then null else hinted_approval end, \
+         approval_given_at = coalesce($29, approval_given_at) \
          where id = $1",
         lease.request.0,
         after.status().as_str(),
@@ -266,7 +279,7 @@ async fn write_request(
         parts.principal_name,
         parts.entitlement_key,
         row.tenant,
-        change.approval.as_ref().map(ApprovalId::as_str),
+        change.approval.as_ref().map(|approval| approval.id.as_str()),
         reading.map(|r| r.number.as_str()),
         reading.and_then(|r| r.url.as_deref()),
         reading.map(|r| &r.snapshot),
@@ -278,8 +291,10 @@ async fn write_request(
         token,
         until,
         matches!(change.event, Some(Event::End(_))) || after.status().is_terminal(),
-        doubted_at.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
+        doubt,
         change.heard_until.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
+        change.another_approval,
+        change.approval.as_ref().map(|approval| approval.given_at.to_sqlx()) as Option<jiff_sqlx::Timestamp>,
     )
     .execute(connection)
     .await

@@ -147,7 +147,8 @@ pub(super) async fn wake_open(
 ) -> Result<Option<RequestId>, StoreError> {
     let id = sqlx::query_scalar!(
         "-- store::deliveries::wake_open\n\
-         update requests set woken = true, hinted_at = $3, hinted_approval = coalesce($4, hinted_approval), \
+         update requests set woken = true, hinted_at = $3, hinted_approval = case when $4::text is null then hinted_approval \
+         when hinted_approval <> $4 then '' else $4 end, \
          due_at = case when coalesce(held_state, state) in ('received', 'verifying', 'approved', 'assigning', 'active') \
          and coalesce(hold->>'code', '') in ('', 'approval-pending', 'approval-unclear', 'field-hidden', 'ticket-moved') \
          then least(due_at, $3) else due_at end \

@@ -12,13 +12,13 @@ use crate::domain::{
 };
 
 impl Store {
-    /// How many findings nobody has acknowledged.
+    /// How many findings nobody has acknowledged, and what they tell is not over.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn findings_open(&self) -> Result<i64, StoreError> {
         let count = sqlx::query_scalar!(
-            "-- store::findings::findings_open\nselect count(*) as \"count!\" from findings where acknowledged_at is null"
+            "-- store::findings::findings_open\nselect count(*) as \"count!\" from findings where acknowledged_at is null and cleared_at is null"
         );
         Ok(count.fetch_one(&self.pool).await?)
     }

@@ -42,7 +42,8 @@ impl Lease {
 }
 
 impl Store {
-    /// Takes requests whose step is due and that nobody works on, longest waiting first: any number of ends up to
+    /// Takes requests whose step is due and that nobody works on, longest waiting first (what only watches its ticket lets
+    /// others go first for half a minute): any number of ends up to
     /// `room.ends`, others up to `room.others` and no more than `room.per_connection` of one connection at a time, so
     /// that a slow ticket system keeps neither ends nor other connections waiting.
     ///
@@ -55,7 +56,8 @@ impl Store {
              with busy as (select connection, count(*) as leased from requests where leased_until > $1 \
              and not (end_requested is not null or coalesce(held_state, state) = 'ending' \
              or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1) group by connection), \
-             due as (select id, connection, due_at, end_requested is not null \
+             due as (select id, connection, due_at + case when coalesce(held_state, state) = 'active' then interval '30 seconds' \
+             else interval '0' end as due_at, end_requested is not null \
              or coalesce(held_state, state) = 'ending' \
              or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1 as is_end from requests \
              where due_at <= $1 and (leased_until is null or leased_until <= $1)), \

@@ -26,7 +26,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
-pub use advance::{Change, NewFinding, Reading};
+pub use advance::{Change, NewFinding, Reading, UsedApproval};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
 pub use leases::{Lease, Room};

@@ -21,6 +21,8 @@ pub struct Poll {
     token: Uuid,
     /// Whose.
     pub connection: ConnectionName,
+    /// When the connection was first served.
+    pub known_since: Timestamp,
     /// Changes up to this moment have been looked at.
     pub covered_until: Timestamp,
     /// When the search that is not whole yet began, and up to which ticket it has looked.
@@ -50,7 +52,7 @@ pub enum Noticed {
 }
 
 impl Store {
-    /// Takes the searches of these connections that are due and that nobody makes. A connection never searched before is
+    /// Takes up to `limit` searches of these connections that are due and that nobody makes. A connection never searched before is
     /// due after its own interval, since nothing can have been missed yet.
     ///
     /// # Errors
@@ -60,13 +62,14 @@ impl Store {
         connections: &[(ConnectionName, Timestamp)],
         now: Timestamp,
         until: Timestamp,
+        limit: u32,
     ) -> Result<Vec<Poll>, StoreError> {
         let names: Vec<_> = connections.iter().map(|(name, _)| name.to_string()).collect();
         let first_due: Vec<_> = connections.iter().map(|(_, due)| due.to_sqlx()).collect();
         sqlx::query!(
             "-- store::polls::lease_polls\n\
-             insert into polls (connection, covered_until, due_at) \
-             select name, $3, due from unnest($1::text[], $2::timestamptz[]) as given (name, due) \
+             insert into polls (connection, known_since, covered_until, due_at) \
+             select name, $3, $3, due from unnest($1::text[], $2::timestamptz[]) as given (name, due) order by name \
              on conflict (connection) do nothing",
             &names,
             &first_due as &[jiff_sqlx::Timestamp],
@@ -78,16 +81,18 @@ impl Store {
             "-- store::polls::lease_polls\n\
              update polls set lease_token = gen_random_uuid(), leased_until = $3 where connection in \
              (select connection from polls where connection = any($1) and due_at <= $2 \
-             and (leased_until is null or leased_until <= $2) for update skip locked) \
-             returning connection, covered_until, began_at, reached, failures, lease_token as \"token!\"",
+             and (leased_until is null or leased_until <= $2) order by due_at limit $4 for update skip locked) \
+             returning connection, known_since, covered_until, began_at, reached, failures, lease_token as \"token!\"",
             &names,
             now.to_sqlx(),
             until.to_sqlx(),
+            i64::from(limit),
         );
         let rows = rows.fetch_all(&self.pool).await?.into_iter();
         let polls = rows.map(|row| Poll {
             token: row.token,
             connection: ConnectionName::new(row.connection),
+            known_since: row.known_since.to_jiff(),
             covered_until: row.covered_until.to_jiff(),
             broken_off: row.began_at.map(jiff_sqlx::Timestamp::to_jiff).zip(row.reached.map(TicketId::new)),
             failures: u32::try_from(row.failures).unwrap_or(0),
@@ -95,13 +100,18 @@ impl Store {
         Ok(polls.collect())
     }
 
-    /// When the next search falls due; `None` when none was ever planned.
+    /// When the next search of one of these connections falls due; `None` when none was ever planned. Rows of connections
+    /// that are no longer served wait for nobody.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn next_poll(&self) -> Result<Option<Timestamp>, StoreError> {
-        let next =
-            sqlx::query_scalar!("-- store::polls::next_poll\nselect min(greatest(due_at, leased_until)) from polls");
+    pub async fn next_poll(&self, connections: &[ConnectionName]) -> Result<Option<Timestamp>, StoreError> {
+        let names: Vec<_> = connections.iter().map(ToString::to_string).collect();
+        let next = sqlx::query_scalar!(
+            "-- store::polls::next_poll\n\
+             select min(greatest(due_at, leased_until)) from polls where connection = any($1)",
+            &names,
+        );
         Ok(next.fetch_one(&self.pool).await?.map(jiff_sqlx::Timestamp::to_jiff))
     }
 

@@ -94,22 +94,26 @@ impl Store {
         Ok(Ordered::Recorded)
     }
 
-    /// When a request about this ticket was last revoked before it was known which approval it rested on; `None` when
-    /// none was. Approvals given by then are used up.
+    /// Until when approvals of this ticket are used up by other requests about it, whatever ids they have now: given by the
+    /// time at which another one's approval was given, or by which another one was revoked or withdrawn before it was known
+    /// on which approval it rested. `None` when there is no such request.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn called_off_at(
+    pub async fn used_up_until(
         &self,
         connection: &ConnectionName,
         ticket: &TicketId,
+        other_than: RequestId,
     ) -> Result<Option<Timestamp>, StoreError> {
         let at = sqlx::query_scalar!(
-            "-- store::requests::called_off_at\n\
-             select max(state_since) from requests where connection = $1 and ticket_id = $2 and approval_id is null \
-             and state = 'ended' and end_order->>'cause' = 'revoked'",
+            "-- store::requests::used_up_until\n\
+             select greatest(max(approval_given_at), max(state_since) filter (where approval_id is null \
+             and state = 'ended' and end_order->>'cause' in ('revoked', 'withdrawn'))) \
+             from requests where connection = $1 and ticket_id = $2 and id <> $3",
             connection.as_str(),
             ticket.as_str(),
+            other_than.0,
         );
         Ok(at.fetch_one(&self.pool).await?.map(jiff_sqlx::Timestamp::to_jiff))
     }
@@ -158,7 +162,7 @@ pub(super) async fn load(connection: &mut sqlx::PgConnection, id: RequestId) -> 
     let row = sqlx::query!(
         "-- store::requests::load\n\
          select connection, ticket_id, ticket_number, state, held_state, hold, decision, assignment, end_order, \
-         reasons, failure, received_at, state_since, hinted_at, looks, end_requested, doubted_at from requests where id = $1",
+         reasons, failure, received_at, state_since, hinted_at, looks, end_requested, doubt from requests where id = $1",
         id.0
     );
     let Some(row) = row.fetch_optional(&mut *connection).await? else {
@@ -187,7 +191,7 @@ pub(super) async fn load(connection: &mut sqlx::PgConnection, id: RequestId) -> 
         looks: u32::try_from(row.looks).unwrap_or(0),
         attempts: super::attempts::of_request(connection, id).await?,
         end_requested: row.end_requested.map(|order| parse(id, "end_requested", order)).transpose()?,
-        doubted_at: row.doubted_at.map(jiff_sqlx::Timestamp::to_jiff),
+        doubt: row.doubt.map(|doubt| parse(id, "doubt", doubt)).transpose()?,
     }))
 }
 

@@ -1,19 +1,18 @@
 //! Whether a connection's credential is believed to work.
 //!
 //! A credential that is refused stops the connection: nothing is called with it for a while, then a single call tries it
-//! again. So a broken one costs one call now and then, and not one for each ticket that waits.
+//! again. So a broken one costs one call now and then, and not one for each ticket that waits. Times are the monotonic
+//! clock's, which nobody can set back.
 
-use std::sync::Mutex;
-
-use jiff::{SignedDuration, Timestamp};
+use std::{sync::Mutex, time::Duration};
 
 use super::error::TicketError;
 
 /// A stopped connection is tried again this often.
-pub(super) const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5 * 60);
 
-/// Nobody else calls while one call tries a stopped connection.
-const TRIAL: SignedDuration = SignedDuration::from_secs(30);
+/// Nobody else calls while somebody tries a stopped connection, or for so long if that comes to nothing.
+const TRIAL: Duration = Duration::from_secs(60);
 
 /// How many refusals in a row, and over how long, a credential is forgiven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +20,12 @@ pub struct Patience {
     /// So many refusals in a row mean that it is broken.
     pub refusals: u32,
     /// Not before they have gone on for this long.
-    pub over: SignedDuration,
+    pub over: Duration,
 }
 
 impl Patience {
     /// The first refusal counts.
-    pub const NONE: Self = Self { refusals: 1, over: SignedDuration::ZERO };
+    pub const NONE: Self = Self { refusals: 1, over: Duration::ZERO };
 }
 
 /// One connection's circuit.
@@ -39,8 +38,8 @@ pub(super) struct Circuit {
 #[derive(Debug, Default)]
 struct State {
     refusals: u32,
-    first_refused_at: Option<Timestamp>,
-    stopped_until: Option<Timestamp>,
+    first_refused_at: Option<Duration>,
+    stopped_until: Option<Duration>,
 }
 
 impl Circuit {
@@ -48,8 +47,8 @@ impl Circuit {
         Self { patience, state: Mutex::default() }
     }
 
-    /// Whether a call may be made now. After the pause the first to ask may.
-    pub(super) fn admit(&self, now: Timestamp) -> Result<(), TicketError> {
+    /// Whether a reading, a listing or a note may be begun now. After the pause the first to ask may.
+    pub(super) fn admit(&self, now: Duration) -> Result<(), TicketError> {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match state.stopped_until {
             Some(until) if now < until => Err(TicketError::Credential),
@@ -72,11 +71,11 @@ impl Circuit {
     }
 
     /// The credential was refused; what that means for whoever called.
-    pub(super) fn refused(&self, now: Timestamp) -> TicketError {
+    pub(super) fn refused(&self, now: Duration) -> TicketError {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.refusals += 1;
         let first = *state.first_refused_at.get_or_insert(now);
-        if state.refusals < self.patience.refusals || now.duration_since(first) < self.patience.over {
+        if state.refusals < self.patience.refusals || now.saturating_sub(first) < self.patience.over {
             let reason = "401, which this system also answers in passing".to_owned();
             return TicketError::Unavailable { reason, after: None };
         }
@@ -89,8 +88,8 @@ impl Circuit {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
     }
 
     #[test]
@@ -110,12 +109,12 @@ mod tests {
         let circuit = Circuit::new(Patience::NONE);
         circuit.refused(at(0));
         assert_eq!(circuit.admit(at(300)), Ok(()));
-        assert_eq!(circuit.admit(at(331)), Ok(()));
+        assert_eq!(circuit.admit(at(361)), Ok(()));
     }
 
     #[test]
     fn a_system_that_refuses_in_passing_is_forgiven_a_few_times() {
-        let circuit = Circuit::new(Patience { refusals: 4, over: SignedDuration::from_secs(6) });
+        let circuit = Circuit::new(Patience { refusals: 4, over: at(6) });
         for second in [0, 1, 3] {
             assert_eq!(circuit.refused(at(second)).code(), "ticket-unavailable");
         }

@@ -11,7 +11,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
-use super::{circuit::Circuit, error::TicketError, oauth::Login, settings::ConnectionSettings};
+use super::{
+    circuit::{Circuit, Patience},
+    error::TicketError,
+    oauth::Login,
+    settings::{ConnectionSettings, SignIn},
+};
 use crate::{
     clock::Clock,
     domain::{duration::Duration, id::ConnectionName},
@@ -41,7 +46,7 @@ impl Client {
             connection: settings.common.name.clone(),
             base: settings.common.base_url.clone(),
             login: Login::new(settings.auth.clone()),
-            circuit: Circuit::new(settings.system.patience()),
+            circuit: Circuit::new(patience(settings)),
             wire,
             clock,
         }
@@ -57,29 +62,31 @@ impl Client {
         self.circuit.is_stopped()
     }
 
-    /// Sends the call once, unless the credential is known to be broken.
+    /// Whether anything may be begun now: the credential is not known to be broken, or it is time to try it again.
+    pub(super) fn admit(&self) -> Result<(), TicketError> {
+        self.circuit.admit(self.clock.monotonic())
+    }
+
+    /// Something was carried through, so the credential works.
+    pub(super) fn accepted(&self) {
+        self.circuit.accepted();
+    }
+
+    /// Sends the call once.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, TicketError> {
-        self.circuit.admit(self.clock.now())?;
-        let credential = match self.login.credential(&self.wire, self.clock.now()).await {
-            Err(TicketError::Credential) => return Err(self.circuit.refused(self.clock.now())),
+        let credential = match self.login.credential(&self.wire, &self.clock).await {
+            Err(TicketError::Credential) => return Err(self.circuit.refused(self.clock.monotonic())),
             credential => credential?,
         };
         let started = self.clock.monotonic();
         let outcome = self.wire.send(&self.base, call, &credential).await;
         self.log(call, self.clock.monotonic().saturating_sub(started), &outcome);
-        match sort(call, outcome, self.clock.now()) {
-            Err(TicketError::Credential) => {
-                self.login.forget().await;
-                Err(self.circuit.refused(self.clock.now()))
-            }
-            Ok(answer) => {
-                if answer.status.is_success() {
-                    self.circuit.accepted();
-                }
-                Ok(answer)
-            }
-            other => other,
+        let sorted = sort(call, outcome, self.clock.now());
+        if matches!(sorted, Err(TicketError::Credential)) {
+            self.login.forget(&credential).await;
+            return Err(self.circuit.refused(self.clock.monotonic()));
         }
+        sorted
     }
 
     /// One line for each call; neither headers, query values nor bodies.
@@ -97,6 +104,15 @@ impl Client {
             elapsed_ms = elapsed.as_millis(),
             "called the ticket system"
         );
+    }
+}
+
+/// A token may be revoked before its time: then a fresh one is tried first.
+fn patience(settings: &ConnectionSettings) -> Patience {
+    let own = settings.system.patience();
+    match settings.auth {
+        SignIn::OauthClient { .. } => Patience { refusals: own.refusals.max(2), ..own },
+        SignIn::Fixed(_) => own,
     }
 }
 

@@ -99,13 +99,6 @@ impl Jira {
 }
 
 impl TicketSystem for Jira {
-    fn delivery_key(&self, body: &VerifiedBody) -> String {
-        match &body.headers().identifier {
-            Some(identifier) => format!("id:{identifier}"),
-            None => format!("sha256:{}", body.sha256()),
-        }
-    }
-
     fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard> {
         hint::hear(self, body)
     }

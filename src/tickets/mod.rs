@@ -60,9 +60,6 @@ pub const SYSTEMS: &[&Kind] = &[&jira::KIND, &servicenow::KIND, &standard::KIND]
 /// The methods with `so_far` are given the answers to all calls they asked for, in order, and say the next call or the
 /// result. They see answers of success, of 404 and of 413; every other one has become a [`TicketError`] before.
 pub trait TicketSystem: fmt::Debug + Send + Sync {
-    /// What a repeat of this delivery carries too, within its connection (`contracts/tickets.md` H1.5).
-    fn delivery_key(&self, body: &VerifiedBody) -> String;
-
     /// What a delivery says.
     ///
     /// # Errors
@@ -245,12 +242,6 @@ impl Connection {
         verify(&self.settings.webhook, headers, body, self.clock.now())
     }
 
-    /// What a repeat of this delivery carries too.
-    #[must_use]
-    pub fn delivery_key(&self, body: &VerifiedBody) -> String {
-        self.system().delivery_key(body)
-    }
-
     /// What a delivery says.
     ///
     /// # Errors
@@ -312,11 +303,17 @@ impl Connection {
 
     /// Sends call after call until the vendor file has its result.
     async fn walk<T>(&self, next: impl Fn(&[Answer]) -> Result<Step<T>, TicketError>) -> Result<T, TicketError> {
+        self.client.admit()?;
         let mut answers = Vec::new();
         let mut length = 0;
         while answers.len() < MAX_CALLS && length <= MAX_ANSWERS {
             match next(&answers)? {
-                Step::Done(result) => return Ok(result),
+                Step::Done(result) => {
+                    if !answers.is_empty() {
+                        self.client.accepted();
+                    }
+                    return Ok(result);
+                }
                 Step::Send(call) => answers.push(self.client.send(&call).await?),
             }
             length += answers.last().map_or(0, |answer| answer.body.len());

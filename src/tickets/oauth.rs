@@ -1,18 +1,24 @@
 //! Access tokens by client credentials (`contracts/tickets.md` B4): fetched when first needed, kept until shortly before
 //! they end, forgotten when the system refuses one.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use super::{error::TicketError, settings::SignIn};
 use crate::{
+    clock::Clock,
     json,
     outbound::{Answer, Credential, Fault, Wire},
 };
 
 /// A token is not used in its last minute.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// A failure is told to whoever asks within this time.
+const FAILED_FOR: Duration = Duration::from_secs(5);
 
 /// No system is believed to give tokens that live longer.
 const LONGEST_SECONDS: u64 = 86_400;
@@ -21,7 +27,17 @@ const LONGEST_SECONDS: u64 = 86_400;
 #[derive(Debug)]
 pub(super) struct Login {
     sign_in: SignIn,
-    token: Mutex<Option<Token>>,
+    token: Mutex<Kept>,
+}
+
+/// What came of the last fetch.
+#[derive(Debug, Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    Token(Token),
+    /// Why there is none, and since when on the monotonic clock.
+    Failed(TicketError, Duration),
 }
 
 #[derive(Debug)]
@@ -40,30 +56,45 @@ impl Login {
         !matches!(self.sign_in, SignIn::Fixed(Credential::Nobody))
     }
 
-    /// What the next call is sent with. Callers wait for each other, so that one token is fetched and not many.
-    pub(super) async fn credential(&self, wire: &Wire, now: Timestamp) -> Result<Credential, TicketError> {
+    /// What the next call is sent with. Callers wait for each other, so that one token is fetched and not many; while the
+    /// token endpoint is in trouble they do not wait for it in turn.
+    pub(super) async fn credential(&self, wire: &Wire, clock: &Clock) -> Result<Credential, TicketError> {
         let SignIn::OauthClient { client_id, secret, token_url } = &self.sign_in else {
             let SignIn::Fixed(credential) = &self.sign_in else { return Err(TicketError::Credential) };
             return Ok(credential.clone());
         };
         let mut kept = self.token.lock().await;
-        if let Some(token) = kept.as_ref().filter(|token| now < token.good_until) {
-            return Ok(Credential::Bearer(token.text.clone()));
+        match &*kept {
+            Kept::Token(token) if clock.now() < token.good_until => return Ok(Credential::Bearer(token.text.clone())),
+            Kept::Failed(error, at) if clock.monotonic().saturating_sub(*at) < FAILED_FOR => return Err(error.clone()),
+            _ => {}
         }
         let pairs = [
             ("grant_type", "client_credentials"),
             ("client_id", client_id.as_str()),
             ("client_secret", secret.expose_secret()),
         ];
-        let token = read(wire.post_form(token_url.clone(), &pairs).await, now)?;
-        let credential = Credential::Bearer(token.text.clone());
-        *kept = Some(token);
-        Ok(credential)
+        match read(wire.post_form(token_url.clone(), &pairs).await, clock.now()) {
+            Ok(token) => {
+                let credential = Credential::Bearer(token.text.clone());
+                *kept = Kept::Token(token);
+                Ok(credential)
+            }
+            Err(error) => {
+                *kept = Kept::Failed(error.clone(), clock.monotonic());
+                Err(error)
+            }
+        }
     }
 
-    /// The system refused what it was sent: the next call fetches anew.
-    pub(super) async fn forget(&self) {
-        *self.token.lock().await = None;
+    /// The system refused this: the next call fetches anew, unless somebody has already.
+    pub(super) async fn forget(&self, refused: &Credential) {
+        let mut kept = self.token.lock().await;
+        if let (Kept::Token(token), Credential::Bearer(refused)) = (&*kept, refused)
+            && token.text.expose_secret() == refused.expose_secret()
+        {
+            *kept = Kept::Nothing;
+        }
     }
 }
 

@@ -9,8 +9,9 @@
 //! people. ServiceNow passes over parts of a query and names of fields that it does not know (B4), so every row is
 //! checked for what was asked, and every member that was asked for must be there.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method};
-use jiff::SignedDuration;
 use regex::Regex;
 
 use super::{
@@ -160,20 +161,13 @@ impl ServiceNow {
 }
 
 impl TicketSystem for ServiceNow {
-    fn delivery_key(&self, body: &VerifiedBody) -> String {
-        match &body.headers().identifier {
-            Some(identifier) => format!("id:{identifier}"),
-            None => format!("sha256:{}", body.sha256()),
-        }
-    }
-
     fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard> {
         hint::hear(self, body)
     }
 
     /// A lone 401 may pass (`contracts/tickets.md` H8).
     fn patience(&self) -> Patience {
-        Patience { refusals: 4, over: SignedDuration::from_secs(6) }
+        Patience { refusals: 4, over: Duration::from_secs(6) }
     }
 
     /// Few accounts may read the journal (`contracts/tickets.md` H6).

@@ -79,6 +79,16 @@ impl VerifiedBody {
         &self.headers
     }
 
+    /// What a repeat of this delivery carries too, within its connection: its sender's identifier, else a digest of the
+    /// body (`contracts/tickets.md` H1.5).
+    #[must_use]
+    pub fn delivery_key(&self) -> String {
+        match &self.headers.identifier {
+            Some(identifier) => format!("id:{identifier}"),
+            None => format!("sha256:{}", self.sha256()),
+        }
+    }
+
     /// SHA-256 of the raw bytes, in hex.
     #[must_use]
     pub fn sha256(&self) -> String {

@@ -77,13 +77,6 @@ impl Standard {
 }
 
 impl TicketSystem for Standard {
-    fn delivery_key(&self, body: &VerifiedBody) -> String {
-        match &body.headers().identifier {
-            Some(identifier) => format!("id:{identifier}"),
-            None => format!("sha256:{}", body.sha256()),
-        }
-    }
-
     fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard> {
         hint::hear(self, body)
     }

@@ -44,10 +44,6 @@ struct Another {
 }
 
 impl TicketSystem for Another {
-    fn delivery_key(&self, body: &VerifiedBody) -> String {
-        body.sha256()
-    }
-
     fn hear(&self, body: &VerifiedBody) -> Result<Heard, NotHeard> {
         let text = std::str::from_utf8(body.bytes()).map_err(|error| NotHeard::Malformed(error.to_string()))?;
         let (queue, id) = text.split_once('/').ok_or_else(|| NotHeard::NotATicket("no queue".into()))?;

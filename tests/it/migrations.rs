@@ -32,7 +32,7 @@ async fn every_migration_applies_to_tables_that_hold_rows_and_keeps_them() {
     assert_eq!(store.schema_state().await.expect("readable"), SchemaState::Current);
     let id = "01a21859-a6ee-70e0-a633-011bb53066eb".parse().expect("an id");
     let request = store.load(id).await.expect("readable").expect("kept");
-    assert_eq!((request.number.as_str(), request.doubted_at), ("ITSEC-482", None));
+    assert_eq!((request.number.as_str(), request.doubt), ("ITSEC-482", None));
     assert_eq!(store.findings_open().await.expect("readable"), 1);
 }
 

@@ -15,6 +15,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use stint::{
     app::{Only, Surroundings},
     demo::world::{Setup, World},
+    domain::id::ConnectionName,
     outbound::{self, Body, Call, Credential, Wire},
     sandbox::{
         Postgres, PostgresOptions,
@@ -243,16 +244,21 @@ impl It {
         self.world.service.store.next_due().await.expect("a working database")
     }
 
+    async fn next_search(&self) -> Option<Timestamp> {
+        let names = ["jira-cloud", "servicenow", "service-desk"].map(ConnectionName::new);
+        self.world.service.store.next_poll(&names).await.expect("a working database")
+    }
+
     /// When a request, a note or a search for missed approvals falls due.
     async fn next_event(&self) -> Option<Timestamp> {
-        let search = self.world.service.store.next_poll().await.expect("a working database");
+        let search = self.next_search().await;
         [self.next_due().await, search].into_iter().flatten().min()
     }
 
     /// Lets time pass until every connection has just been searched.
     pub async fn right_after_a_search(&self) {
         self.work().await;
-        let next = self.world.service.store.next_poll().await.expect("a working database").expect("a search");
+        let next = self.next_search().await.expect("a search");
         self.pass(next.duration_since(self.world.clock.now())).await;
         self.work().await;
     }

@@ -204,11 +204,11 @@ fn the_newest_round_goes_by_date_then_by_number() {
 
 #[test]
 fn a_delivery_is_known_again_by_its_identifier_else_by_its_bytes() {
-    let key = |body: &[u8]| jira(ApprovalMode::Jsm).delivery_key(&delivery(body));
+    let key = |body: &[u8]| delivery(body).delivery_key();
     assert_eq!(key(b"{}"), "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
     assert_ne!(key(b"{ }"), key(b"{}"));
     let named = named_delivery(b"{}", "5f1d6b0e-7d1b");
-    assert_eq!(jira(ApprovalMode::Jsm).delivery_key(&named), "id:5f1d6b0e-7d1b");
+    assert_eq!(named.delivery_key(), "id:5f1d6b0e-7d1b");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn automation_is_heard_under_a_bearer_token() {
         let delivery = bearer_delivery(body);
         assert_eq!(jira(ApprovalMode::Jsm).hear(&delivery), approved(approval));
         assert_eq!(jira(ApprovalMode::StatusTransition).hear(&delivery), approved(None), "no change is named");
-        assert!(jira(ApprovalMode::Jsm).delivery_key(&delivery).starts_with("sha256:"));
+        assert!(delivery.delivery_key().starts_with("sha256:"));
     }
 }
 
@@ -329,7 +329,7 @@ mod at_the_data_center {
 
     #[test]
     fn a_delivery_is_known_again_by_its_bytes() {
-        let key = |body: &[u8]| data_center(ApprovalMode::Jsm).delivery_key(&delivery(body));
+        let key = |body: &[u8]| delivery(body).delivery_key();
         let body = fixture!("dc-hook-approved");
         assert!(key(body).starts_with("sha256:"));
         assert_eq!(key(body), key(body));

@@ -113,8 +113,9 @@ fn planned(change: &Record<'_>) -> Window {
 
 /// When the change may last have been edited. Columns bear no date of their own, only the record does, with whoever
 /// wrote it last. An update counts as an edit unless it came before the last answer, is a note of ours, or follows from
-/// that answer. What our note or the answer's own consequences overwrite is not seen; nor is an edit between two
-/// answers of one round. Where nobody was asked, no answer speaks for the fields, and none can be outdated.
+/// that answer. What our note or the answer's own consequences overwrite is not seen. An edit between two answers of one
+/// round would not be seen either, so a round of several counts as edited: such entitlements are for request items. Where
+/// nobody was asked, no answer speaks for the fields, and none can be outdated.
 fn changed_at(change: &Record<'_>, approvals: &[Approval], people: &People) -> Result<Option<Timestamp>, TicketError> {
     let (updated, by) = (change.time("sys_updated_on")?, change.column("sys_updated_by")?);
     let newest =
@@ -122,6 +123,9 @@ fn changed_at(change: &Record<'_>, approvals: &[Approval], people: &People) -> R
     let Some((approval, decided_at)) = newest.and_then(|approval| Some((approval, approval.decided_at?))) else {
         return Ok(None);
     };
+    if approval.votes.iter().filter(|vote| vote.outcome == Outcome::Approved).count() > 1 {
+        return Ok(Some(shape::second_end(updated.max(decided_at))));
+    }
     let ours = change.snow.account.as_deref() == Some(by);
     let follows = updated.duration_since(decided_at) <= FOLLOWS && (by == SYSTEM || has_approved(by, approval, people));
     Ok((updated >= decided_at && !ours && !follows).then(|| shape::second_end(updated)))

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::outbound::{Answer, Call, Credential};
 
-pub(super) use shared::{answer, mutants, ok, parsed, with, without};
+pub(super) use shared::{mutants, parsed, with, without};
 
 pub(super) const NINA: &str = "0f3a5c7e91b24d68a0c2e4f607182939";
 pub(super) const OMAR: &str = "1a4b6d8f02c35e79b1d3f50718293a4b";
@@ -100,6 +100,21 @@ pub(super) fn delivery(body: &[u8]) -> VerifiedBody {
     headers.insert("authorization", bearer);
     let settings = shared::webhook(WebhookScheme::Bearer, &[SECRET]);
     verify(&settings, &headers, Bytes::copy_from_slice(body), Timestamp::UNIX_EPOCH).expect("a genuine delivery")
+}
+
+/// An answer as ServiceNow gives it: a list says how many rows it has in all.
+pub(super) fn answer(status: u16, body: impl ToString) -> Answer {
+    let mut answer = shared::answer(status, body);
+    let rows = answer.json().ok().and_then(|body| body.get("result")?.as_array().map(Vec::len));
+    if let Some(rows) = rows {
+        answer.headers.insert("x-total-count", rows.into());
+    }
+    answer
+}
+
+/// A successful answer with this body.
+pub(super) fn ok(fixture: &[u8]) -> Answer {
+    answer(200, parsed(fixture))
 }
 
 /// An answer that counts so many rows.

@@ -113,10 +113,10 @@ fn another_schema_is_ignored_and_what_is_no_object_malformed() {
 #[test]
 fn a_repeat_is_told_by_the_senders_id_else_by_its_bytes() {
     let signed = signed_delivery(fixture!("hook-item-approved"), "evt-1");
-    assert_eq!(snow().delivery_key(&signed), "id:evt-1");
+    assert_eq!(signed.delivery_key(), "id:evt-1");
     assert_eq!(snow().hear(&signed), item(HintEvent::Approved));
     let body = delivery(fixture!("hook-display"));
-    assert_eq!(snow().delivery_key(&body), format!("sha256:{}", body.sha256()));
+    assert_eq!(body.delivery_key(), format!("sha256:{}", body.sha256()));
 }
 
 #[test]

@@ -110,8 +110,8 @@ impl Listing<'_> {
     }
 
     fn check(&self, rows: &[Value], count: Option<usize>) -> Result<(), TicketError> {
-        if self.whole && count.is_some_and(|count| count > rows.len()) {
-            return Err(shape::hidden(&format!("a part of the table {}", self.table)));
+        if self.whole && count.is_none_or(|count| count > rows.len()) {
+            return Err(shape::hidden(&format!("a part of the table {}, or how many rows it has", self.table)));
         }
         let mut seen = BTreeSet::new();
         let doubled =

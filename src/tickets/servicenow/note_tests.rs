@@ -88,8 +88,11 @@ fn a_missing_ticket_is_absent_only_for_a_credential_that_works() {
     let gone = || answer(404, parsed(fixture!("read-404")));
     let probe = next(&granted(), false, &[gone()]);
     assert!(address(&probe).starts_with("GET /api/now/table/sys_user?sysparm_query=user_name=stint.svc&"));
-    let seen = answer(200, json!({"result": []}));
+    let seen = answer(200, json!({"result": [{"sys_id": "3f7a1c9e5b2d48f0a6c4e81d7b93f211"}]}));
     assert_eq!(step(false, &[gone(), seen]), Err(TicketError::Absent));
+    // An account without any rights is shown an empty list.
+    let nobody = answer(200, json!({"result": []}));
+    assert_eq!(step(false, &[gone(), nobody]).expect_err("an error").code(), "ticket-not-permitted");
     assert_eq!(step(false, &[gone(), answer(200, "{}")]).expect_err("an error").code(), "ticket-bad-answer");
 }
 

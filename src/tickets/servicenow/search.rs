@@ -32,8 +32,16 @@ fn served(snow: &ServiceNow) -> Vec<(Table, String)> {
     let one_of = |column: &str, values: &[String]| format!("^{column}IN{}", values.join(","));
     let (items, types) = (&snow.own.catalog_items, &snow.own.change_types);
     let items = if items.is_empty() { String::new() } else { one_of("cat_item", items) };
-    let changes = (!types.is_empty()).then(|| (Table::Change, one_of("type", types)));
-    [(Table::Item, items)].into_iter().chain(changes).collect()
+    let changes = if types.is_empty() { None } else { Some((Table::Change, one_of("type", types))) };
+    let tables = [(Table::Item, items)].into_iter().chain(changes);
+    tables.filter(|(table, _)| may_ask(snow, table.prefix())).collect()
+}
+
+/// A pattern that names one kind of number only leaves the other table alone, which the account may not be let see.
+fn may_ask(snow: &ServiceNow, prefix: &str) -> bool {
+    let pattern = snow.pattern.as_str();
+    let names_any = [Table::Item, Table::Change].iter().any(|table| pattern.contains(table.prefix()));
+    pattern.contains(prefix) || !names_any
 }
 
 /// A relative time needs no time zone of the account's.

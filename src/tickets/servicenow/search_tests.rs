@@ -75,6 +75,7 @@ fn an_empty_page_is_not_the_end_of_a_list() {
 #[test]
 fn without_a_count_the_link_tells_whether_there_is_more() {
     let mut first = items();
+    first.headers.remove("x-total-count");
     first.headers.insert("link", "<https://contoso.service-now.com/x>;rel=\"next\"".parse().expect("a header"));
     assert_eq!(parameter(&next(&snow(), &[first.clone()]), "sysparm_offset"), "200");
     first.headers.insert("x-total-count", "many".parse().expect("a header"));

@@ -72,7 +72,7 @@ async fn send_with(program: &str, source: &str) {
     let (headers, body) = arrived.recv().await.expect("a delivery");
     let settings = webhook(WebhookScheme::StandardWebhooks, &[SECRET]);
     let body = verify(&settings, &headers, body, Clock::system().now()).expect("a genuine delivery");
-    assert_eq!(desk(Source::ReadBack).delivery_key(&body), "id:evt_5531_round_1");
+    assert_eq!(body.delivery_key(), "id:evt_5531_round_1");
     let Ok(Heard::Hint(hint)) = desk(Source::ReadBack).hear(&body) else { panic!("not heard") };
     assert_eq!((hint.ticket.as_str(), hint.number.as_str(), hint.event), ("t-5531", "DESK-204", HintEvent::Approved));
 }

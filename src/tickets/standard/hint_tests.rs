@@ -217,10 +217,10 @@ fn deliveries_signed_elsewhere_are_proved_and_known_again_by_their_id() {
         let now = jiff::Timestamp::from_second(signed + 60).expect("a time");
         let body = verify(&settings, &headers, Bytes::from_static(body), now).expect("a genuine delivery");
         let id = known["deliveries"][name]["webhook-id"].as_str().expect("an id");
-        assert_eq!(desk(Source::ReadBack).delivery_key(&body), format!("id:{id}"));
+        assert_eq!(body.delivery_key(), format!("id:{id}"));
         assert!(matches!(desk(Source::ReadBack).hear(&body), Ok(Heard::Hint(_))), "{name}");
     }
-    let unnamed = desk(Source::ReadBack).delivery_key(&delivery(b"{}"));
+    let unnamed = delivery(b"{}").delivery_key();
     assert_eq!(unnamed, "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
 }
 
