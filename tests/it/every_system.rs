@@ -56,6 +56,7 @@ play![
     a_broken_credential_stops_its_connection_with_one_finding,
     a_change_window_delays_the_start_and_cuts_the_end,
     a_second_approval_of_a_reopened_ticket_is_a_request_of_its_own,
+    a_new_approval_takes_the_place_of_one_in_force_without_any_webhook,
 ];
 
 async fn begins<S: System>() -> It {
@@ -459,5 +460,23 @@ async fn a_second_approval_of_a_reopened_ticket_is_a_request_of_its_own<S: Syste
     assert_ne!(second, id);
     it.until(&second, "ended").await;
     assert_eq!(it.creates().len(), 2);
+    it.ends().await;
+}
+
+async fn a_new_approval_takes_the_place_of_one_in_force_without_any_webhook<S: System>() {
+    let it = begins::<S>().await;
+    let (ticket, id) = active::<S>(&it).await;
+    it.pass(minutes(10)).await;
+    S::reopen(&it, &ticket);
+    it.world.clock.advance(seconds(5));
+    S::ask(&it, &ticket, &[Lena]);
+    it.world.clock.advance(seconds(5));
+    S::approve(&it, &ticket, Lena);
+    it.pass(minutes(10)).await;
+    let first = it.document(&id).await;
+    assert_eq!((&first["status"], &first["end"]["cause"]), (&"ended".into(), &"withdrawn".into()));
+    assert_eq!((it.requests().await, it.creates().len()), (2, 2), "the new approval was lost");
+    it.pass(minutes(90)).await;
+    assert_eq!((it.requests().await, it.creates().len()), (2, 2));
     it.ends().await;
 }

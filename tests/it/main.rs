@@ -17,6 +17,7 @@ mod revoke;
 mod secrets;
 mod serve;
 mod systems;
+mod tickets_tried;
 mod tried;
 mod unclear;
 mod unread;

@@ -1,0 +1,132 @@
+//! Sequences by which somebody tried to get more out of a ticket than was approved, or to have less taken away.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use stint::{
+    domain::id::ConnectionName,
+    sandbox::{
+        Webhook,
+        servicenow::{ItemDraft, SnowEvent},
+        story,
+    },
+};
+
+use crate::{
+    systems::{Happened, Item, Person, Standard, System as _, Wish, event, signed},
+    world::{It, minutes, seconds},
+};
+
+fn code(document: &Value) -> &str {
+    document["decision"]["reasons"][0]["code"].as_str().unwrap_or_default()
+}
+
+async fn posted(it: &It, connection: &str, webhook: &Webhook) -> String {
+    let seen = it.post_to(connection, webhook).await;
+    seen.body["request_id"].as_str().unwrap_or_else(|| panic!("{}", seen.body)).to_owned()
+}
+
+/// A webhook with the whole ticket that its sender dates so.
+fn told_at(it: &It, ticket: &str, happened: Happened, at: Timestamp) -> Webhook {
+    let webhook = it.world.sandbox.desk.whole_webhook_for(ticket, event(happened));
+    let mut body: Value = serde_json::from_slice(&webhook.body).expect("JSON");
+    body["timestamp"] = at.to_string().into();
+    signed(it, Webhook { body: body.to_string().into_bytes(), ..webhook })
+}
+
+#[tokio::test]
+async fn an_approval_withdrawn_before_it_was_looked_at_does_not_come_back_with_a_later_word() {
+    let it = It::with(|setup| {
+        setup.overrides.push(("STINT__CONNECTIONS__SERVICE_DESK__READ_BACK".into(), "none".into()));
+    })
+    .await;
+    let desk = &it.world.sandbox.desk;
+    let ticket = Standard::file(&it, &Wish::default());
+    Standard::ask(&it, &ticket, &[Person::Omar]);
+    it.world.clock.advance(minutes(2));
+    Standard::approve(&it, &ticket, Person::Omar);
+    let now = it.world.clock.now();
+    let first = posted(&it, Standard::CONNECTION, &told_at(&it, &ticket, Happened::Approved, now)).await;
+    it.world.clock.advance(seconds(5));
+    Standard::cancel(&it, &ticket);
+    posted(&it, Standard::CONNECTION, &told_at(&it, &ticket, Happened::Withdrawn, it.world.clock.now())).await;
+    assert_eq!(it.until(&first, "ended").await["end"]["cause"], "withdrawn");
+    // The desk takes the cancellation back and tells of the same approval anew.
+    it.world.clock.advance(minutes(1));
+    desk.edit(&ticket, "status", "approved");
+    let again = told_at(&it, &ticket, Happened::Approved, it.world.clock.now());
+    let second = posted(&it, Standard::CONNECTION, &again).await;
+    assert_eq!(code(&it.until(&second, "rejected").await), "approval-used");
+    assert!(it.creates().is_empty());
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn an_approval_whose_name_changed_because_a_row_vanished_does_not_grant_again() {
+    let it = It::begins().await;
+    let servicenow = &it.world.sandbox.servicenow;
+    let item = servicenow.create_item(ItemDraft { duration: "PT15M".into(), ..ItemDraft::default() });
+    servicenow.request_approval(&item.sys_id, &[story::OMAR_SYS_ID]);
+    it.world.clock.advance(seconds(10));
+    servicenow.request_approval(&item.sys_id, &[story::LENA_SYS_ID]);
+    let second_row = servicenow.newest_approval(&item.sys_id).expect("a row");
+    it.world.clock.advance(minutes(1));
+    servicenow.approve(&item.sys_id, story::OMAR_SYS_ID);
+    let first = posted(&it, Item::CONNECTION, &Item::webhook(&it, &item.sys_id, Happened::Approved)).await;
+    it.until(&first, "ended").await;
+    servicenow.move_to_other_domain(&second_row);
+    servicenow.comment(&item.sys_id, story::NINA_SYS_ID, "still needed");
+    it.pass(minutes(12)).await;
+    it.post_to(Item::CONNECTION, &Item::webhook(&it, &item.sys_id, Happened::Approved)).await;
+    it.pass(minutes(12)).await;
+    assert_eq!(it.creates().len(), 1, "one approval granted twice");
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn an_account_that_lost_its_rights_in_servicenow_takes_nothing_away() {
+    let it = It::begins().await;
+    let servicenow = &it.world.sandbox.servicenow;
+    let ticket = Item::file(&it, &Wish::default());
+    Item::ask(&it, &ticket, &[Person::Omar]);
+    it.world.clock.advance(minutes(2));
+    Item::approve(&it, &ticket, Person::Omar);
+    let id = posted(&it, Item::CONNECTION, &Item::webhook(&it, &ticket, Happened::Approved)).await;
+    it.until(&id, "active").await;
+    servicenow.hide_record(&ticket);
+    servicenow.hide_table("sys_user");
+    it.pass(minutes(40)).await;
+    assert_eq!(it.document(&id).await["status"], "active", "hidden is not deleted");
+    it.until(&id, "ended").await;
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn an_approver_row_answered_by_the_requester_does_not_count() {
+    let it = It::begins().await;
+    let servicenow = &it.world.sandbox.servicenow;
+    let item = servicenow.create_item(ItemDraft::default());
+    servicenow.request_approval(&item.sys_id, &[story::OMAR_SYS_ID]);
+    it.world.clock.advance(minutes(1));
+    servicenow.approve_on_behalf(&item.sys_id, story::OMAR_SYS_ID, story::NINA_SYS_ID);
+    let mut webhook = servicenow.webhook_for(&item.sys_id, SnowEvent::ApproverApproved);
+    webhook.sign_standard(story::SNOW_WEBHOOK_SECRET, &it.fresh_id(), it.world.clock.now());
+    it.post_to(Item::CONNECTION, &webhook).await;
+    it.pass(minutes(20)).await;
+    assert!(it.creates().is_empty(), "somebody approved in another's name");
+    servicenow.cancel(&item.sys_id);
+    it.pass(minutes(10)).await;
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_search_of_a_connection_that_is_gone_keeps_nobody_busy() {
+    let it = It::begins().await;
+    it.work().await;
+    let stale = "insert into polls (connection, known_since, covered_until, due_at) \
+                 values ('gone', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z')";
+    sqlx::query(stale).execute(&mut it.sql().await).await.expect("a row");
+    let served = ["jira-cloud"].map(ConnectionName::new);
+    let next = it.world.service.store.next_poll(&served).await.expect("readable").expect("a search");
+    assert!(next > it.world.clock.now());
+    it.ends().await;
+}
