@@ -446,3 +446,23 @@ impl Reason {
         Self { code: code.into(), detail: detail.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_doubt_lasts_over_readings_of_one_kind_only() {
+        let minute = jiff::SignedDuration::from_mins(1);
+        let first = Doubt::again(None, DoubtKind::Standing, at(0));
+        assert!(!first.has_lasted(at(60), minute, 2), "one reading is not enough, however long ago");
+        let second = Doubt::again(Some(first), DoubtKind::Standing, at(60));
+        assert!(second.has_lasted(at(60), minute, 2) && !second.has_lasted(at(59), minute, 2));
+        let other = Doubt::again(Some(second), DoubtKind::Absent, at(61));
+        assert_eq!((other.since, other.times), (at(61), 1));
+    }
+}

@@ -167,7 +167,8 @@ impl Engine {
         };
         let now = self.clock.now();
         match carried(decision, &examined.ticket) {
-            Carried::Yes => {}
+            // What an unknown word means is decided below.
+            Carried::Yes | Carried::Unclear => {}
             Carried::No(why) => return Err(Box::new(withdrawn(why, now))),
             Carried::Doubtful(why) => {
                 let hold = match examined.verdict {
@@ -178,7 +179,6 @@ impl Engine {
                 let change = doubt(request, hold, why, now);
                 return Err(Box::new(Change { reading: Some(examined.reading), another_approval, ..change }));
             }
-            Carried::Unclear => {}
         }
         let change = match examined.verdict {
             Verdict::Approved(again) if decision.agrees_with(&again) && again.duration >= least(decision, &again) => {

@@ -112,8 +112,8 @@ impl Worker {
         let taken = u32::try_from(leases.iter().filter(|lease| !lease.is_end()).count()).unwrap_or(u32::MAX);
         let notes_room = others.saturating_sub(taken);
         let notes = self.engine.store.lease_notes(now, until, notes_room, asked.per_connection).await?;
-        let noted = u32::try_from(notes.len()).unwrap_or(u32::MAX);
-        let polls = self.engine.due_polls(until, notes_room.saturating_sub(noted)).await;
+        let polls_room = notes_room.saturating_sub(u32::try_from(notes.len()).unwrap_or(u32::MAX));
+        let polls = self.engine.due_polls(until, polls_room).await;
         let taken = leases.len() + notes.len() + polls.len();
         for lease in leases {
             let engine = Arc::clone(&self.engine);

@@ -9,10 +9,10 @@ use std::{sync::Mutex, time::Duration};
 use super::error::TicketError;
 
 /// A stopped connection is tried again this often.
-pub(super) const TRY_AGAIN: Duration = Duration::from_secs(5 * 60);
+pub(super) const TRY_AGAIN: Duration = Duration::from_mins(5);
 
 /// Nobody else calls while somebody tries a stopped connection, or for so long if that comes to nothing.
-const TRIAL: Duration = Duration::from_secs(60);
+const TRIAL: Duration = Duration::from_mins(1);
 
 /// How many refusals in a row, and over how long, a credential is forgiven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -262,6 +262,57 @@ mod tests {
     }
 
     #[test]
+    fn intervals_and_tolerances_have_their_bounds() {
+        assert!(fault_of("poll_interval", "'PT30S'").starts_with("poll_interval: is not between PT1M and PT1H"));
+        assert!(fault_of("poll_interval", "'PT2H'").starts_with("poll_interval: is not between"));
+        assert!(fault_of("tolerance", "'PT16M'").starts_with("tolerance: is not at most PT15M"));
+    }
+
+    #[test]
+    fn what_only_webhooks_tell_is_told_by_signed_bodies() {
+        let unread = || Sample::new().set("connections.service-desk.read_back", "'none'");
+        unread().good();
+        let config = unread().without("connections.service-desk.auth").good();
+        let desk = config.connections.iter().find(|c| c.common.name.as_str() == "service-desk");
+        assert!(desk.is_some_and(|desk| matches!(desk.auth, SignIn::Fixed(Credential::Nobody))));
+        let fault = unread().set("connections.service-desk.webhook.scheme", "'bearer'").fault();
+        assert!(fault.starts_with("connections.service-desk.webhook.scheme: must sign the body"), "{fault}");
+        let fault = Sample::new().without("connections.service-desk.auth").faults().join("; ");
+        assert!(fault.contains("connections.service-desk.auth.kind: is missing"), "{fault}");
+    }
+
+    #[test]
+    fn keys_of_another_system_are_refused_with_its_name() {
+        for (key, value, owner) in [
+            ("catalog_items", "[]", "servicenow"),
+            ("change_types", "['normal']", "servicenow"),
+            ("read_back", "'http'", "standard"),
+        ] {
+            let told = format!("{key}: belongs to system = \"{owner}\"; leave it out for jira");
+            assert_eq!(fault_of(key, value), told);
+        }
+        assert!(
+            fault_of("system", "'remedy'").starts_with("system: is not accepted; accepted: jira, servicenow, standard")
+        );
+    }
+
+    #[test]
+    fn one_connection_serves_a_project() {
+        let sample = Sample::new().file("other", "another-webhook-secret-of-32-bytes");
+        let fault = sample
+            .set(
+                "connections.other",
+                r#"{ system = "jira", tenants = ["contoso"], projects = ["OPS", "ITSEC"],
+            base_url = "http://127.0.0.1:8403/", ticket_pattern = "^ITSEC-[1-9]$", approved_statuses = ["1"],
+            auth = { kind = "bearer", token_file = "sandbox-secrets/jira-api-token" },
+            webhook = { scheme = "bearer", secret_files = ["other"] },
+            fields = { entitlement = "a", principal = "b", duration = "c" } }"#,
+            )
+            .fault();
+        assert!(fault.contains("serves project ITSEC at the same address as connection"), "{fault}");
+    }
+
+    #[test]
     fn people_are_matched_by_email_and_nothing_else() {
         Sample::new().set(&at("people"), "'email'").good();
         assert_eq!(fault_of("people", "'name'"), "people: is not accepted; accepted: email");

@@ -75,3 +75,48 @@ fn is_project(key: &str) -> bool {
 fn is_status(id: &str) -> bool {
     (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::{super::super::kind::Given, *};
+
+    /// What is found wrong with these lists, each fault as `key[item]: problem`.
+    fn faults(lists: &[(&str, &[&str])]) -> Vec<String> {
+        let texts = |items: &[&str]| Given::Texts(items.iter().map(|item| (*item).to_owned()).collect());
+        let good: [(&str, &[&str]); 2] = [("projects", &["ITSEC"]), ("approved_statuses", &["10016"])];
+        let given: BTreeMap<_, _> =
+            good.iter().chain(lists).map(|(key, items)| ((*key).to_owned(), texts(items))).collect();
+        let mut own = Own::new(given);
+        let made = check(&mut own).is_some();
+        let faults: Vec<_> = own.into_faults();
+        assert!(made || !faults.is_empty(), "refused without a word");
+        let item = |item: Option<usize>| item.map(|index| format!("[{index}]")).unwrap_or_default();
+        faults.into_iter().map(|fault| format!("{}{}: {}", fault.key, item(fault.item), fault.problem)).collect()
+    }
+
+    #[test]
+    fn projects_are_at_least_one_well_formed_key() {
+        assert!(faults(&[]).is_empty());
+        assert_eq!(faults(&[("projects", &[])]), ["projects: is not a list with at least one entry"]);
+        for key in ["itsec", "I", "1TSEC", "IT-SEC", "ITSEC ", ""] {
+            let told = faults(&[("projects", &["ITSEC", key])]);
+            assert!(told[0].starts_with("projects[1]: is not a project key such as ITSEC"), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn statuses_are_ids_not_names_and_each_says_one_thing() {
+        assert!(
+            faults(&[("approved_statuses", &["Approved"])])[0].starts_with("approved_statuses[0]: is not a status id")
+        );
+        assert!(
+            faults(&[("withdrawn_statuses", &["Done"])])[0].starts_with("withdrawn_statuses[0]: is not a status id")
+        );
+        assert!(
+            faults(&[("withdrawn_statuses", &["10016"])])[0]
+                .starts_with("withdrawn_statuses[0]: is not a status of its own")
+        );
+    }
+}
