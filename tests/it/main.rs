@@ -14,6 +14,7 @@ mod migrations;
 mod reading;
 mod refused;
 mod revoke;
+mod samples;
 mod secrets;
 mod serve;
 mod systems;
