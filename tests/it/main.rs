@@ -11,6 +11,8 @@ mod fair;
 mod granted;
 mod intake;
 mod migrations;
+mod mutants;
+mod mutation;
 mod reading;
 mod refused;
 mod revoke;

@@ -19,6 +19,10 @@ const SNOW_SECRET: &str = "whsec_c3RpbnQtc2VydmljZW5vdy1zaGFyZWQta2V5LUVYQU1QTEU
 const DESK_SECRET: &str = "whsec_c3RpbnQtc3RhbmRhcmQtd2ViaG9va3MtRVhBTVBMRSE=";
 const DESK_SECRET_BEFORE: &str = "whsec_YW4tb2xkZXItcm90YXRlZC1vdXQtRVhBTVBMRS1rZXk=";
 
+/// The sample's own password is shorter than a webhook secret may be, so that stint does not start with it.
+const SNOW_USER: &str = "svc-servicenow";
+const SNOW_PASSWORD: &str = "example-password-that-is-long-enough";
+
 /// Who signs like them, and is none of them.
 const STRANGER: &str = "whsec_bm9ib2R5LWtub3dzLXRoaXMta2V5LW5vdC1ldmVuLW1l";
 
@@ -43,7 +47,7 @@ const CONNECTIONS: [(&str, &str); 8] = [
         "DISPLAY",
         r#"{ system = "servicenow", tenants = ["contoso"], base_url = "https://acmedev.service-now.com",
             auth = { kind = "bearer", token = "unused" }, ticket_pattern = "^(RITM|CHG)[0-9]{7,12}$",
-            webhook = { scheme = "basic", username = "svc-servicenow", secrets = ["example-password"] },
+            webhook = { scheme = "basic", username = "svc-servicenow", secrets = ["example-password-that-is-long-enough"] },
             fields = { entitlement = "entra_role", principal = "target_upn", duration = "duration" } }"#,
     ),
     (
@@ -103,7 +107,7 @@ const TAKEN_IN: [(&str, &str); 11] = [
     ("snow-ritm-self-approved", "servicenow"),
     ("snow-approver-record-approved", "servicenow"),
     ("snow-change-approved", "servicenow"),
-    ("snow-ritm-approved-displayvalues-unsigned", "display"),
+    (DISPLAY_VALUES, "display"),
     ("standard-webhooks-ticket-approved", "service-desk"),
 ];
 
@@ -113,6 +117,7 @@ const TICKETS: i64 = 6;
 const APPROVED: &str = "jira-cloud-issue_updated-approved";
 const COMMENT: &str = "jira-cloud-comment_created";
 const DYNAMIC: &str = "jira-cloud-dynamic-issue_updated-approved";
+const DISPLAY_VALUES: &str = "snow-ritm-approved-displayvalues-unsigned";
 const FROM_DATA_CENTER: &str = "jira-dc-issue_updated-approved";
 
 /// Of systems whose ways to sign stint does not know.
@@ -132,7 +137,11 @@ impl Samples {
     }
 
     fn get(&self, name: &str) -> Webhook {
-        self.with_headers_of(name, &format!("{name}.json"))
+        let mut webhook = self.with_headers_of(name, &format!("{name}.json"));
+        if name == DISPLAY_VALUES {
+            webhook.basic(SNOW_USER, SNOW_PASSWORD);
+        }
+        webhook
     }
 
     fn with_headers_of(&self, name: &str, entry: &str) -> Webhook {
@@ -268,7 +277,7 @@ async fn altered(it: &It, name: &str, connection: &str, genuine: &Webhook) {
     let proof = ["x-hub-signature", "webhook-signature", "authorization"];
     let proof = proof.into_iter().find(|header| genuine.header(header).is_some()).expect("a proof");
     let mut bare = genuine.clone();
-    bare.headers.retain(|(header, _)| header != proof);
+    bare.headers.retain(|(header, _)| !header.eq_ignore_ascii_case(proof));
     refused(it, connection, &bare, &format!("{name} without its proof")).await;
     let mut foreign = bare.clone();
     match (proof, at) {
@@ -277,7 +286,7 @@ async fn altered(it: &It, name: &str, connection: &str, genuine: &Webhook) {
             let id = genuine.header("webhook-id").expect("an id").to_owned();
             foreign.sign_standard(STRANGER, &id, at);
         }
-        _ if connection == "display" => foreign.basic("svc-servicenow", STRANGER),
+        _ if connection == "display" => foreign.basic(SNOW_USER, STRANGER),
         _ => foreign.bearer(STRANGER),
     }
     refused(it, connection, &foreign, &format!("{name} proved by a stranger")).await;
@@ -308,7 +317,7 @@ async fn either_of_two_signatures_fits_while_a_desk_changes_its_secret() {
     let it = begins(&CONNECTIONS).await;
     let both = samples.get("standard-webhooks-ticket-cancelled");
     for (secret, signature) in
-        [DESK_SECRET, DESK_SECRET_BEFORE].into_iter().zip(both.header("webhook-signature").expect("two").split(' '))
+        [DESK_SECRET_BEFORE, DESK_SECRET].into_iter().zip(both.header("webhook-signature").expect("two").split(' '))
     {
         let mut one = both.clone();
         one.set_header("webhook-signature", signature);
@@ -320,6 +329,15 @@ async fn either_of_two_signatures_fits_while_a_desk_changes_its_secret() {
         ours.sign_standard(secret, &id, signed_at(&both).expect("a moment"));
         assert_eq!(ours.header("webhook-signature"), Some(signature), "the samples are signed otherwise");
     }
+    ends(it).await;
+}
+
+#[tokio::test]
+async fn a_password_too_short_for_stint_proves_nothing() {
+    let Some(samples) = Samples::beside_the_project() else { return };
+    let it = begins(&CONNECTIONS).await;
+    let short = samples.with_headers_of(DISPLAY_VALUES, &format!("{DISPLAY_VALUES}.json"));
+    refused(&it, "display", &short, "by the sample's own password").await;
     ends(it).await;
 }
 
