@@ -2,6 +2,7 @@
 //!
 //! Everything follows from a seed, so that what was found once is found again.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Splitmix64: small, and the same everywhere.
@@ -54,7 +55,7 @@ pub fn mutated(dice: &mut Dice, body: &[u8]) -> Vec<u8> {
 }
 
 fn changed_document(dice: &mut Dice, mut document: Value) -> Vec<u8> {
-    for _ in 0..=dice.below(4) {
+    for _ in 0..=dice.below(3) {
         change(dice, &mut document);
     }
     serde_json::to_vec(&document).expect("a document")
@@ -98,8 +99,15 @@ fn change(dice: &mut Dice, document: &mut Value) {
             remove(document, parent, name);
             document.pointer_mut(parent).expect("a parent")[odd_text(dice)] = moved;
         }
-        _ => put(document, &place, odd(dice)),
+        _ => {
+            let value = if document.pointer(&place).is_some_and(is_moment) { moment(dice) } else { odd(dice) };
+            put(document, &place, value);
+        }
     }
+}
+
+fn is_moment(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
 }
 
 fn put(document: &mut Value, place: &str, value: Value) {
@@ -131,7 +139,27 @@ fn odd(dice: &mut Dice) -> Value {
     }
 }
 
-const TEXTS: [&str; 34] = [
+/// The ends of what one library or another, or Postgres, takes for a time.
+const MOMENTS: [&str; 12] = [
+    "-009999-01-02T01:59:59Z",
+    "-004713-11-23T23:59:59.999999Z",
+    "-004713-11-24T00:00:00Z",
+    "0000-01-01T00:00:00Z",
+    "1969-12-31T23:59:59.999999999Z",
+    "2026-11-03T08:31:07.9999999Z",
+    "2026-11-03T08:31:60Z",
+    "2026-11-03T08:31:07+25:59",
+    "2026-11-03T08:31:07",
+    "2026-11-03",
+    "9999-12-30T22:00:00.999999999Z",
+    "+010000-01-01T00:00:00Z",
+];
+
+fn moment(dice: &mut Dice) -> Value {
+    json!(dice.pick(&MOMENTS))
+}
+
+const TEXTS: [&str; 32] = [
     "",
     " ",
     "0",
@@ -159,9 +187,7 @@ const TEXTS: [&str; 34] = [
     "stint.approval.v1",
     "stint.servicenow.v1",
     "jira:issue_updated",
-    "-009999-01-02T01:00:00Z",
-    "9999-12-30T22:00:00.999999999Z",
-    "2026-11-03T08:60:61+24:00",
+    "2026-11-03T08:31:07Z",
     "PT999999999999999999H",
     "\u{0}",
     "\u{202e}e\u{301}\u{feff}\u{1f469}\u{200d}\u{10ffff}",
