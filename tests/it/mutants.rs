@@ -68,29 +68,30 @@ enum Proof {
     Basic,
 }
 
-/// Every connection, and the deliveries of which system belong there.
+/// Every connection, and which deliveries belong there.
 const DOORS: [(&str, Proof, &str); 6] = [
     ("jira-cloud", Proof::Hub(story::WEBHOOK_SECRET), "jira"),
     ("automation", Proof::Bearer, "jira"),
     ("servicenow", Proof::Standard(story::SNOW_WEBHOOK_SECRET), "servicenow"),
     ("display", Proof::Basic, "servicenow"),
     ("service-desk", Proof::Standard(story::DESK_WEBHOOK_SECRET), "standard"),
-    ("told", Proof::Standard(TOLD_SECRET), "standard"),
+    ("told", Proof::Standard(TOLD_SECRET), "told"),
 ];
 
-/// What the mutants descend from: bodies, each with its system's name.
+/// What the mutants descend from: bodies, each with its kind.
 struct Ancestors(Vec<(&'static str, Vec<u8>)>);
 
 impl Ancestors {
     fn read() -> Self {
         let mut bodies = vec![];
-        for (system, prefixes) in [
-            ("jira", ["hook", "dc-hook", "automation"]),
-            ("servicenow", ["hook"; 3]),
-            ("standard", ["hook", "told", "told"]),
+        for (system, folder, prefixes) in [
+            ("jira", "jira", ["hook", "dc-hook", "automation"].as_slice()),
+            ("servicenow", "servicenow", &["hook"]),
+            ("standard", "standard", &["hook"]),
+            ("told", "standard", &["told"]),
         ] {
-            let folder = format!("{FIXTURES}/{system}");
-            bodies.extend(files(&folder, &prefixes).into_iter().map(|body| (system, body)));
+            let found = files(&format!("{FIXTURES}/{folder}"), prefixes);
+            bodies.extend(found.into_iter().map(|body| (system, body)));
         }
         if Path::new(SAMPLES).exists() {
             for (system, prefix) in [("jira", "jira-"), ("servicenow", "snow-"), ("standard", "standard-")] {
@@ -100,11 +101,11 @@ impl Ancestors {
         Self(bodies)
     }
 
-    /// One of this system's, and now and then another's.
-    fn pick(&self, dice: &mut Dice, system: &str) -> &[u8] {
+    /// One of this kind, and now and then another.
+    fn pick(&self, dice: &mut Dice, kind: &str) -> &[u8] {
         loop {
             let (of, body) = dice.pick(&self.0);
-            if *of == system || dice.once_in(20) {
+            if *of == kind || dice.once_in(20) {
                 return body;
             }
         }
@@ -134,8 +135,8 @@ struct Mutant {
 impl Mutant {
     fn bred(number: u64, seed: u64, ancestors: &Ancestors, it: &It) -> Self {
         let mut dice = Dice::of(seed, number);
-        let (connection, proof, system) = *dice.pick(&DOORS);
-        let ancestor = ancestors.pick(&mut dice, system);
+        let (connection, proof, kind) = *dice.pick(&DOORS);
+        let ancestor = ancestors.pick(&mut dice, kind);
         let mut body = mutated(&mut dice, ancestor);
         if dice.once_in(2_000) {
             body.resize(1_048_577, b' ');
@@ -261,7 +262,7 @@ async fn spoilt_deliveries_get_a_documented_answer_and_never_a_5xx() {
             );
             status
         };
-        async { tokio::spawn(one).await.expect("an answer") }
+        async { tokio::spawn(one).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) }
     });
     let mut counts = BTreeMap::new();
     let mut answers = posts.buffer_unordered(IN_FLIGHT);

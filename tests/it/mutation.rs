@@ -89,7 +89,7 @@ fn change(dice: &mut Dice, document: &mut Value) {
     let another: &String = dice.pick(&found);
     let other = document.pointer(another).cloned().unwrap_or_default();
     let Some((parent, name)) = place.rsplit_once('/') else { return };
-    match dice.below(6) {
+    match dice.below(10) {
         0 => remove(document, parent, name),
         1 => put(document, &place, other),
         2 => put(document, &place, json!([document.pointer(&place)])),
@@ -261,6 +261,7 @@ fn double_a_member(dice: &mut Dice, body: &mut Vec<u8>) {
     let names: Vec<_> = members.keys().collect();
     if let (Some(open), false) = (body.iter().position(|byte| *byte == b'{'), names.is_empty()) {
         let member = format!("{}:{},", json!(dice.pick(&names)), odd(dice));
-        body.splice(open + 1..open + 1, member.into_bytes());
+        let after = open + 1;
+        body.splice(after..after, member.into_bytes());
     }
 }

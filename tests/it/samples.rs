@@ -112,7 +112,7 @@ const TAKEN_IN: [(&str, &str); 11] = [
 ];
 
 /// How many tickets those are about, counted for each connection.
-const TICKETS: i64 = 6;
+const TICKETS: usize = 6;
 
 const APPROVED: &str = "jira-cloud-issue_updated-approved";
 const COMMENT: &str = "jira-cloud-comment_created";
@@ -231,7 +231,8 @@ async fn what_asks_for_nothing_is_passed_over_and_what_was_approved_is_taken_in_
     let second = samples.with_headers_of(APPROVED, &format!("{APPROVED}.json (2nd delivery of the same event)"));
     let (status, body) = post(&it, "jira-cloud", &second).await;
     assert!(status == 200 && body["repeat"] == true, "{status} {body}");
-    assert_eq!((taken.len() as i64, it.requests().await), (TICKETS, TICKETS));
+    assert_eq!(taken.len(), TICKETS);
+    assert_eq!(it.requests().await, i64::try_from(TICKETS).expect("a count"));
 
     // Once a request is open, what happens to its ticket is for it to look at.
     for (name, connection) in PASSED_OVER {
@@ -239,7 +240,7 @@ async fn what_asks_for_nothing_is_passed_over_and_what_was_approved_is_taken_in_
         let joined = body["request_id"].as_str().is_some_and(|id| taken.contains(id));
         assert!(status == 202 && (joined || name == COMMENT), "{name}: {status} {body}");
     }
-    assert_eq!(it.requests().await, TICKETS);
+    assert_eq!(it.requests().await, i64::try_from(TICKETS).expect("a count"));
     ends(it).await;
 }
 
