@@ -11,7 +11,7 @@ use super::{
     super::{
         Connection, Lookback, Note,
         error::Retry,
-        jira::fixtures::{fixture, settings},
+        jira::fixtures::{fixture, sample, settings},
         servicenow,
     },
     *,
@@ -253,4 +253,39 @@ fn neither_a_connection_nor_its_settings_show_a_secret() {
     let connection = Connection::new(settings("https://contoso.atlassian.net"), wire, Clock::system());
     let shown = format!("{connection:?}");
     assert!(!shown.contains("fixture-api-token") && !shown.contains("fixture-jira-webhook"), "{shown}");
+}
+
+/// A sample that wraps status, headers and body.
+fn wrapped(name: &str) -> Option<Answer> {
+    let wrapped = sample(name)?;
+    let status = u16::try_from(wrapped["_status"].as_u64().expect("a status")).expect("a status");
+    let mut come = answer(status, &[], wrapped["body"].to_string().as_bytes());
+    for (name, value) in wrapped["_headers"].as_object().expect("headers") {
+        let name: http::HeaderName = name.parse().expect("a name");
+        come.headers.insert(name, value.as_str().expect("a text").parse().expect("a value"));
+    }
+    Some(come)
+}
+
+#[test]
+fn the_contracts_sample_refusals_are_sorted() {
+    for (name, status, expected, retry) in [
+        ("rest-jira-401", 401, "ticket-credential", Retry::Never),
+        ("rest-snow-401", 401, "ticket-credential", Retry::Never),
+        ("rest-snow-403", 403, "ticket-not-permitted", Retry::Never),
+        ("rest-jira-post-comment-400", 400, "ticket-call-refused", Retry::Never),
+    ] {
+        let Some(body) = sample(name) else { return };
+        let come = answer(status, &[], body.to_string().as_bytes());
+        assert_eq!(code(Method::POST, come), (expected, retry), "{name}");
+    }
+    for (name, seconds) in [("rest-jira-429", 7), ("rest-snow-429", 1273)] {
+        let Some(come) = wrapped(name) else { return };
+        let expected = ("ticket-throttled", Retry::After(Duration::seconds(seconds)));
+        assert_eq!(code(Method::GET, come), expected, "{name}");
+    }
+    for name in ["rest-jira-get-issue-404", "rest-snow-404"] {
+        let Some(body) = sample(name) else { return };
+        assert_eq!(come(Method::GET, answer(404, &[], body.to_string().as_bytes())), Ok(404), "{name}");
+    }
 }

@@ -34,6 +34,8 @@ pub(super) use own::KIND;
 
 #[cfg(test)]
 pub(super) mod fixtures;
+#[cfg(test)]
+mod sample_tests;
 
 /// One Jira site, as a connection is configured for it.
 #[derive(Debug)]

@@ -40,6 +40,8 @@ pub(super) use own::KIND;
 
 #[cfg(test)]
 pub(super) mod fixtures;
+#[cfg(test)]
+mod sample_tests;
 
 /// One ServiceNow instance, as a connection is configured for it.
 #[derive(Debug)]

@@ -122,3 +122,19 @@ async fn nobody_approves_for_themselves_on_a_webhooks_word_either() {
     assert!(document["decision"]["reasons"].to_string().contains("self-approval"));
     it.ends().await;
 }
+
+#[tokio::test]
+async fn a_ticket_told_of_a_time_that_cannot_be_stored_is_refused_and_not_asked_for_again() {
+    let it = begins().await;
+    let ticket = approved(&it, &Wish::default());
+    for time in ["-009999-01-02T01:59:59Z", "-004713-11-23T23:59:59Z", "-000001-12-31T23:59:59Z"] {
+        let mut webhook = it.world.sandbox.desk.whole_webhook_for(&ticket, event(Happened::Approved));
+        let mut body: Value = serde_json::from_slice(&webhook.body).expect("a document");
+        body["timestamp"] = time.into();
+        webhook.body = body.to_string().into_bytes();
+        let (status, body) = post(&it, &signed(&it, webhook)).await;
+        assert_eq!((status, &body["code"]), (400, &"bad-request".into()), "{time}: {body}");
+    }
+    assert_eq!(it.requests().await, 0);
+    it.ends().await;
+}

@@ -2,7 +2,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "a body is made, used and gone")]
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
@@ -33,6 +33,16 @@ macro_rules! fixture {
     };
 }
 pub(in crate::tickets) use fixture;
+
+/// A sample of the contract; `None`, said so, where no contract lies beside the project.
+pub(in crate::tickets) fn sample(name: &str) -> Option<Value> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/contracts/ticket-samples"));
+    if !folder.exists() {
+        println!("no contract lies beside the project: {name} is not tried");
+        return None;
+    }
+    Some(parsed(&std::fs::read(folder.join(format!("{name}.json"))).expect("a sample")))
+}
 
 pub(in crate::tickets) fn webhook(scheme: WebhookScheme, secrets: &[&str]) -> WebhookSettings {
     let secrets = secrets.iter().map(|secret| SecretString::from(*secret)).collect();

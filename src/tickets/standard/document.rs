@@ -19,6 +19,9 @@ const NUMBER: &str = "1 to 64 visible ASCII characters";
 const ACCOUNT_ID: &str = "1 to 255 visible ASCII characters";
 const MOMENT: &str = "a time such as 2026-11-03T08:31:07Z";
 
+/// The year 0000: RFC 3339 writes none before it, and Postgres keeps none that lie far before it.
+const EARLIEST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
+
 /// What the contract's `status` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
@@ -107,7 +110,7 @@ pub(super) fn required_moment(document: &Value, path: &str) -> Result<Timestamp,
 
 fn time(text: &str) -> Option<Timestamp> {
     let time: Timestamp = text.parse().ok()?;
-    Timestamp::from_microsecond(time.as_microsecond()).ok()
+    Timestamp::from_microsecond(time.as_microsecond()).ok().filter(|time| *time >= EARLIEST)
 }
 
 /// An account. `None` without the immutable id: nothing else tells people apart.

@@ -4,7 +4,7 @@ use serde_json::Value;
 use super::{
     super::{
         Connection,
-        jira::fixtures::webhook,
+        jira::fixtures::{sample, webhook},
         settings::{ConnectionSettings, SignIn, WebhookScheme},
     },
     fixtures::{TOKEN, answer, common, delivery, desk, fixture, mutants, parsed, ticket, time, with, without},
@@ -367,4 +367,20 @@ fn without_a_way_to_sign_in_no_note_is_written() {
     let (connection, _) = told_only();
     assert!(!connection.takes_notes());
     assert_eq!(connection.source(), Source::Webhooks);
+}
+
+#[test]
+fn the_contracts_sample_is_read_whole() {
+    let Some(document) = sample("rest-standard-ticket-200") else { return };
+    let read = |id: &str| desk(Source::ReadBack).read(&TicketId::new(id), &[answer(200, document.clone())]);
+    let Ok(Step::Done(Reading::Found(ticket))) = read("8841") else { panic!("{:?}", read("8841")) };
+    assert_eq!((ticket.number.as_str(), ticket.standing, ticket.in_scope), ("DESK-12", Standing::Approved, true));
+    assert_eq!((ticket.entitlement, ticket.duration), (text("exchange-admin"), text("PT4H")));
+    assert_eq!(ticket.principal, text("nina.keller@acme-msp.example"));
+    let [round] = ticket.approvals.as_slice() else { panic!("one round") };
+    assert_eq!((round.outcome, round.decided_at), (Outcome::Approved, Some(time("2026-11-03T08:31:07Z"))));
+    assert!(matches!(read("8842"), Err(TicketError::BadAnswer { .. })), "another ticket's");
+    let foreign = sample("rest-freshservice-approvals-200").expect("a sample");
+    let foreign = desk(Source::ReadBack).read(&TicketId::new("8841"), &[answer(200, foreign)]);
+    assert!(matches!(foreign, Err(TicketError::BadAnswer { .. })), "another system's");
 }
