@@ -125,13 +125,15 @@ fn a_change_is_read_with_its_window() {
 
 #[test]
 fn a_missing_record_is_absent_only_once_the_credential_is_known_to_work() {
-    let (Some(gone), Some(nobody)) = (sample("rest-snow-404"), sample("rest-snow-ritm-not-found-v2-200")) else {
-        return;
-    };
+    let samples = ["rest-snow-404", "rest-snow-ritm-not-found-v2-200", "rest-snow-sys_user-200"].map(sample);
+    let [Some(gone), Some(nobody), Some(user)] = samples else { return };
     let gone = answer(404, gone);
     let Ok(Step::Send(probe)) = read(ITEM, std::slice::from_ref(&gone)) else { panic!("a probe") };
     assert_eq!(probe.path, "/api/now/table/sys_user");
-    assert_eq!(read(ITEM, &[gone, answer(200, nobody.clone())]), Ok(Step::Done(Reading::Absent)));
+    let somebody = answer(200, json!({"result": [user["result"]]}));
+    assert_eq!(read(ITEM, &[gone.clone(), somebody]), Ok(Step::Done(Reading::Absent)));
+    let unseen = read(ITEM, &[gone, answer(200, nobody.clone())]).expect_err("an account without rights sees nobody");
+    assert_eq!(unseen.code(), "ticket-not-permitted");
     assert!(read(ITEM, &[answer(200, nobody)]).is_err(), "an empty list is no ticket");
 }
 
