@@ -7,6 +7,8 @@ comment on column requests.doubt is
 alter table requests add column approval_given_at timestamptz;
 comment on column requests.approval_given_at is
     'When the approval it used up was given; null until one was found';
+update requests set approval_given_at = (decision->>'approved_at')::timestamptz
+    where approval_id is not null and decision is not null;
 
 create table polls (
     connection text primary key,

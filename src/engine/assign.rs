@@ -11,6 +11,7 @@ use super::{
     confirm::look_on,
     retry,
     step::{go_on, hold_until},
+    verify::kept,
     watch::{UNCLEAR, doubt, shows_another, withdrawn},
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
         withdrawal::{CLOSED, Carried, carried},
     },
     graph::Sent,
-    store::{Change, Lease, NewFinding, StoreError},
+    store::{Change, Lease, NewFinding, Reading, StoreError},
 };
 
 /// The ticket was read at most this long before the call that assigns is sent.
@@ -100,6 +101,8 @@ impl Engine {
             Ok(read_at) => read_at,
             Err(change) => return Ok(not_sent(*change)),
         };
+        // The ticket has just been read to stand: what was doubted before is no longer.
+        let not_sent = |change| not_sent(Change { doubt: Some(None), ..change });
         let now = self.clock.now();
         if let Some(full) = self.over_the_rate(tenant, &request, decision, now).await? {
             return Ok(not_sent(hold_until(&request, full, now, retry::parked(now))));
@@ -113,11 +116,10 @@ impl Engine {
         }
         let deadline = send_not_after.min(read_at + TICKET_FRESH);
         if self.clock.monotonic() >= deadline {
-            let slow = Hold::new("ticket-slow", "reading the ticket took longer than a reading may be old");
-            return Ok(not_sent(hold_until(&request, slow, now, retry::next_try(now, request.looks))));
+            return Ok(not_sent(too_slow(&request, now)));
         }
         let sent = tenant.graph.assign(&order(&request, decision, &attempt), deadline).await;
-        Ok(self.conclude(&request, attempt, sent))
+        Ok(Change { doubt: Some(None), ..self.conclude(&request, attempt, sent) })
     }
 
     /// What holds a request is looked at before a further attempt is recorded: ticket first, then PIM.
@@ -125,7 +127,7 @@ impl Engine {
         self.read_again(request, decision).await?;
         match self.look_first(tenant, request, decision).await {
             Ok(()) | Err(Found::Ours) => Ok(()),
-            Err(Found::Other(change)) => Err(change),
+            Err(Found::Other(change)) => Err(Box::new(Change { doubt: Some(None), ..*change })),
         }
     }
 
@@ -182,7 +184,7 @@ impl Engine {
         }
         let change = match examined.verdict {
             Verdict::Approved(again) if decision.agrees_with(&again) && again.duration >= least(decision, &again) => {
-                return Ok(examined.read_at);
+                return self.still_fresh(request, &examined.reading, examined.read_at).await;
             }
             Verdict::Approved(_) => Change::to(Event::Reject(vec![changed()]), now, now),
             Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
@@ -190,6 +192,29 @@ impl Engine {
             Verdict::NotYet(hold) => hold_until(request, hold, now, retry::parked(now)),
         };
         Err(Box::new(Change { reading: Some(examined.reading), ..change }))
+    }
+
+    /// When the ticket was read. Asking the directory takes its time; a reading that grew old over that is repeated, and
+    /// must be the same.
+    async fn still_fresh(&self, request: &Request, reading: &Reading, read_at: Wait) -> Result<Wait, Box<Change>> {
+        let again_at = self.clock.monotonic();
+        if again_at.saturating_sub(read_at) < TICKET_FRESH / 2 {
+            return Ok(read_at);
+        }
+        let Some(connection) = self.connections.get(&request.connection) else { return Ok(read_at) };
+        let read = self.read_ticket(request, connection).await;
+        let read = read.and_then(|ticket| kept(&ticket, self.clock.now(), request));
+        let now = self.clock.now();
+        match read {
+            Ok(again) if again.digest != reading.digest => {
+                Err(Box::new(go_on(request, now, now + SignedDuration::from_secs(5))))
+            }
+            Ok(_) if self.clock.monotonic().saturating_sub(again_at) >= TICKET_FRESH => {
+                Err(Box::new(too_slow(request, now)))
+            }
+            Ok(_) => Ok(again_at),
+            Err(trouble) => Err(Box::new(self.troubled(request, trouble))),
+        }
     }
 
     /// What the answer to the call makes of attempt and request.
@@ -318,6 +343,12 @@ pub(super) fn justification(request: &Request) -> String {
 pub(super) fn take_ids(attempt: &mut Attempt, schedule_request: &ScheduleRequest) {
     attempt.schedule_request_id = Some(schedule_request.id.clone());
     attempt.schedule_id.clone_from(&schedule_request.schedule_id);
+}
+
+/// The ticket system takes longer to show the ticket than a reading may be old.
+fn too_slow(request: &Request, now: Timestamp) -> Change {
+    let slow = Hold::new("ticket-slow", "reading the ticket took longer than a reading may be old");
+    hold_until(request, slow, now, retry::next_try(now, request.looks))
 }
 
 fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> Change {

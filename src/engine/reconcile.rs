@@ -87,13 +87,16 @@ impl Engine {
         let (result, due_at) = match self.search(connection, &poll, began).await {
             Ok(result @ PollResult::Partly(..)) => (result, self.clock.now()),
             Ok(result) => (result, began + interval),
-            Err(Unfinished::Ticket(error)) => {
+            Err(BrokenOff { why: Unfinished::Ticket(error), reached }) => {
                 let due_at = retry::after_ticket_error(self.clock.now(), &error, poll.failures).min(began + interval);
-                (PollResult::Failed(error.to_string()), due_at.max(began + SignedDuration::from_secs(1)))
+                let due_at = due_at.max(began + SignedDuration::from_secs(1));
+                (PollResult::Failed(error.to_string(), reached), due_at)
             }
-            Err(Unfinished::Store(problem)) => (PollResult::Failed(problem.to_string()), began + interval),
+            Err(BrokenOff { why: Unfinished::Store(problem), reached }) => {
+                (PollResult::Failed(problem.to_string(), reached), began + interval)
+            }
         };
-        if let PollResult::Failed(why) = &result {
+        if let PollResult::Failed(why, _) = &result {
             warn!(connection = %poll.connection, why, "the search for missed approvals failed; it is repeated");
         }
         if let Err(problem) = self.store.conclude_poll(&poll, &result, due_at).await {
@@ -105,32 +108,47 @@ impl Engine {
         }
     }
 
-    async fn search(&self, connection: &Connection, poll: &Poll, now: Timestamp) -> Result<PollResult, Unfinished> {
-        let settings = connection.settings();
-        // Search indexes lag behind writes, so windows overlap; what is older than an approval may be is refused anyway.
-        let interval = settings.poll_interval.signed();
-        let since =
-            (poll.covered_until - interval).max(now - settings.max_approval_age.signed()).min(now - interval * 2);
-        let listed = connection.changed(&Lookback { since, now }).await;
-        let listed = self.heard(connection, listed).await?;
-        let waiting = self.unseen(connection, poll, listed).await?;
-        let began_at = poll.broken_off.as_ref().map_or(now, |(began_at, _)| *began_at);
+    async fn search(&self, connection: &Connection, poll: &Poll, now: Timestamp) -> Result<PollResult, BrokenOff> {
         let deadline = self.clock.monotonic() + SEARCH_WITHIN;
+        let listed = self.list(connection, poll, now).await;
+        let waiting = listed.map_err(|why| BrokenOff { why, reached: poll.broken_off.clone() })?;
+        let mut began_at = poll.broken_off.as_ref().map_or(now, |(began_at, _)| *began_at);
         let mut unanswered = 0;
         for (index, one) in waiting.iter().enumerate() {
-            if index > 0 && (index >= MOST_READ || self.clock.monotonic() >= deadline) {
-                return Ok(PollResult::Partly(began_at, waiting[index - 1].ticket.clone()));
+            let reached = index.checked_sub(1).map(|last| (began_at, waiting[last].ticket.clone()));
+            if let Some((began_at, last)) = &reached
+                && (index >= MOST_READ || self.clock.monotonic() >= deadline)
+            {
+                return Ok(PollResult::Partly(*began_at, last.clone()));
             }
             match self.look_at(connection, poll, one).await {
-                // A ticket that does not answer keeps no other one waiting, unless nothing answers.
-                Err(Unfinished::Ticket(TicketError::Unavailable { .. })) if unanswered < FORGIVEN => unanswered += 1,
-                looked => looked?,
+                Ok(Looked::Done) => {}
+                // What was passed over is not covered: the next search begins where this one did.
+                Ok(Looked::Unreadable) => began_at = began_at.min(poll.covered_until),
+                Err(Unfinished::Ticket(TicketError::Unavailable { .. })) if unanswered < FORGIVEN => {
+                    unanswered += 1;
+                    began_at = began_at.min(poll.covered_until);
+                }
+                Err(why) => return Err(BrokenOff { why, reached: reached.or_else(|| poll.broken_off.clone()) }),
             }
         }
         Ok(PollResult::Whole(began_at))
     }
 
-    /// What is left to look at, in a fixed order: not what has an open request, nor what the last search reached.
+    /// The changed tickets that are left to look at.
+    async fn list(&self, connection: &Connection, poll: &Poll, now: Timestamp) -> Result<Vec<Listed>, Unfinished> {
+        let settings = connection.settings();
+        // Search indexes lag behind writes, so windows overlap; what is older than an approval may be is refused anyway.
+        let interval = settings.poll_interval.signed();
+        let oldest = now - settings.max_approval_age.signed();
+        let since = (poll.covered_until - interval).max(oldest).min(now - interval * 2);
+        let listed = connection.changed(&Lookback { since, now }).await;
+        let listed = self.heard(connection, listed).await?;
+        Ok(self.unseen(connection, poll, listed).await?)
+    }
+
+    /// What is left to look at, in a fixed order: not what an open request still reads by itself, nor what the last search
+    /// reached.
     async fn unseen(
         &self,
         connection: &Connection,
@@ -141,17 +159,17 @@ impl Engine {
         listed.dedup_by(|a, b| a.ticket == b.ticket);
         listed.retain(|one| poll.broken_off.as_ref().is_none_or(|(_, reached)| one.ticket > *reached));
         let ids: Vec<_> = listed.iter().map(|one| one.ticket.clone()).collect();
-        let open = self.store.with_open_request(&connection.settings().name, &ids).await?;
+        let open = self.store.read_by_requests(&connection.settings().name, &ids).await?;
         listed.retain(|one| !open.contains(&one.ticket));
         Ok(listed)
     }
 
     /// Reads a found ticket back and takes its approval in, if it is a fresh one that nobody has.
-    async fn look_at(&self, connection: &Connection, poll: &Poll, listed: &Listed) -> Result<(), Unfinished> {
+    async fn look_at(&self, connection: &Connection, poll: &Poll, listed: &Listed) -> Result<Looked, Unfinished> {
         let settings = connection.settings();
         let ticket = match self.ask_for_ticket(connection, &listed.ticket).await {
             Ok(Reading::Found(ticket)) => ticket,
-            Ok(Reading::Absent) => return Ok(()),
+            Ok(Reading::Absent) => return Ok(Looked::Done),
             // One ticket that cannot be read keeps no other one waiting.
             Err(
                 error @ (TicketError::BadAnswer { .. }
@@ -159,13 +177,13 @@ impl Engine {
                 | TicketError::CallRefused { .. }),
             ) => {
                 warn!(connection = %settings.name, ticket = %listed.number, %error, "a found ticket cannot be read");
-                return Ok(());
+                return Ok(Looked::Unreadable);
             }
             Err(error) => return Err(Unfinished::Ticket(error)),
         };
         let now = self.clock.now();
         let Some(hint) = missed(&ticket, poll.known_since, now - settings.max_approval_age.signed()) else {
-            return Ok(());
+            return Ok(Looked::Done);
         };
         let tenant = if let [only] = settings.tenants.as_slice() { Some(only) } else { None };
         if let Noticed::Made(request) = self.store.notice(&settings.name, &hint, tenant, now).await? {
@@ -173,7 +191,7 @@ impl Engine {
             self.metrics.delivery(settings.name.as_str(), "found");
             self.wake.notify_one();
         }
-        Ok(())
+        Ok(Looked::Done)
     }
 
     /// Reads a ticket back, minding what the answer says about the connection.
@@ -230,6 +248,20 @@ impl Engine {
         self.works.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), now);
         Ok(())
     }
+}
+
+/// What came of looking at one ticket.
+enum Looked {
+    /// Whatever it says is taken care of.
+    Done,
+    /// It cannot be read, which keeps no other one waiting.
+    Unreadable,
+}
+
+/// A search that broke off, and up to where it had got.
+struct BrokenOff {
+    why: Unfinished,
+    reached: Option<(Timestamp, TicketId)>,
 }
 
 /// Why a search broke off.

@@ -29,6 +29,9 @@ const STALE_READ_PACE: SignedDuration = SignedDuration::from_secs(5);
 /// The code of a refusal because the approval was used up.
 pub(super) const USED: &str = "approval-used";
 
+/// The ticket system's clock and stint's may differ so much; an approval this close to a call-off is taken for an earlier one.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(2);
+
 /// A ticket that was missed once, and not found in this many further looks for so long, counts as deleted.
 const ABSENT_LOOKS: u32 = 2;
 pub(super) const ABSENT_FOR: SignedDuration = SignedDuration::from_mins(14);
@@ -67,7 +70,7 @@ impl Engine {
             Err(trouble) => return Ok(self.troubled(request, trouble)),
         };
         let Examined { ticket, reading, approval, verdict, .. } = examined;
-        let verdict = self.unless_used_up(request, &ticket, verdict).await?;
+        let verdict = self.unless_spent(request, &ticket, verdict).await?;
         let now = self.clock.now();
         let mut change = match verdict {
             Verdict::Approved(decision) => {
@@ -86,22 +89,22 @@ impl Engine {
         Ok(change)
     }
 
-    /// An approval that was asked for before another request's was given, or before another request was called off, is not
-    /// a new one, whatever id it has by now.
-    async fn unless_used_up(
-        &self,
-        request: &Request,
-        ticket: &Ticket,
-        verdict: Verdict,
-    ) -> Result<Verdict, StoreError> {
+    /// An approval that other requests about the ticket used up or called off does not come back, whatever id it has by now.
+    async fn unless_spent(&self, request: &Request, ticket: &Ticket, verdict: Verdict) -> Result<Verdict, StoreError> {
         let Verdict::Approved(decision) = verdict else { return Ok(verdict) };
-        let until = self.store.used_up_until(&request.connection, &request.ticket, request.id).await?;
+        let spent = self.store.spent(&request.connection, &request.ticket, request.id).await?;
         let opened_at = ticket.newest_approval().map_or(decision.approved_at, |approval| approval.opened_at);
-        if until.is_some_and(|until| opened_at <= until) {
-            let reason = Reason::new(USED, "another request about this ticket used this approval up");
-            return Ok(Verdict::Rejected(vec![reason]));
-        }
-        Ok(Verdict::Approved(decision))
+        let reason = if spent.given_at.is_some_and(|given_at| opened_at <= given_at) {
+            Reason::new(USED, "another request about this ticket used this approval up")
+        } else if spent.called_off_at.is_some_and(|at| decision.approved_at <= at + CLOCKS_APART) {
+            Reason::new(
+                "approval-called-off",
+                "the ticket's access was called off after this approval, or just before it",
+            )
+        } else {
+            return Ok(Verdict::Approved(decision));
+        };
+        Ok(Verdict::Rejected(vec![reason]))
     }
 
     /// The move that trouble makes before anything was sent.
@@ -215,7 +218,7 @@ async fn ask(tenant: &Tenant, case: &Case<'_>) -> Result<Directory, GraphError> 
 }
 
 /// The snapshot and its digest: SHA-256 over the JSON text with sorted keys and no white space.
-fn kept(ticket: &Ticket, now: Timestamp, request: &Request) -> Result<Reading, Trouble> {
+pub(super) fn kept(ticket: &Ticket, now: Timestamp, request: &Request) -> Result<Reading, Trouble> {
     let snapshot = serde_json::to_value(ticket).map_err(|error| {
         let hold = Hold::new("ticket-bad-answer", error.to_string());
         Trouble::Hold(hold, retry::next_try(now, request.looks))

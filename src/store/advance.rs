@@ -244,7 +244,7 @@ async fn write_request(
 ) -> Result<(), StoreError> {
     let parts = Parts::of(after)?;
     let moved = before.state.underlying().status() != after.underlying().status();
-    let looks = if change.event.is_some() || change.doubt == Some(None) { 0 } else { before.looks + 1 };
+    let looks = if change.event.is_some() || change.heard_until.is_some() { 0 } else { before.looks + 1 };
     let doubt = change.doubt.unwrap_or(before.doubt).as_ref().map(requests::json).transpose()?;
     let (token, until) =
         if change.keep_lease && row.due_at.is_some() { (Some(lease.token), true) } else { (None, false) };

@@ -32,7 +32,7 @@ pub use error::StoreError;
 pub use leases::{Lease, Room};
 pub use notes::{DueNote, NoteResult};
 pub use polls::{Noticed, Poll, PollResult};
-pub use requests::Ordered;
+pub use requests::{Ordered, Spent};
 pub use schema::{SchemaState, migrations};
 pub use wake::Wakes;
 

@@ -38,8 +38,8 @@ pub enum PollResult {
     Whole(Timestamp),
     /// The search that began then has looked up to this ticket; the rest comes next time.
     Partly(Timestamp, TicketId),
-    /// It failed, and why.
-    Failed(String),
+    /// It failed, and why; and when it began and up to which ticket it had looked, where it had got anywhere.
+    Failed(String, Option<(Timestamp, TicketId)>),
 }
 
 /// What came of a ticket that a search found.
@@ -123,7 +123,7 @@ impl Store {
         let (covered, broken_off, error) = match result {
             PollResult::Whole(until) => (Some(*until), None, None),
             PollResult::Partly(began_at, reached) => (None, Some((*began_at, reached.clone())), None),
-            PollResult::Failed(why) => (None, poll.broken_off.clone(), Some(why.as_str())),
+            PollResult::Failed(why, reached) => (None, reached.clone(), Some(why.as_str())),
         };
         let (began_at, reached) = broken_off.unzip();
         sqlx::query!(
@@ -144,20 +144,21 @@ impl Store {
         Ok(())
     }
 
-    /// Which of these tickets have an open request: those see to themselves.
+    /// Which of these tickets are read by an open request of theirs anyway. One that only waits for its outcome or its end
+    /// reads no ticket any more.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn with_open_request(
+    pub async fn read_by_requests(
         &self,
         connection: &ConnectionName,
         tickets: &[TicketId],
     ) -> Result<Vec<TicketId>, StoreError> {
         let ids: Vec<_> = tickets.iter().map(ToString::to_string).collect();
         let open = sqlx::query_scalar!(
-            "-- store::polls::with_open_request\n\
+            "-- store::polls::read_by_requests\n\
              select ticket_id from requests where connection = $1 and ticket_id = any($2) \
-             and state not in ('ended', 'rejected', 'failed')",
+             and coalesce(held_state, state) in ('received', 'verifying', 'approved', 'active')",
             connection.as_str(),
             &ids,
         );

@@ -25,6 +25,17 @@ pub(super) struct StateColumns {
     pub failure: Option<Value>,
 }
 
+/// What other requests about a ticket leave of its approvals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// When the newest approval that another one used up was given: what was asked for by then is no new approval,
+    /// whatever id it has now.
+    pub given_at: Option<Timestamp>,
+    /// When somebody last revoked another one, or another one was withdrawn before it was known on which approval it
+    /// rested: what was given by then does not come back.
+    pub called_off_at: Option<Timestamp>,
+}
+
 /// What became of an order to end a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ordered {
@@ -94,28 +105,30 @@ impl Store {
         Ok(Ordered::Recorded)
     }
 
-    /// Until when approvals of this ticket are used up by other requests about it, whatever ids they have now: given by the
-    /// time at which another one's approval was given, or by which another one was revoked or withdrawn before it was known
-    /// on which approval it rested. `None` when there is no such request.
+    /// What other requests about a ticket leave of its approvals.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn used_up_until(
+    pub async fn spent(
         &self,
         connection: &ConnectionName,
         ticket: &TicketId,
         other_than: RequestId,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let at = sqlx::query_scalar!(
-            "-- store::requests::used_up_until\n\
-             select greatest(max(approval_given_at), max(state_since) filter (where approval_id is null \
-             and state = 'ended' and end_order->>'cause' in ('revoked', 'withdrawn'))) \
+    ) -> Result<Spent, StoreError> {
+        let row = sqlx::query!(
+            "-- store::requests::spent\n\
+             select max(approval_given_at) as given_at, greatest(\
+             max((end_order->>'ordered_at')::timestamptz) filter (where end_order->>'cause' = 'revoked'), \
+             max(state_since) filter (where approval_id is null and state = 'ended' \
+             and end_order->>'cause' in ('revoked', 'withdrawn'))) as called_off_at \
              from requests where connection = $1 and ticket_id = $2 and id <> $3",
             connection.as_str(),
             ticket.as_str(),
             other_than.0,
         );
-        Ok(at.fetch_one(&self.pool).await?.map(jiff_sqlx::Timestamp::to_jiff))
+        let row = row.fetch_one(&self.pool).await?;
+        let moment = |column: Option<jiff_sqlx::Timestamp>| column.map(jiff_sqlx::Timestamp::to_jiff);
+        Ok(Spent { given_at: moment(row.given_at), called_off_at: moment(row.called_off_at) })
     }
 
     /// How many other requests began to assign this entitlement since then.

@@ -39,6 +39,7 @@ pub(super) struct Circuit {
 struct State {
     refusals: u32,
     first_refused_at: Option<Duration>,
+    last_refused_at: Option<Duration>,
     stopped_until: Option<Duration>,
 }
 
@@ -65,15 +66,19 @@ impl Circuit {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).stopped_until.is_some()
     }
 
-    /// The credential was taken.
-    pub(super) fn accepted(&self) {
-        *self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = State::default();
+    /// The credential was taken for what was begun then. A refusal since says more.
+    pub(super) fn accepted(&self, began: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if state.last_refused_at.is_none_or(|refused| refused < began) {
+            *state = State::default();
+        }
     }
 
     /// The credential was refused; what that means for whoever called.
     pub(super) fn refused(&self, now: Duration) -> TicketError {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.refusals += 1;
+        state.last_refused_at = Some(now);
         let first = *state.first_refused_at.get_or_insert(now);
         if state.refusals < self.patience.refusals || now.saturating_sub(first) < self.patience.over {
             let reason = "401, which this system also answers in passing".to_owned();
@@ -100,8 +105,10 @@ mod tests {
         assert_eq!(circuit.admit(at(299)), Err(TicketError::Credential));
         assert_eq!(circuit.admit(at(300)), Ok(()), "the trial");
         assert_eq!(circuit.admit(at(301)), Err(TicketError::Credential), "beside the trial");
-        circuit.accepted();
-        assert_eq!(circuit.admit(at(302)), Ok(()));
+        circuit.accepted(at(0));
+        assert_eq!(circuit.admit(at(302)), Err(TicketError::Credential), "begun before the refusal");
+        circuit.accepted(at(300));
+        assert_eq!(circuit.admit(at(303)), Ok(()));
     }
 
     #[test]

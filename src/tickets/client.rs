@@ -62,14 +62,16 @@ impl Client {
         self.circuit.is_stopped()
     }
 
-    /// Whether anything may be begun now: the credential is not known to be broken, or it is time to try it again.
-    pub(super) fn admit(&self) -> Result<(), TicketError> {
-        self.circuit.admit(self.clock.monotonic())
+    /// Whether anything may be begun now: the credential is not known to be broken, or it is time to try it again. Gives the
+    /// moment, for [`Client::accepted`].
+    pub(super) fn admit(&self) -> Result<Elapsed, TicketError> {
+        let now = self.clock.monotonic();
+        self.circuit.admit(now).map(|()| now)
     }
 
-    /// Something was carried through, so the credential works.
-    pub(super) fn accepted(&self) {
-        self.circuit.accepted();
+    /// What was begun then was carried through, or refused for another reason, so the credential works.
+    pub(super) fn accepted(&self, began: Elapsed) {
+        self.circuit.accepted(began);
     }
 
     /// Sends the call once.
@@ -83,7 +85,10 @@ impl Client {
         self.log(call, self.clock.monotonic().saturating_sub(started), &outcome);
         let sorted = sort(call, outcome, self.clock.now());
         if matches!(sorted, Err(TicketError::Credential)) {
-            self.login.forget(&credential).await;
+            if !self.login.forget(&credential).await {
+                let reason = "a token that has been replaced since was refused".to_owned();
+                return Err(TicketError::Unavailable { reason, after: None });
+            }
             return Err(self.circuit.refused(self.clock.monotonic()));
         }
         sorted

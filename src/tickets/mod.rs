@@ -301,19 +301,31 @@ impl Connection {
         }
     }
 
-    /// Sends call after call until the vendor file has its result.
+    /// Carries something through, unless the credential is known to be broken, and minds what that says about it.
     async fn walk<T>(&self, next: impl Fn(&[Answer]) -> Result<Step<T>, TicketError>) -> Result<T, TicketError> {
-        self.client.admit()?;
+        let began = self.client.admit()?;
         let mut answers = Vec::new();
+        let result = self.steps(next, &mut answers).await;
+        let signed_in = match &result {
+            Ok(_) => !answers.is_empty(),
+            Err(error) => matches!(error, TicketError::NotPermitted { .. } | TicketError::Absent | TicketError::Full),
+        };
+        if signed_in {
+            self.client.accepted(began);
+        }
+        result
+    }
+
+    /// Sends call after call until the vendor file has its result.
+    async fn steps<T>(
+        &self,
+        next: impl Fn(&[Answer]) -> Result<Step<T>, TicketError>,
+        answers: &mut Vec<Answer>,
+    ) -> Result<T, TicketError> {
         let mut length = 0;
         while answers.len() < MAX_CALLS && length <= MAX_ANSWERS {
-            match next(&answers)? {
-                Step::Done(result) => {
-                    if !answers.is_empty() {
-                        self.client.accepted();
-                    }
-                    return Ok(result);
-                }
+            match next(answers)? {
+                Step::Done(result) => return Ok(result),
                 Step::Send(call) => answers.push(self.client.send(&call).await?),
             }
             length += answers.last().map_or(0, |answer| answer.body.len());

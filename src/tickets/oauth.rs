@@ -66,7 +66,9 @@ impl Login {
         let mut kept = self.token.lock().await;
         match &*kept {
             Kept::Token(token) if clock.now() < token.good_until => return Ok(Credential::Bearer(token.text.clone())),
-            Kept::Failed(error, at) if clock.monotonic().saturating_sub(*at) < FAILED_FOR => return Err(error.clone()),
+            Kept::Failed(why, at) if clock.monotonic().saturating_sub(*at) < FAILED_FOR => {
+                return Err(TicketError::Unavailable { reason: format!("{why}, a moment ago"), after: None });
+            }
             _ => {}
         }
         let pairs = [
@@ -87,14 +89,17 @@ impl Login {
         }
     }
 
-    /// The system refused this: the next call fetches anew, unless somebody has already.
-    pub(super) async fn forget(&self, refused: &Credential) {
+    /// The system refused this: the next call fetches anew. `false`: somebody has already, and it says nothing about what
+    /// is in use by now.
+    pub(super) async fn forget(&self, refused: &Credential) -> bool {
+        let SignIn::OauthClient { .. } = self.sign_in else { return true };
         let mut kept = self.token.lock().await;
-        if let (Kept::Token(token), Credential::Bearer(refused)) = (&*kept, refused)
-            && token.text.expose_secret() == refused.expose_secret()
-        {
+        let (Kept::Token(token), Credential::Bearer(refused)) = (&*kept, refused) else { return false };
+        let current = token.text.expose_secret() == refused.expose_secret();
+        if current {
             *kept = Kept::Nothing;
         }
+        current
     }
 }
 

@@ -139,9 +139,8 @@ async fn an_approval_by_nobody_is_refused<S: System>() {
     let it = begins::<S>().await;
     let ticket = S::file(&it, &Wish::default());
     it.world.clock.advance(minutes(1));
-    if S::approve_by_nobody(&it, &ticket) {
-        refused::<S>(it, &ticket, &["no-approval-object"]).await;
-    }
+    S::approve_by_nobody(&it, &ticket);
+    refused::<S>(it, &ticket, &["no-approval-object"]).await;
 }
 
 async fn a_ticket_declined_after_all_is_never_granted<S: System>() {
@@ -476,6 +475,9 @@ async fn a_new_approval_takes_the_place_of_one_in_force_without_any_webhook<S: S
     let first = it.document(&id).await;
     assert_eq!((&first["status"], &first["end"]["cause"]), (&"ended".into(), &"withdrawn".into()));
     assert_eq!((it.requests().await, it.creates().len()), (2, 2), "the new approval was lost");
+    let after = "select count(*) from audit_events where event = 'received' and detail->'because'->>'after' = $1";
+    let follows: i64 = sqlx::query_scalar(after).bind(&id).fetch_one(&mut it.sql().await).await.expect("a count");
+    assert_eq!(follows, 1, "it was found otherwise than by reading the ticket behind the first one");
     it.pass(minutes(90)).await;
     assert_eq!((it.requests().await, it.creates().len()), (2, 2));
     it.ends().await;

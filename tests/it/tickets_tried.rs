@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 use stint::{
-    domain::id::ConnectionName,
+    domain::{audit::Actor, id::ConnectionName},
     sandbox::{
         Webhook,
         servicenow::{ItemDraft, SnowEvent},
@@ -55,7 +55,7 @@ async fn an_approval_withdrawn_before_it_was_looked_at_does_not_come_back_with_a
     desk.edit(&ticket, "status", "approved");
     let again = told_at(&it, &ticket, Happened::Approved, it.world.clock.now());
     let second = posted(&it, Standard::CONNECTION, &again).await;
-    assert_eq!(code(&it.until(&second, "rejected").await), "approval-used");
+    assert_eq!(code(&it.until(&second, "rejected").await), "approval-called-off");
     assert!(it.creates().is_empty());
     it.ends().await;
 }
@@ -130,5 +130,34 @@ async fn a_search_of_a_connection_that_is_gone_keeps_nobody_busy() {
     let served = ["jira-cloud"].map(ConnectionName::new);
     let next = it.world.service.store.next_poll(&served).await.expect("readable").expect("a search");
     assert!(next > it.world.clock.now());
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_revoke_is_not_undone_by_an_approval_given_before_it() {
+    let it = It::begins().await;
+    let ticket = Item::file(&it, &Wish::default());
+    Item::ask(&it, &ticket, &[Person::Omar]);
+    it.world.clock.advance(minutes(2));
+    Item::approve(&it, &ticket, Person::Omar);
+    let id = posted(&it, Item::CONNECTION, &Item::webhook(&it, &ticket, Happened::Approved)).await;
+    it.until(&id, "active").await;
+    it.pass(minutes(10)).await;
+    // Approved anew, and its webhook tells so; then somebody says stop.
+    Item::reopen(&it, &ticket);
+    it.world.clock.advance(seconds(5));
+    Item::ask(&it, &ticket, &[Person::Lena]);
+    it.world.clock.advance(seconds(5));
+    Item::approve(&it, &ticket, Person::Lena);
+    posted(&it, Item::CONNECTION, &Item::webhook(&it, &ticket, Happened::Approved)).await;
+    it.work().await;
+    it.world.clock.advance(seconds(10));
+    let (actor, request) = (Actor::stint(), id.parse().expect("an id"));
+    it.world.service.engine.revoke(request, actor, "an incident").await.expect("recorded");
+    it.pass(minutes(30)).await;
+    assert_eq!(it.creates().len(), 1, "access came back after it was revoked");
+    let codes = "select reasons->0->>'code' from requests where state = 'rejected'";
+    let code: String = sqlx::query_scalar(codes).fetch_one(&mut it.sql().await).await.expect("a refusal");
+    assert_eq!(code, "approval-called-off");
     it.ends().await;
 }

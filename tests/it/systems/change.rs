@@ -65,8 +65,8 @@ impl System for Change {
         it.world.sandbox.servicenow.edit_column(ticket, story::SNOW_DURATION, duration, story::NINA_SYS_ID);
     }
 
-    fn approve_by_nobody(it: &It, ticket: &str) -> bool {
-        Item::approve_by_nobody(it, ticket)
+    fn approve_by_nobody(it: &It, ticket: &str) {
+        Item::approve_by_nobody(it, ticket);
     }
 
     fn freeze(it: &It, ticket: &str, seconds: u64) {

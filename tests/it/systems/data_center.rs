@@ -58,8 +58,8 @@ impl System for DataCenter {
         Jira::edit_duration(it, ticket, duration);
     }
 
-    fn approve_by_nobody(it: &It, ticket: &str) -> bool {
-        Jira::approve_by_nobody(it, ticket)
+    fn approve_by_nobody(it: &It, ticket: &str) {
+        Jira::approve_by_nobody(it, ticket);
     }
 
     fn freeze(it: &It, ticket: &str, seconds: u64) {

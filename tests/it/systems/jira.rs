@@ -75,9 +75,8 @@ impl System for Jira {
         it.world.sandbox.jira.edit_field(ticket, story::FIELD_DURATION, duration, story::NINA_ACCOUNT);
     }
 
-    fn approve_by_nobody(it: &It, ticket: &str) -> bool {
+    fn approve_by_nobody(it: &It, ticket: &str) {
         it.world.sandbox.jira.transition(ticket, story::STATUS_APPROVED, story::NINA_ACCOUNT);
-        true
     }
 
     fn freeze(it: &It, ticket: &str, seconds: u64) {

@@ -94,8 +94,8 @@ pub trait System {
     fn reopen(it: &It, ticket: &str);
     fn delete(it: &It, ticket: &str);
     fn edit_duration(it: &It, ticket: &str, duration: &str);
-    /// Approved with nobody's approval behind it; `false` where the system cannot show such a thing.
-    fn approve_by_nobody(it: &It, ticket: &str) -> bool;
+    /// Approved with nobody's approval behind it.
+    fn approve_by_nobody(it: &It, ticket: &str);
     /// For so many seconds reads show the ticket as it is now, whatever happens to it.
     fn freeze(it: &It, ticket: &str, seconds: u64);
     fn trouble(it: &It, trouble: Trouble, times: usize);
