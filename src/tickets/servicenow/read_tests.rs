@@ -16,6 +16,11 @@ use crate::{
     outbound::{Answer, Call},
 };
 
+#[path = "round_tests.rs"]
+mod asked_rounds;
+#[path = "change_tests.rs"]
+mod changes;
+
 fn item_id() -> TicketId {
     TicketId::new(format!("sc_req_item/{ITEM}"))
 }
@@ -284,153 +289,6 @@ fn a_missing_ticket_is_absent_only_for_a_credential_that_works() {
 }
 
 #[test]
-fn rows_asked_together_are_one_round_and_rows_asked_later_another() {
-    let first = format!("{ITEM}@2026-11-03T08:12:44Z");
-    let second = format!("{ITEM}@2026-11-03T09:00:00Z");
-    let old = by_omar(1, "08:12:44", "08:31:07");
-    let pending = row(2, ("requested", LENA), "09:00:00", ("09:00:00", "system"));
-    assert_eq!(
-        rounds(&[pending.clone(), old.clone()]),
-        [(first.clone(), Outcome::Approved), (second.clone(), Outcome::Pending)]
-    );
-    let answered = row(2, ("approved", LENA), "09:00:00", ("09:05:00", "lena.vogt"));
-    let both = rounds(&[old, answered]);
-    assert_eq!(both, [(first, Outcome::Approved), (second, Outcome::Approved)]);
-}
-
-#[test]
-fn an_old_approval_never_answers_for_a_round_that_nobody_answered() {
-    let old = by_omar(1, "08:12:44", "08:31:07");
-    for state in ["not_required", "cancelled", "skipped", "odd"] {
-        let new = row(2, (state, LENA), "09:00:00", ("09:01:00", "system"));
-        assert_eq!(outcome(&[old.clone(), new]), Outcome::Unknown, "{state}");
-    }
-    // Not even when the old row is written to again, after the new question.
-    let touched = by_omar(1, "08:12:44", "09:30:00");
-    let new = row(2, ("not_required", LENA), "09:00:00", ("09:01:00", "system"));
-    assert_eq!(outcome(&[touched, new]), Outcome::Unknown);
-}
-
-#[test]
-fn the_id_of_a_round_stays_whatever_becomes_of_its_rows() {
-    let id = |rows: &[Value]| rounds(rows).remove(0).0;
-    let omar = by_omar(2, "08:12:44", "08:31:07");
-    let alone = id(std::slice::from_ref(&omar));
-    for state in ["not_required", "cancelled", "requested", "rejected", "approved"] {
-        let lena = row(1, (state, LENA), "08:12:44", ("08:40:00", "lena.vogt"));
-        assert_eq!(id(&[omar.clone(), lena]), alone, "{state}");
-    }
-    assert_eq!(id(&[by_omar(2, "08:12:44", "10:00:00")]), alone, "written to again");
-    let later = row(3, ("requested", LENA), "10:00:00", ("10:00:00", "system"));
-    assert_eq!(id(&[omar, later]), alone, "beside a newer round");
-}
-
-#[test]
-fn a_round_is_approved_only_when_nobody_is_still_asked_and_nobody_refused() {
-    let beside = |state: &str| {
-        let lena = row(2, (state, LENA), "08:12:45", ("08:32:00", "lena.vogt"));
-        outcome(&[by_omar(1, "08:12:44", "08:31:07"), lena])
-    };
-    assert_eq!(beside("approved"), Outcome::Approved);
-    for idle in ["not_required", "cancelled", "skipped"] {
-        assert_eq!(beside(idle), Outcome::Approved, "{idle}");
-    }
-    for open in ["requested", "not requested", "not_requested"] {
-        assert_eq!(beside(open), Outcome::Pending, "{open}");
-    }
-    assert_eq!(beside("rejected"), Outcome::Declined);
-    assert_eq!(beside("Approved"), Outcome::Unknown, "a display value");
-}
-
-#[test]
-fn whoever_is_asked_once_an_answer_was_given_is_asked_anew_however_soon() {
-    let old = by_omar(1, "08:12:44", "08:12:50");
-    for (state, expected) in [
-        ("requested", Outcome::Pending),
-        ("not_required", Outcome::Unknown),
-        ("approved", Outcome::Approved),
-        ("rejected", Outcome::Declined),
-    ] {
-        let lena = row(2, (state, LENA), "08:12:50", ("08:13:30", "lena.vogt"));
-        let both = rounds(&[old.clone(), lena]);
-        assert_eq!(both[0], (format!("{ITEM}@2026-11-03T08:12:44Z"), Outcome::Approved), "{state}");
-        assert_eq!(both[1], (format!("{ITEM}@2026-11-03T08:12:50Z"), expected), "{state}");
-    }
-    let cancelled = row(3, ("cancelled", LENA), "08:12:44", ("08:12:48", "system"));
-    let anew = row(4, ("requested", LENA), "08:12:49", ("08:12:49", "system"));
-    assert_eq!(rounds(&[cancelled, anew]).len(), 2);
-}
-
-#[test]
-fn rounds_that_an_old_row_was_written_to_across_bear_the_newer_ones_id() {
-    let touched = by_omar(1, "08:12:44", "09:00:00");
-    let lena = row(2, ("approved", LENA), "08:12:50", ("08:13:30", "lena.vogt"));
-    assert_eq!(rounds(&[touched, lena]), [(format!("{ITEM}@2026-11-03T08:12:50Z"), Outcome::Approved)]);
-}
-
-#[test]
-fn an_answer_entered_by_somebody_else_stays_visible_and_does_not_count() {
-    let rows = [row(1, ("approved", OMAR), "08:12:44", ("08:31:07", "nina.keller"))];
-    let ticket = item(&with_rows(&rows));
-    let [vote] = ticket.approvals[0].votes.as_slice() else { panic!("one vote") };
-    assert_eq!(vote.outcome, Outcome::Unknown);
-    let name = vote.approver.as_ref().and_then(|a| a.name.as_deref());
-    assert_eq!(name, Some("Omar Haddad (entered by nina.keller)"));
-}
-
-#[test]
-fn an_answer_entered_by_somebody_else_does_not_make_an_older_one_newer() {
-    let omar = by_omar(1, "08:12:44", "08:31:07");
-    let on_behalf = row(2, ("approved", LENA), "08:12:45", ("09:00:00", "nina.keller"));
-    let ticket = item(&with_rows(&[omar, on_behalf]));
-    assert_eq!(ticket.approvals[0].decided_at, Some(time("2026-11-03T08:31:07Z")));
-}
-
-#[test]
-fn people_who_are_hidden_or_half_shown_are_nobody() {
-    let hidden = |column: &str| {
-        let mut all = answers();
-        all[3] = answer(200, without(parsed(FIXTURES[3]), &format!("/result/1/{column}")));
-        item(&all).approvals[0].votes[0].clone()
-    };
-    for column in ["user_name", "active", "locked_out"] {
-        let vote = hidden(column);
-        assert_eq!((vote.approver, vote.outcome), (None, Outcome::Approved), "{column}");
-    }
-    assert!(hidden("email").approver.is_some_and(|a| a.email.is_none()));
-    let nobody = item(&but(3, "/result", json!([])));
-    assert_eq!((nobody.requester, nobody.creator, nobody.time_zone), (None, None, None));
-    for (column, value) in [("active", "false"), ("locked_out", "true")] {
-        let ticket = item(&but(3, &format!("/result/1/{column}"), json!(value)));
-        assert_eq!(ticket.approvals[0].votes[0].approver.as_ref().and_then(|a| a.active), Some(false), "{column}");
-    }
-    assert_eq!(item(&but(0, "/result/requested_for", json!(""))).requester, None);
-}
-
-#[test]
-fn rows_that_are_counted_but_not_shown_are_hidden_rows() {
-    for n in [1, 2] {
-        let mut all = answers();
-        all[n] = counted(parsed(FIXTURES[n]), 9);
-        assert_eq!(error(&all), "ticket-not-permitted", "{n}");
-    }
-}
-
-#[test]
-fn long_lists_of_approvers_are_read_to_their_end() {
-    let many: Vec<_> =
-        (0..201_u8).map(|n| row(n, ("not_required", LENA), "08:12:44", ("08:31:07", "system"))).collect();
-    let page = |rows: Vec<Value>| counted(json!({"result": rows}), 201);
-    let mut all = answers().to_vec();
-    all.splice(1..2, [page(many[1..].to_vec()), page(vec![by_omar(0, "08:12:44", "08:31:07")])]);
-    assert_eq!(parameter(&next(&snow(), &item_id(), &all[..2]), "sysparm_offset"), "200");
-    assert_eq!(item(&all).approvals[0].votes.len(), 201);
-    let twice = page(vec![many[1].clone()]);
-    all[2] = twice;
-    assert_eq!(error(&all), "ticket-bad-answer");
-}
-
-#[test]
 fn without_approvers_of_its_own_an_item_takes_those_of_its_request() {
     let none = || answer(200, json!({"result": []}));
     let [first, _, variables, users] = answers();
@@ -521,110 +379,6 @@ fn a_window_of_an_item_comes_from_its_variables() {
     assert_eq!(hidden.unknown, Some(Field::Hidden));
 }
 
-fn change_answers() -> [Answer; 3] {
-    [ok(fixture!("read-change")), ok(fixture!("read-change-approvers")), ok(FIXTURES[3])]
-}
-
-fn change_body(changes: &[(&str, &str)]) -> Value {
-    changes.iter().fold(parsed(fixture!("read-change")), |body, (column, value)| {
-        with(body, &format!("/result/{column}"), json!(value))
-    })
-}
-
-fn change_says(changes: &[(&str, &str)]) -> Ticket {
-    let [_, approvers, users] = change_answers();
-    change(&[answer(200, change_body(changes)), approvers, users])
-}
-
-#[test]
-fn a_change_is_read_with_its_window_and_its_columns() {
-    let call = next(&snow(), &change_id(), &[]);
-    assert!(parameter(&call, "sysparm_fields").ends_with(",sys_updated_by,entitlement,target_upn,duration"));
-    let ticket = change(&change_answers());
-    assert_eq!((ticket.id.clone(), ticket.number.as_str()), (change_id(), "CHG0030042"));
-    assert_eq!((ticket.in_scope, ticket.standing, ticket.fields_changed_at), (true, Standing::Approved, None));
-    assert_eq!(ticket.duration, Field::Text("PT2H".into()));
-    let (start, end) = (Some(time("2026-11-03T20:00:00Z")), Some(time("2026-11-03T22:00:00Z")));
-    assert_eq!(ticket.window, Window { start, end, unknown: None });
-    assert_eq!(ticket.requester.map(|a| a.id.to_string()), Some(NINA.to_owned()));
-    assert_eq!(ticket.approvals[0].outcome, Outcome::Approved);
-}
-
-#[test]
-fn a_change_stands_by_approval_state_and_hold() {
-    let stands = |changes: &[(&str, &str)]| change_says(changes).standing;
-    for state in ["-2", "-1"] {
-        assert_eq!(stands(&[("state", state)]), Standing::Approved, "{state}");
-    }
-    for state in ["0", "3", "4"] {
-        assert_eq!(stands(&[("state", state)]), Standing::Closed, "{state}");
-    }
-    for state in ["-5", "-4", "-3", "1", "2", "", "Scheduled"] {
-        assert_eq!(stands(&[("state", state)]), Standing::Open, "{state}");
-    }
-    assert_eq!(stands(&[("approval", "not requested")]), Standing::Open);
-    assert_eq!(stands(&[("on_hold", "true")]), Standing::Open);
-    assert_eq!(stands(&[("on_hold", "")]), Standing::Open);
-}
-
-#[test]
-fn a_change_without_a_whole_window_says_that_it_is_unknown() {
-    for end in ["start_date", "end_date"] {
-        assert_eq!(change_says(&[(end, "")]).window.unknown, Some(Field::Empty), "{end}");
-        assert_eq!(change_says(&[(end, "03/11/2026")]).window.unknown, Some(Field::Unreadable), "{end}");
-        let [_, approvers, users] = change_answers();
-        let body = without(parsed(fixture!("read-change")), &format!("/result/{end}"));
-        assert_eq!(change(&[answer(200, body), approvers, users]).window.unknown, Some(Field::Hidden), "{end}");
-    }
-}
-
-#[test]
-fn a_change_that_was_written_to_after_its_approval_counts_as_edited() {
-    let edited = |at: &str, by: &str| {
-        let at = format!("2026-11-03 {at}");
-        change_says(&[("sys_updated_on", &at), ("sys_updated_by", by)]).fields_changed_at
-    };
-    assert_eq!(edited("08:31:06", "nina.keller"), None, "before the answer");
-    assert!(edited("08:31:07", "nina.keller").is_some(), "in the same second");
-    assert_eq!(edited("08:31:08", "nina.keller"), Some(time("2026-11-03T08:31:08.999Z")));
-    for follows in ["omar.haddad", "system"] {
-        assert_eq!(edited("08:32:07", follows), None, "{follows}");
-        assert_eq!(edited("08:32:08", follows), Some(time("2026-11-03T08:32:08.999Z")), "{follows}");
-    }
-    assert_eq!(edited("09:30:00", "stint.svc"), None, "a note of ours");
-    let mut nameless = common("https://contoso.service-now.com");
-    nameless.account = None;
-    let [_, approvers, users] = change_answers();
-    let body = change_body(&[("sys_updated_on", "2026-11-03 09:30:00"), ("sys_updated_by", "")]);
-    let ticket = ticket_of(&ServiceNow::new(&nameless, own()), &change_id(), &[answer(200, body), approvers, users]);
-    assert!(ticket.fields_changed_at.is_some(), "nobody is not us");
-}
-
-#[test]
-fn only_configured_types_of_change_are_in_scope() {
-    for kind in ["emergency", "standard", "Normal", "model", ""] {
-        assert!(!change_says(&[("type", kind)]).in_scope, "{kind}");
-    }
-}
-
-#[test]
-fn a_standard_change_is_approved_by_a_listed_template() {
-    let snow = with_own(|own| {
-        own.change_types = vec!["standard".into()];
-        own.standard_templates = vec![TEMPLATE.into()];
-    });
-    let read = |template: &str| {
-        let body = change_body(&[("type", "standard"), ("std_change_producer_version", template)]);
-        let body = with(body, "/result/sys_updated_on", json!("2026-11-03 19:00:00"));
-        ticket_of(&snow, &change_id(), &[answer(200, body), answer(200, json!({"result": []})), users_of_nina()])
-    };
-    let listed = read(TEMPLATE);
-    assert!(listed.in_scope && listed.approvals[0].without_approver);
-    assert_eq!(listed.fields_changed_at, None);
-    let other = read(CATALOG_ITEM);
-    assert_eq!((other.in_scope, other.approvals), (false, vec![]));
-}
-
 #[test]
 fn no_change_of_any_member_makes_the_reader_panic_or_read_another_ticket() {
     let all = answers();
@@ -637,7 +391,7 @@ fn no_change_of_any_member_makes_the_reader_panic_or_read_another_ticket() {
             }
         }
     }
-    let all = change_answers();
+    let all = changes::change_answers();
     for (n, fixture) in [fixture!("read-change"), fixture!("read-change-approvers")].into_iter().enumerate() {
         for mutant in mutants(&parsed(fixture)) {
             let mut answers = all.clone();
