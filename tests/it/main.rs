@@ -19,6 +19,7 @@ mod revoke;
 mod samples;
 mod secrets;
 mod serve;
+mod servicenow;
 mod systems;
 mod tickets_tried;
 mod tried;
