@@ -17,7 +17,7 @@ use stint::{
     },
 };
 
-use crate::world::It;
+use crate::world::{It, free_port};
 
 /// The line in the list.
 const SYSTEMS: &[&Kind] = &[&ANOTHER];
@@ -113,12 +113,6 @@ impl TicketSystem for Another {
         let body = Body::Json(serde_json::json!({ "key": note.key, "text": note.text }));
         Ok(Step::Send(Call { body, ..call(Method::POST, format!("/tickets/{}/notes", note.ticket)) }))
     }
-}
-
-/// The configuration names the desk before it runs.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 fn call(method: Method, path: String) -> Call {

@@ -1,8 +1,12 @@
 //! An approved ticket becomes access that ends by itself.
 
-use stint::sandbox::{graph::Grant, jira::IssueDraft, story};
+use stint::sandbox::{
+    graph::Grant,
+    jira::{IssueDraft, WebhookKind},
+    story,
+};
 
-use crate::world::{It, minutes};
+use crate::world::{It, free_port, minutes};
 
 #[tokio::test]
 async fn an_approved_ticket_is_granted_and_ends_by_itself() {
@@ -241,5 +245,41 @@ async fn two_grants_at_one_moment_do_not_slip_past_the_hourly_limit_together() {
         it.until(id, "ended").await;
     }
     assert_eq!(it.creates().len(), 2, "an hour apart");
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn behind_the_api_gateway_a_scoped_token_reads_the_ticket_and_writes_on_it() {
+    let it = It::with(|setup| {
+        setup.ports.jira = free_port();
+        let table = format!(
+            "{{ system = 'jira', tenants = ['contoso'], base_url = 'http://127.0.0.1:{}/ex/jira/{}', \
+             projects = ['ITSEC'], approved_statuses = ['10016'], ticket_pattern = '^ITSEC-[1-9][0-9]*$', \
+             auth = {{ kind = 'basic', username = '{}', password_file = 'sandbox-secrets/jira-pat' }}, \
+             webhook = {{ scheme = 'bearer', secret_files = ['sandbox-secrets/jira-pat'] }}, \
+             fields = {{ entitlement = '{}', principal = '{}', duration = '{}' }} }}",
+            setup.ports.jira,
+            story::CLOUD_ID,
+            story::JIRA_USER,
+            story::FIELD_ENTITLEMENT,
+            story::FIELD_PRINCIPAL,
+            story::FIELD_DURATION,
+        );
+        setup.overrides.push(("STINT__CONNECTIONS__GATEWAY".into(), table));
+    })
+    .await;
+    let jira = &it.world.sandbox.jira;
+    // The token works at the gateway only; the sandbox's own connection to the site is out of the story.
+    jira.revoke_logins();
+    jira.allow_scoped_basic(story::JIRA_USER, story::JIRA_PAT);
+    let ticket = it.approved(IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() });
+    let mut webhook = jira.webhook_for(&ticket, WebhookKind::AutomationIssue);
+    webhook.bearer(story::JIRA_PAT);
+    let seen = it.post_to("gateway", &webhook).await;
+    let id = seen.body["request_id"].as_str().unwrap_or_else(|| panic!("{}", seen.body)).to_owned();
+    let document = it.until(&id, "ended").await;
+    it.work().await;
+    assert_eq!((it.creates().len(), it.notes(&ticket).len()), (1, 2));
+    assert!(document["ticket"]["url"].is_null(), "the gateway is no site");
     it.ends().await;
 }

@@ -127,6 +127,12 @@ pub async fn database() -> String {
     cluster.url(&name)
 }
 
+/// A port for a simulator that the configuration names before it runs.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
 /// The moment every story begins.
 pub fn morning() -> Timestamp {
     "2026-11-03T08:12:40Z".parse().expect("a moment")
