@@ -9,7 +9,7 @@ use stint::sandbox::{
 use crate::{
     systems::Item,
     systems::System as _,
-    world::{It, minutes},
+    world::{It, free_port, minutes},
 };
 
 async fn with(keys: &[(&str, &str)]) -> It {
@@ -139,4 +139,42 @@ async fn a_standard_change_needs_a_listed_template_and_its_note_says_that_nobody
     }
     assert_eq!(it.creates().len(), 1);
     it.ends().await;
+}
+
+#[tokio::test]
+async fn an_oauth_client_and_an_api_key_sign_in_as_well_as_a_password() {
+    let port = free_port();
+    let oauth = format!(
+        "{{ kind = 'oauth-client', client_id = '{}', secret_file = 'secret', \
+         token_url = 'http://127.0.0.1:{port}/oauth_token.do' }}",
+        story::SNOW_OAUTH_CLIENT
+    );
+    let secrets = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = secrets.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let oauth = oauth.replace("'secret'", &format!("'{}'", file("client", story::SNOW_OAUTH_SECRET)));
+    let key = format!("{{ kind = 'api-key', token_file = '{}' }}", file("key", story::SNOW_API_KEY));
+    for auth in [oauth, key] {
+        let it = It::with(|setup| {
+            setup.ports.servicenow = port;
+            setup.overrides.push(("STINT__CONNECTIONS__SERVICENOW__AUTH".into(), auth));
+        })
+        .await;
+        let servicenow = &it.world.sandbox.servicenow;
+        let item = servicenow.create_item(ItemDraft { duration: "PT45M".into(), ..ItemDraft::default() });
+        servicenow.request_approval(&item.sys_id, &[story::OMAR_SYS_ID]);
+        it.world.clock.advance(minutes(2));
+        servicenow.approve(&item.sys_id, story::OMAR_SYS_ID);
+        let id = taken_in(&it, &item.sys_id).await;
+        it.until(&id, "ended").await;
+        it.work().await;
+        assert_eq!(Item::notes(&it, &item.sys_id).len(), 2);
+        // Tokens live for half an hour and are kept: a few for the whole story.
+        let fetched = servicenow.calls().iter().filter(|call| call.path.ends_with("oauth_token.do")).count();
+        assert!(fetched <= 3, "{fetched} tokens");
+        it.ends().await;
+    }
 }

@@ -6,6 +6,7 @@ use stint::{
     domain::{audit::Actor, id::ConnectionName},
     sandbox::{
         Webhook,
+        jira::{IssueDraft, WebhookKind},
         servicenow::{ItemDraft, SnowEvent},
         story,
     },
@@ -159,5 +160,23 @@ async fn a_revoke_is_not_undone_by_an_approval_given_before_it() {
     let codes = "select reasons->0->>'code' from requests where state = 'rejected'";
     let code: String = sqlx::query_scalar(codes).fetch_one(&mut it.sql().await).await.expect("a refusal");
     assert_eq!(code, "approval-called-off");
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_ticket_moved_away_takes_its_access_with_it() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "active").await;
+    it.pass(minutes(10)).await;
+    it.world.sandbox.jira.move_to_project(&ticket, "ARCH");
+    // Its webhook is sent under the new key, and is for us all the same.
+    let seen = it.post(&it.world.webhook(&ticket, WebhookKind::Moved)).await;
+    assert_eq!(seen.body["request_id"], *id, "{}", seen.body);
+    it.pass(minutes(2)).await;
+    assert_eq!(it.document(&id).await["end"]["cause"], "withdrawn");
+    it.until(&id, "ended").await;
+    assert_eq!(it.removals().len(), 1);
     it.ends().await;
 }
