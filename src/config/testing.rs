@@ -107,6 +107,17 @@ impl Sample {
     }
 }
 
+/// A key of the sample's Jira connection.
+pub(super) fn at(key: &str) -> String {
+    format!("connections.jira-cloud.{key}")
+}
+
+/// The only fault once that connection's key has this value, named from the connection on.
+pub(super) fn fault_of(key: &str, value: &str) -> String {
+    let fault = Sample::new().set(&at(key), value).fault();
+    fault.trim_start_matches("connections.jira-cloud.").to_owned()
+}
+
 fn find<'a>(tree: &'a mut Table, key: &str) -> (&'a mut Table, String) {
     let (way, name) = key.rsplit_once('.').unwrap_or(("", key));
     let parts = way.split('.').filter(|part| !part.is_empty());

@@ -68,3 +68,33 @@ impl<On: Copy, Kind: Clone> Queue<On, Kind> {
         self.0.iter().map(|(_, _, times)| times).sum()
     }
 }
+
+/// What every simulator offers alike: faults that strike its next calls, and the calls it was asked.
+macro_rules! faults_and_calls {
+    ($system:ident, $fault:ident) => {
+        impl $system {
+            /// Queues a fault.
+            pub fn fault(&self, fault: $fault) {
+                lock(&self.state).faults.push(fault.on, fault.kind, fault.times);
+            }
+
+            /// Forgets the faults that have not struck.
+            pub fn clear_faults(&self) {
+                lock(&self.state).faults.clear();
+            }
+
+            /// How many faults have not struck.
+            #[must_use]
+            pub fn faults_waiting(&self) -> usize {
+                lock(&self.state).faults.waiting()
+            }
+
+            /// The last ten thousand HTTP calls, oldest first.
+            #[must_use]
+            pub fn calls(&self) -> Vec<super::super::Call> {
+                lock(&self.state).calls.all()
+            }
+        }
+    };
+}
+pub(super) use faults_and_calls;

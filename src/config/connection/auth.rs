@@ -81,17 +81,7 @@ pub(super) fn for_header(at: &Place, token: SecretString) -> Option<SecretString
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::testing::Sample;
-
-    /// A key of the sample's connection.
-    fn at(key: &str) -> String {
-        format!("connections.jira-cloud.{key}")
-    }
-
-    fn fault_of(key: &str, value: &str) -> String {
-        let fault = Sample::new().set(&at(key), value).fault();
-        fault.trim_start_matches("connections.jira-cloud.").to_owned()
-    }
+    use crate::config::testing::{Sample, at, fault_of};
 
     #[test]
     fn basic_and_bearer_take_their_own_keys_only() {

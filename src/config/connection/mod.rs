@@ -148,17 +148,7 @@ fn duration(at: &Place, text: Option<String>, default: Duration) -> Option<Durat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::testing::Sample;
-
-    /// A key of the sample's connection.
-    fn at(key: &str) -> String {
-        format!("connections.jira-cloud.{key}")
-    }
-
-    fn fault_of(key: &str, value: &str) -> String {
-        let fault = Sample::new().set(&at(key), value).fault();
-        fault.trim_start_matches("connections.jira-cloud.").to_owned()
-    }
+    use crate::config::testing::{Sample, at, fault_of};
 
     fn pattern(text: &str) -> Result<Regex, String> {
         let sample = Sample::new().set(&at("ticket_pattern"), &format!("'{text}'"));

@@ -4,10 +4,12 @@
 
 use jiff::Timestamp;
 
-use super::super::Call;
+use super::super::fault::faults_and_calls;
 use super::super::wire::{lock, plus_seconds, signed};
 use super::model::State;
 use super::{Desk, DeskFault, Note, Person};
+
+faults_and_calls!(Desk, DeskFault);
 
 impl Desk {
     /// The origin, without a trailing slash.
@@ -44,28 +46,6 @@ impl Desk {
     /// From now on the listing has so many tickets on a page.
     pub fn page_by(&self, tickets: usize) {
         lock(&self.state).page_size = tickets.max(1);
-    }
-
-    /// Queues a fault.
-    pub fn fault(&self, fault: DeskFault) {
-        lock(&self.state).faults.push(fault.on, fault.kind, fault.times);
-    }
-
-    /// Forgets the faults that have not struck.
-    pub fn clear_faults(&self) {
-        lock(&self.state).faults.clear();
-    }
-
-    /// How many faults have not struck.
-    #[must_use]
-    pub fn faults_waiting(&self) -> usize {
-        lock(&self.state).faults.waiting()
-    }
-
-    /// The last ten thousand HTTP calls, oldest first.
-    #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
-        lock(&self.state).calls.all()
     }
 
     /// From now on reads and whole deliveries leave the member out.

@@ -4,10 +4,12 @@
 
 use jiff::Timestamp;
 
-use super::super::Call;
+use super::super::fault::faults_and_calls;
 use super::super::wire::{lock, plus_seconds, signed};
 use super::model::State;
 use super::{Account, Comment, Flavour, Jira, JiraFault};
+
+faults_and_calls!(Jira, JiraFault);
 
 impl Jira {
     /// The origin, without a trailing slash.
@@ -44,28 +46,6 @@ impl Jira {
     /// Whether the site answers reads without a valid login, as public projects do.
     pub fn allow_anonymous(&self, allowed: bool) {
         lock(&self.state).anonymous = allowed;
-    }
-
-    /// Queues a fault.
-    pub fn fault(&self, fault: JiraFault) {
-        lock(&self.state).faults.push(fault.on, fault.kind, fault.times);
-    }
-
-    /// Forgets the faults that have not struck.
-    pub fn clear_faults(&self) {
-        lock(&self.state).faults.clear();
-    }
-
-    /// How many faults have not struck.
-    #[must_use]
-    pub fn faults_waiting(&self) -> usize {
-        lock(&self.state).faults.waiting()
-    }
-
-    /// The last ten thousand HTTP calls, oldest first.
-    #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
-        lock(&self.state).calls.all()
     }
 
     /// From now on reads leave the field out, as they do when a screen or a permission hides it.

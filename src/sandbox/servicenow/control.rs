@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::super::Call;
+use super::super::fault::faults_and_calls;
 use super::super::wire::{lock, plus_seconds, signed};
 use super::login::Client;
 use super::model::{Row, State, from_utc};
@@ -24,6 +24,8 @@ pub struct JournalEntry {
     /// A work note, which customers do not see.
     pub internal: bool,
 }
+
+faults_and_calls!(ServiceNow, SnowFault);
 
 impl ServiceNow {
     /// The origin, without a trailing slash.
@@ -56,28 +58,6 @@ impl ServiceNow {
     /// The tokens given out so far are refused from now on; logins still get new ones.
     pub fn revoke_tokens(&self) {
         lock(&self.state).logins.tokens.clear();
-    }
-
-    /// Queues a fault.
-    pub fn fault(&self, fault: SnowFault) {
-        lock(&self.state).faults.push(fault.on, fault.kind, fault.times);
-    }
-
-    /// Forgets the faults that have not struck.
-    pub fn clear_faults(&self) {
-        lock(&self.state).faults.clear();
-    }
-
-    /// How many faults have not struck.
-    #[must_use]
-    pub fn faults_waiting(&self) -> usize {
-        lock(&self.state).faults.waiting()
-    }
-
-    /// The last ten thousand HTTP calls, oldest first.
-    #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
-        lock(&self.state).calls.all()
     }
 
     /// From now on the client may not read this column: it is absent from rows.
