@@ -169,12 +169,21 @@ async fn an_oauth_client_and_an_api_key_sign_in_as_well_as_a_password() {
         it.world.clock.advance(minutes(2));
         servicenow.approve(&item.sys_id, story::OMAR_SYS_ID);
         let id = taken_in(&it, &item.sys_id).await;
+        it.until(&id, "active").await;
+        it.work().await;
+        // A token that is revoked before its time is replaced, and stops nobody.
+        servicenow.revoke_tokens();
         it.until(&id, "ended").await;
         it.work().await;
         assert_eq!(Item::notes(&it, &item.sys_id).len(), 2);
+        let stopped: i64 = sqlx::query_scalar("select count(*) from findings where connection is not null")
+            .fetch_one(&mut it.sql().await)
+            .await
+            .expect("a count");
+        assert_eq!(stopped, 0, "one revoked token stopped the connection");
         // Tokens live for half an hour and are kept: a few for the whole story.
         let fetched = servicenow.calls().iter().filter(|call| call.path.ends_with("oauth_token.do")).count();
-        assert!(fetched <= 3, "{fetched} tokens");
+        assert!(fetched <= 4, "{fetched} tokens");
         it.ends().await;
     }
 }
