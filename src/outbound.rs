@@ -175,6 +175,19 @@ impl Answer {
         crate::json::parse(&self.body)
     }
 
+    /// The bearer token in a token endpoint's good answer, and for how many seconds it lives by its word; `None` when there
+    /// is none that a header can carry. Nothing of an unreadable answer is repeated: it may hold a token.
+    #[must_use]
+    pub fn bearer_token(&self) -> Option<(SecretString, u64)> {
+        let body = self.json().ok()?;
+        let text = |name| crate::json::text(&body, name).ok();
+        let token =
+            text("/access_token").filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
+        let is_bearer = text("/token_type")?.eq_ignore_ascii_case("bearer");
+        let seconds = body.pointer("/expires_in").and_then(Value::as_u64)?;
+        token.filter(|_| is_bearer).map(|token| (token.into(), seconds))
+    }
+
     /// `Retry-After` as seconds from `now`: given in seconds or as a date. Where it is absent, `X-RateLimit-Reset` as a
     /// moment (`contracts/tickets.md` A7). `None` when neither can be read.
     #[must_use]

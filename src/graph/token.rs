@@ -168,24 +168,10 @@ impl Kept {
     }
 }
 
-/// The token in a good answer, and how long it lives. Nothing of an unreadable one is repeated: it may hold a token.
+/// The token in a good answer, and how long it lives.
 fn read(answer: &outbound::Answer) -> Result<(SecretString, Duration), GraphError> {
-    let unreadable = |_| GraphError::bad("the token endpoint's answer is not a token");
-    let body = answer.json().map_err(unreadable)?;
-    let kind = json::text(&body, "/token_type").map_err(unreadable)?;
-    let token = json::text(&body, "/access_token").map_err(unreadable)?;
-    let lifetime = body.pointer("/expires_in").and_then(serde_json::Value::as_u64);
-    match lifetime {
-        Some(seconds) if kind.eq_ignore_ascii_case("Bearer") && is_token(token) => {
-            Ok((token.into(), Duration::from_secs(seconds.min(86_400))))
-        }
-        _ => Err(unreadable(json::not("", "a bearer token"))),
-    }
-}
-
-/// Whether a header can carry it.
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
+    let token = answer.bearer_token().map(|(token, seconds)| (token, Duration::from_secs(seconds.min(86_400))));
+    token.ok_or_else(|| GraphError::bad("the token endpoint's answer is not a token"))
 }
 
 /// What Entra's refusal means: only a known code, or a refused client, is for good.

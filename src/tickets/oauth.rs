@@ -10,7 +10,6 @@ use tokio::sync::Mutex;
 use super::{error::TicketError, settings::SignIn};
 use crate::{
     clock::Clock,
-    json,
     outbound::{Answer, Credential, Fault, Wire},
 };
 
@@ -113,15 +112,10 @@ fn read(outcome: Result<Answer, Fault>, now: Timestamp) -> Result<Token, TicketE
         400 | 401 | 403 => return Err(TicketError::Credential),
         _ => return Err(unavailable(answer.status.to_string())),
     }
-    let body = answer.json().map_err(|_| TicketError::bad("a token answer that is no JSON"))?;
-    let text = json::text(&body, "/access_token")?;
-    let is_bearer = json::text(&body, "/token_type")?.eq_ignore_ascii_case("bearer");
-    let lifetime =
-        body.pointer("/expires_in").and_then(serde_json::Value::as_u64).filter(|n| (1..=LONGEST_SECONDS).contains(n));
-    let good = is_bearer && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    let lifetime = lifetime.filter(|_| good).ok_or_else(|| TicketError::bad("a token answer that cannot be used"))?;
+    let token = answer.bearer_token().filter(|(_, seconds)| (1..=LONGEST_SECONDS).contains(seconds));
+    let (text, lifetime) = token.ok_or_else(|| TicketError::bad("a token answer that cannot be used"))?;
     let lifetime = SignedDuration::from_secs(i64::try_from(lifetime).unwrap_or(0));
-    Ok(Token { text: text.into(), good_until: now + lifetime - MARGIN })
+    Ok(Token { text, good_until: now + lifetime - MARGIN })
 }
 
 #[cfg(test)]
