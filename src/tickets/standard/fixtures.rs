@@ -8,12 +8,16 @@ use serde_json::Value;
 
 use super::{
     super::{
-        VerifiedBody,
+        Step, TicketError, TicketSystem, VerifiedBody,
         jira::fixtures::{self, webhook},
         settings::{Common, WebhookScheme},
         verify,
     },
     Source, Standard,
+};
+use crate::domain::{
+    id::TicketId,
+    ticket::{Reading, Ticket},
 };
 
 pub(super) use super::super::jira::fixtures::{answer, mutants, parsed, with, without};
@@ -50,4 +54,30 @@ pub(super) fn ticket() -> Value {
 
 pub(super) fn time(text: &str) -> Timestamp {
     text.parse().expect("a time")
+}
+
+/// What reading this document comes to.
+pub(super) fn step(document: &Value) -> Result<Step<Reading>, TicketError> {
+    desk(Source::ReadBack).read(&TicketId::new("t-5531"), &[answer(200, document)])
+}
+
+/// The ticket in this document.
+pub(super) fn read(document: &Value) -> Ticket {
+    match step(document) {
+        Ok(Step::Done(Reading::Found(ticket))) => *ticket,
+        other => panic!("not a ticket: {other:?}"),
+    }
+}
+
+/// Why the answer is a bad one.
+pub(super) fn bad(document: &Value) -> String {
+    match step(document) {
+        Err(TicketError::BadAnswer { reason }) => reason,
+        other => panic!("not a bad answer: {other:?}"),
+    }
+}
+
+/// The usual document with one member replaced.
+pub(super) fn replaced(path: &str, value: Value) -> Value {
+    with(ticket(), path, value)
 }

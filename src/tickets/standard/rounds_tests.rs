@@ -1,39 +1,9 @@
 use serde_json::json;
 
 use super::{
-    super::{
-        super::{Source, Step, TicketError, TicketSystem},
-        fixtures::{answer, desk, ticket, time, with, without},
-    },
+    super::fixtures::{bad, read, replaced, ticket, time, with, without},
     *,
 };
-use crate::domain::{
-    id::TicketId,
-    ticket::{Reading, Ticket},
-};
-
-fn step(document: &Value) -> Result<Step<Reading>, TicketError> {
-    desk(Source::ReadBack).read(&TicketId::new("t-5531"), &[answer(200, document)])
-}
-
-fn read(document: &Value) -> Ticket {
-    match step(document) {
-        Ok(Step::Done(Reading::Found(ticket))) => *ticket,
-        other => panic!("not a ticket: {other:?}"),
-    }
-}
-
-/// Why the answer is a bad one.
-fn bad(document: &Value) -> String {
-    match step(document) {
-        Err(TicketError::BadAnswer { reason }) => reason,
-        other => panic!("not a bad answer: {other:?}"),
-    }
-}
-
-fn replaced(path: &str, value: Value) -> Value {
-    with(ticket(), path, value)
-}
 
 /// A vote of `approvals`.
 fn vote(by: &str, decision: &str, at: Option<&str>) -> Value {

@@ -7,7 +7,10 @@ use super::{
         jira::fixtures::{sample, webhook},
         settings::{ConnectionSettings, SignIn, WebhookScheme},
     },
-    fixtures::{TOKEN, answer, common, delivery, desk, fixture, mutants, parsed, ticket, time, with, without},
+    fixtures::{
+        TOKEN, answer, bad, common, delivery, desk, fixture, mutants, parsed, read, replaced, step, ticket, time, with,
+        without,
+    },
     *,
 };
 use crate::{
@@ -15,33 +18,10 @@ use crate::{
     domain::{
         approval::{AccountKind, Outcome},
         id::TicketNumber,
-        ticket::{Field, Standing, Ticket, Window},
+        ticket::{Field, Standing, Window},
     },
     outbound::{Credential, Limits, Wire},
 };
-
-fn step(document: &Value) -> Result<Step<Reading>, TicketError> {
-    desk(Source::ReadBack).read(&TicketId::new("t-5531"), &[answer(200, document)])
-}
-
-fn read(document: &Value) -> Ticket {
-    match step(document) {
-        Ok(Step::Done(Reading::Found(ticket))) => *ticket,
-        other => panic!("not a ticket: {other:?}"),
-    }
-}
-
-/// Why the answer is a bad one.
-fn bad(document: &Value) -> String {
-    match step(document) {
-        Err(TicketError::BadAnswer { reason }) => reason,
-        other => panic!("not a bad answer: {other:?}"),
-    }
-}
-
-fn replaced(path: &str, value: Value) -> Value {
-    with(ticket(), path, value)
-}
 
 fn text(text: &str) -> Field {
     Field::Text(text.into())
