@@ -15,6 +15,7 @@ use super::{
         AccountId, ApprovalId, ConnectionName, EntitlementKey, ObjectId, RequestId, TenantName, TicketId, TicketNumber,
     },
     ticket::Basis,
+    withdrawal::Doubt,
 };
 
 /// One request, with everything a step needs to go on.
@@ -44,44 +45,6 @@ pub struct Request {
     pub end_requested: Option<EndOrder>,
     /// How the ticket reads as if it no longer carried what was decided on; `None` while it does.
     pub doubt: Option<Doubt>,
-}
-
-/// What readings say against a decision, while that is not certain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Doubt {
-    /// In which way.
-    pub kind: DoubtKind,
-    /// Since which reading.
-    pub since: Timestamp,
-    /// In how many readings in a row.
-    pub times: u32,
-}
-
-/// In which way a ticket is doubted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DoubtKind {
-    /// It reads as if it did not stand.
-    Standing,
-    /// It is not there.
-    Absent,
-}
-
-impl Doubt {
-    /// After one more reading of this kind. Another kind begins anew: one says nothing for the other.
-    #[must_use]
-    pub fn again(before: Option<Self>, kind: DoubtKind, now: Timestamp) -> Self {
-        match before.filter(|doubt| doubt.kind == kind) {
-            Some(doubt) => Self { times: doubt.times.saturating_add(1), since: doubt.since.min(now), ..doubt },
-            None => Self { kind, since: now, times: 1 },
-        }
-    }
-
-    /// Whether it has lasted so long, over so many readings.
-    #[must_use]
-    pub fn has_lasted(&self, now: Timestamp, time: jiff::SignedDuration, times: u32) -> bool {
-        self.times >= times && now.duration_since(self.since) >= time
-    }
 }
 
 /// Where a request stands. Each variant carries exactly what is true there.
@@ -444,25 +407,5 @@ impl Reason {
     /// A reason with this code.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code: code.into(), detail: detail.into() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(seconds)
-    }
-
-    #[test]
-    fn a_doubt_lasts_over_readings_of_one_kind_only() {
-        let minute = jiff::SignedDuration::from_mins(1);
-        let first = Doubt::again(None, DoubtKind::Standing, at(0));
-        assert!(!first.has_lasted(at(60), minute, 2), "one reading is not enough, however long ago");
-        let second = Doubt::again(Some(first), DoubtKind::Standing, at(60));
-        assert!(second.has_lasted(at(60), minute, 2) && !second.has_lasted(at(59), minute, 2));
-        let other = Doubt::again(Some(second), DoubtKind::Absent, at(61));
-        assert_eq!((other.since, other.times), (at(61), 1));
     }
 }

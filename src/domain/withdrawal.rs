@@ -4,6 +4,9 @@
 //! assignment is in force. Edits are not asked about here; before the grant they refuse it, afterwards the approval
 //! behind it stands as it was given.
 
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
 use super::{
     approval::Outcome,
     request::Decision,
@@ -21,6 +24,44 @@ pub enum Carried {
     Doubtful(&'static str),
     /// The approval has a word for its outcome that stint does not know, which says neither.
     Unclear,
+}
+
+/// What readings say against a decision, while that is not certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubt {
+    /// In which way.
+    pub kind: DoubtKind,
+    /// Since which reading.
+    pub since: Timestamp,
+    /// In how many readings in a row.
+    pub times: u32,
+}
+
+/// In which way a ticket is doubted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DoubtKind {
+    /// It reads as if it did not stand.
+    Standing,
+    /// It is not there.
+    Absent,
+}
+
+impl Doubt {
+    /// After one more reading of this kind. Another kind begins anew: one says nothing for the other.
+    #[must_use]
+    pub fn again(before: Option<Self>, kind: DoubtKind, now: Timestamp) -> Self {
+        match before.filter(|doubt| doubt.kind == kind) {
+            Some(doubt) => Self { times: doubt.times.saturating_add(1), since: doubt.since.min(now), ..doubt },
+            None => Self { kind, since: now, times: 1 },
+        }
+    }
+
+    /// Whether it has lasted so long, over so many readings.
+    #[must_use]
+    pub fn has_lasted(&self, now: Timestamp, time: SignedDuration, times: u32) -> bool {
+        self.times >= times && now.duration_since(self.since) >= time
+    }
 }
 
 /// Why a request ends whose ticket reads as closed.
@@ -48,5 +89,25 @@ pub fn carried(decision: &Decision, ticket: &Ticket) -> Carried {
         _ if ticket.standing != Standing::Approved => Carried::Doubtful("the ticket was reopened"),
         Outcome::Approved => Carried::Yes,
         Outcome::Unknown => Carried::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_doubt_lasts_over_readings_of_one_kind_only() {
+        let minute = SignedDuration::from_mins(1);
+        let first = Doubt::again(None, DoubtKind::Standing, at(0));
+        assert!(!first.has_lasted(at(60), minute, 2), "one reading is not enough, however long ago");
+        let second = Doubt::again(Some(first), DoubtKind::Standing, at(60));
+        assert!(second.has_lasted(at(60), minute, 2) && !second.has_lasted(at(59), minute, 2));
+        let other = Doubt::again(Some(second), DoubtKind::Absent, at(61));
+        assert_eq!((other.since, other.times), (at(61), 1));
     }
 }

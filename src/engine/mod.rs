@@ -6,6 +6,7 @@
 
 mod assign;
 mod confirm;
+mod credential;
 mod end;
 mod look;
 mod reconcile;

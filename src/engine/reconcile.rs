@@ -1,4 +1,4 @@
-//! The search for approvals whose webhook never came (`contracts/tickets.md` H10), and what stops a connection.
+//! The search for approvals whose webhook never came (`contracts/tickets.md` H10).
 //!
 //! Each connection is searched once in its interval by whichever worker comes first. What is found is read back before
 //! anything is made of it, and taken in only if no request has that approval; so a search doubles nothing.
@@ -6,23 +6,19 @@
 use std::sync::{Arc, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 use tracing::{info, warn};
 
 use super::{Engine, retry};
 use crate::{
     domain::{
         approval::Outcome,
-        id::{ConnectionName, TicketId},
+        id::TicketId,
         policy::counts_from,
         ticket::{Hint, HintEvent, Reading, Standing, Ticket},
     },
-    store::{NewFinding, Noticed, Poll, PollResult, StoreError},
+    store::{Noticed, Poll, PollResult, StoreError},
     tickets::{Connection, Listed, Lookback, Source, TicketError},
 };
-
-/// The finding that a connection's credential is refused; also the hold of what waits for it.
-const CREDENTIAL: &str = "ticket-credential";
 
 /// One search reads so many tickets, for so long; the rest is left for the next one, which begins where this one stopped.
 const MOST_READ: usize = 50;
@@ -30,9 +26,6 @@ const SEARCH_WITHIN: std::time::Duration = std::time::Duration::from_secs(40);
 
 /// So many tickets of one search may fail to answer.
 const FORGIVEN: u32 = 2;
-
-/// The database is told again after this long that a connection works: another process may have raised a finding.
-const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 impl Engine {
     /// Up to `limit` searches that are due, leased. What cannot be leased now is asked for again soon.
@@ -185,68 +178,12 @@ impl Engine {
         let Some(hint) = missed(&ticket, poll.known_since, now - settings.max_approval_age.signed()) else {
             return Ok(Looked::Done);
         };
-        let tenant = if let [only] = settings.tenants.as_slice() { Some(only) } else { None };
-        if let Noticed::Made(request) = self.store.notice(&settings.name, &hint, tenant, now).await? {
+        if let Noticed::Made(request) = self.store.notice(&settings.name, &hint, settings.only_tenant(), now).await? {
             info!(connection = %settings.name, %request, ticket = %hint.number, "an approval whose webhook never came");
             self.metrics.delivery(settings.name.as_str(), "found");
             self.wake.notify_one();
         }
         Ok(Looked::Done)
-    }
-
-    /// Reads a ticket back, minding what the answer says about the connection.
-    pub(super) async fn ask_for_ticket(
-        &self,
-        connection: &Connection,
-        ticket: &TicketId,
-    ) -> Result<Reading, TicketError> {
-        let reading = connection.read(ticket).await;
-        self.heard(connection, reading).await
-    }
-
-    /// Minds what an answer says about its connection: one finding for as long as the credential is refused.
-    pub(super) async fn heard<T>(
-        &self,
-        connection: &Connection,
-        answer: Result<T, TicketError>,
-    ) -> Result<T, TicketError> {
-        let name = &connection.settings().name;
-        let noted = match &answer {
-            // Another call may have found meanwhile that it works again.
-            Err(TicketError::Credential) if connection.is_stopped() => self.stopped(name).await,
-            Ok(_) if !connection.is_stopped() => self.works(name).await,
-            _ => Ok(()),
-        };
-        if let Err(problem) = noted {
-            warn!(connection = %name, %problem, "a finding is not recorded");
-        }
-        answer
-    }
-
-    async fn stopped(&self, name: &ConnectionName) -> Result<(), StoreError> {
-        self.works.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        let detail =
-            json!({ "what": "the ticket system refuses stint's credential; what rests on this connection waits" });
-        let finding = NewFinding { kind: CREDENTIAL, detail };
-        if self.store.raise_of_connection(name, &finding, self.clock.now()).await? {
-            warn!(connection = %name, "the ticket system refuses stint's credential; the connection is stopped");
-        }
-        Ok(())
-    }
-
-    /// The database is told once that the connection works, and not with each answer.
-    async fn works(&self, name: &ConnectionName) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let told = self.works.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
-        if told.is_some_and(|told| now.duration_since(told) < TELL_AGAIN) {
-            return Ok(());
-        }
-        if self.store.clear_of_connection(name, CREDENTIAL, now).await? {
-            info!(connection = %name, "the ticket system takes stint's credential again");
-            self.wake.notify_one();
-        }
-        self.works.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), now);
-        Ok(())
     }
 }
 

@@ -234,10 +234,10 @@ pub(super) fn kept(ticket: &Ticket, now: Timestamp, request: &Request) -> Result
 }
 
 fn pick_tenant(ticket: &Ticket, connection: &Connection) -> Result<TenantName, Reason> {
-    let tenants = &connection.settings().tenants;
-    if let [only] = tenants.as_slice() {
+    if let Some(only) = connection.settings().only_tenant() {
         return Ok(only.clone());
     }
+    let tenants = &connection.settings().tenants;
     let refuse = |detail: String| Reason::new("tenant-unknown", detail);
     match &ticket.tenant {
         Some(Field::Text(name)) => {

@@ -16,15 +16,18 @@ use crate::{
     domain::{
         approval::Outcome,
         lifecycle::Event,
-        request::{Assignment, Decision, Doubt, DoubtKind, EndOrder, Hold, Request, State},
+        request::{Assignment, Decision, EndOrder, Hold, Request, State},
         ticket::{Field, Ticket},
-        withdrawal::{Carried, carried},
+        withdrawal::{Carried, Doubt, DoubtKind, carried},
     },
     store::{Change, NewFinding},
 };
 
 /// How long a ticket may read as if it did not stand before that is believed (`contracts/tickets.md` R9).
 const DOUBT_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a stale answer could show as well is believed after two readings so far apart.
+const STALE: (DoubtKind, SignedDuration, u32) = (DoubtKind::Standing, DOUBT_FOR, 2);
 
 /// A ticket is missed in so many readings in a row before it counts as deleted (`contracts/tickets.md` H3.1).
 const ABSENT_TIMES: u32 = 3;
@@ -78,12 +81,7 @@ fn seen(request: &Request, decision: &Decision, ticket: &Ticket, now: Timestamp,
         }
         Carried::No(why) => withdrawn(why, now),
         Carried::Doubtful(why) => {
-            let doubt = Doubt::again(request.doubt, DoubtKind::Standing, now);
-            if doubt.has_lasted(now, DOUBT_FOR, 2) {
-                withdrawn(why, now)
-            } else {
-                Change { doubt: Some(Some(doubt)), ..Change::later(now, doubt.since + DOUBT_FOR) }
-            }
+            doubted(request, why, now, STALE, |doubt| Change::later(now, doubt.since + DOUBT_FOR))
         }
         Carried::Unclear => {
             let finding = NewFinding { kind: UNCLEAR, detail: json!({ "approval": decision.approval }) };
@@ -101,10 +99,10 @@ pub(super) fn shows_another(decision: &Decision, ticket: &Ticket) -> bool {
 
 /// Somebody changed what was asked for after it was granted: it stays as approved, and somebody should know.
 fn edited(request: &Request, decision: &Decision, ticket: &Ticket) -> Option<NewFinding> {
-    let is_text = |field: &Field, same: &dyn Fn(&str) -> bool| matches!(field, Field::Text(text) if !same(text));
+    let differs = |field: &Field, same: &dyn Fn(&str) -> bool| matches!(field, Field::Text(text) if !same(text));
     let entitlement = &decision.entitlement;
-    let changed = is_text(&ticket.duration, &|text| text.parse() == Ok(decision.requested))
-        || is_text(&ticket.entitlement, &|text| text == entitlement.key.as_str() || text == entitlement.title);
+    let changed = differs(&ticket.duration, &|text| text.parse() == Ok(decision.requested))
+        || differs(&ticket.entitlement, &|text| text == entitlement.key.as_str() || text == entitlement.title);
     let in_force = matches!(request.state.underlying(), State::Active(..));
     let detail = json!({ "entitlement": ticket.entitlement, "duration": ticket.duration });
     (changed && in_force).then_some(NewFinding { kind: "edited-after-grant", detail })
@@ -112,12 +110,23 @@ fn edited(request: &Request, decision: &Decision, ticket: &Ticket) -> Option<New
 
 /// The ticket is not there. Several looks over a quarter of an hour make that a deletion.
 fn missed(request: &Request, now: Timestamp, interval: SignedDuration) -> Change {
-    let doubt = Doubt::again(request.doubt, DoubtKind::Absent, now);
-    if doubt.has_lasted(now, ABSENT_FOR, ABSENT_TIMES) {
-        return withdrawn(MISSED, now);
-    }
     let again = now + interval.min(SignedDuration::from_mins(5));
-    Change { doubt: Some(Some(doubt)), ..Change::later(now, again) }
+    doubted(request, MISSED, now, (DoubtKind::Absent, ABSENT_FOR, ABSENT_TIMES), |_| Change::later(now, again))
+}
+
+/// One more reading against the request: its end, once that has lasted so long over so many readings; until then it waits.
+fn doubted(
+    request: &Request,
+    why: &str,
+    now: Timestamp,
+    (kind, time, times): (DoubtKind, SignedDuration, u32),
+    wait: impl FnOnce(Doubt) -> Change,
+) -> Change {
+    let doubt = Doubt::again(request.doubt, kind, now);
+    if doubt.has_lasted(now, time, times) {
+        return withdrawn(why, now);
+    }
+    Change { doubt: Some(Some(doubt)), ..wait(doubt) }
 }
 
 /// The end of a request whose ticket no longer carries it.
@@ -127,9 +136,5 @@ pub(super) fn withdrawn(why: &str, now: Timestamp) -> Change {
 
 /// Before anything is sent: held while it is doubted, withdrawn once that is certain.
 pub(super) fn doubt(request: &Request, hold: Hold, why: &str, now: Timestamp) -> Change {
-    let doubt = Doubt::again(request.doubt, DoubtKind::Standing, now);
-    if doubt.has_lasted(now, DOUBT_FOR, 2) {
-        return withdrawn(why, now);
-    }
-    Change { doubt: Some(Some(doubt)), ..hold_until(request, hold, now, doubt.since + DOUBT_FOR) }
+    doubted(request, why, now, STALE, |doubt| hold_until(request, hold, now, doubt.since + DOUBT_FOR))
 }

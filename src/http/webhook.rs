@@ -102,11 +102,7 @@ fn must_be_json(headers: &HeaderMap) -> Result<(), Problem> {
 
 fn understand(connection: &Connection, body: &VerifiedBody) -> Result<Meant, Problem> {
     match connection.hear(body) {
-        Ok(Heard::Hint(hint)) => {
-            let tenants = &connection.settings().tenants;
-            let tenant = if let [only] = tenants.as_slice() { Some(only.clone()) } else { None };
-            Ok(Meant::Look(hint, tenant))
-        }
+        Ok(Heard::Hint(hint)) => Ok(Meant::Look(hint, connection.settings().only_tenant().cloned())),
         Ok(Heard::Ignored(why)) => Ok(Meant::Ignored(why)),
         Err(NotHeard::NotATicket(why)) => Ok(Meant::Rejected(why)),
         Err(NotHeard::Malformed(why)) => Err(Problem::bad_request(why)),

@@ -16,7 +16,8 @@ use crate::domain::{
     id::{ApprovalId, ConnectionName, TenantName, TicketNumber},
     lifecycle::{Event, apply},
     note,
-    request::{Doubt, EndOrder, Request, State},
+    request::{EndOrder, Request, State},
+    withdrawal::Doubt,
 };
 
 /// What a step changes.

@@ -4,12 +4,15 @@
 //! again. So a broken one costs one call now and then, and not one for each ticket that waits. Times are the monotonic
 //! clock's, which nobody can set back.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::error::TicketError;
 
 /// A stopped connection is tried again this often.
-pub(super) const TRY_AGAIN: Duration = Duration::from_mins(5);
+const TRY_AGAIN: Duration = Duration::from_mins(5);
 
 /// Nobody else calls while somebody tries a stopped connection, or for so long if that comes to nothing.
 const TRIAL: Duration = Duration::from_mins(1);
@@ -50,7 +53,7 @@ impl Circuit {
 
     /// Whether a reading, a listing or a note may be begun now. After the pause the first to ask may.
     pub(super) fn admit(&self, now: Duration) -> Result<(), TicketError> {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state();
         match state.stopped_until {
             Some(until) if now < until => Err(TicketError::Credential),
             Some(_) => {
@@ -63,12 +66,12 @@ impl Circuit {
 
     /// Whether the credential was refused, and not taken since.
     pub(super) fn is_stopped(&self) -> bool {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).stopped_until.is_some()
+        self.state().stopped_until.is_some()
     }
 
     /// The credential was taken for what was begun then. A refusal since says more.
     pub(super) fn accepted(&self, began: Duration) {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state();
         if state.last_refused_at.is_none_or(|refused| refused < began) {
             *state = State::default();
         }
@@ -76,7 +79,7 @@ impl Circuit {
 
     /// The credential was refused; what that means for whoever called.
     pub(super) fn refused(&self, now: Duration) -> TicketError {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state();
         state.refusals += 1;
         state.last_refused_at = Some(now);
         let first = *state.first_refused_at.get_or_insert(now);
@@ -86,6 +89,10 @@ impl Circuit {
         }
         state.stopped_until = Some(now + TRY_AGAIN);
         TicketError::Credential
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -51,6 +51,14 @@ pub struct Common {
     pub internal_notes: bool,
 }
 
+impl Common {
+    /// The tenant, where there is only one; otherwise each ticket picks.
+    #[must_use]
+    pub fn only_tenant(&self) -> Option<&TenantName> {
+        if let [only] = self.tenants.as_slice() { Some(only) } else { None }
+    }
+}
+
 /// How stint signs in at a ticket system.
 #[derive(Clone, Debug)]
 pub enum SignIn {
