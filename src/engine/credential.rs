@@ -45,8 +45,8 @@ impl Engine {
     ) -> Result<T, TicketError> {
         let name = &connection.settings().name;
         let noted = match &answer {
-            // Another call may have found meanwhile that it works again.
-            Err(TicketError::Credential) if connection.is_stopped() => self.credential_refused(name).await,
+            // Only a refusal just heard: whoever was not let call knows nothing new, and another may have been taken since.
+            Err(TicketError::Credential) => self.credential_refused(name).await,
             Ok(_) if !connection.is_stopped() => self.credential_taken(name).await,
             _ => Ok(()),
         };

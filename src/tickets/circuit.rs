@@ -55,7 +55,7 @@ impl Circuit {
     pub(super) fn admit(&self, now: Duration) -> Result<(), TicketError> {
         let mut state = self.state();
         match state.stopped_until {
-            Some(until) if now < until => Err(TicketError::Credential),
+            Some(until) if now < until => Err(TicketError::Stopped),
             Some(_) => {
                 state.stopped_until = Some(now + TRIAL);
                 Ok(())
@@ -109,11 +109,11 @@ mod tests {
         let circuit = Circuit::new(Patience::NONE);
         assert_eq!(circuit.admit(at(0)), Ok(()));
         assert_eq!(circuit.refused(at(0)), TicketError::Credential);
-        assert_eq!(circuit.admit(at(299)), Err(TicketError::Credential));
+        assert_eq!(circuit.admit(at(299)), Err(TicketError::Stopped));
         assert_eq!(circuit.admit(at(300)), Ok(()), "the trial");
-        assert_eq!(circuit.admit(at(301)), Err(TicketError::Credential), "beside the trial");
+        assert_eq!(circuit.admit(at(301)), Err(TicketError::Stopped), "beside the trial");
         circuit.accepted(at(0));
-        assert_eq!(circuit.admit(at(302)), Err(TicketError::Credential), "begun before the refusal");
+        assert_eq!(circuit.admit(at(302)), Err(TicketError::Stopped), "begun before the refusal");
         circuit.accepted(at(300));
         assert_eq!(circuit.admit(at(303)), Ok(()));
     }

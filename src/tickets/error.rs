@@ -8,6 +8,9 @@ pub enum TicketError {
     /// The ticket system does not take stint's credential.
     #[error("the ticket system does not take stint's credential")]
     Credential,
+    /// The credential was refused a while ago, so nothing was called.
+    #[error("the ticket system does not take stint's credential; it is tried again in a while")]
+    Stopped,
     /// The credential works, but not for this.
     #[error("the ticket system does not permit this: {detail}")]
     NotPermitted {
@@ -74,7 +77,7 @@ impl TicketError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Credential => "ticket-credential",
+            Self::Credential | Self::Stopped => "ticket-credential",
             Self::NotPermitted { .. } => "ticket-not-permitted",
             Self::Throttled { .. } => "ticket-throttled",
             Self::Unavailable { .. } => "ticket-unavailable",
@@ -94,9 +97,12 @@ impl TicketError {
                 after.map_or(Retry::Later, Retry::After)
             }
             Self::BadAnswer { .. } => Retry::Later,
-            Self::Credential | Self::NotPermitted { .. } | Self::CallRefused { .. } | Self::Full | Self::Absent => {
-                Retry::Never
-            }
+            Self::Credential
+            | Self::Stopped
+            | Self::NotPermitted { .. }
+            | Self::CallRefused { .. }
+            | Self::Full
+            | Self::Absent => Retry::Never,
         }
     }
 
