@@ -115,7 +115,9 @@ pub fn schema() -> serde_json::Value {
 /// The JSON Schema of a catalog file.
 #[must_use]
 pub fn catalog_schema() -> serde_json::Value {
-    schema_of::<catalog::CatalogFile>()
+    let mut schema = schema_of::<catalog::CatalogFile>();
+    catalog::describe(&mut schema);
+    schema
 }
 
 fn check(

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{
     duration::Duration,
-    entitlement::Target,
     id::{ObjectId, RequestId},
+    target::Target,
 };
 
 /// Who holds what: at most one assignment of ours exists for this at a time.
@@ -34,7 +34,28 @@ pub struct AssignOrder {
     pub ticket_system: String,
     /// When the order was made; PIM starts at its own provisioning, not before.
     pub start: Timestamp,
+    /// PIM is only to check it (`contracts/graph.md` §2.6).
+    pub only_validate: bool,
     /// Sent as `client-request-id`: diagnostics only, never relied on.
+    pub call_id: Uuid,
+}
+
+/// When an attempt asks PIM to let an assignment end, absolutely, so that a repeat changes nothing further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateOrder {
+    /// Whose assignment of what. PIM changes whatever direct assignment it finds, so whose it is must be known first.
+    pub holding: Holding,
+    /// The new end.
+    pub ends_at: Timestamp,
+    /// The ticket number, then the request's marker.
+    pub justification: String,
+    /// Graph's `ticketInfo.ticketNumber`.
+    pub ticket_number: String,
+    /// Graph's `ticketInfo.ticketSystem`: the connection's name.
+    pub ticket_system: String,
+    /// When the order was made.
+    pub start: Timestamp,
+    /// Sent as `client-request-id`.
     pub call_id: Uuid,
 }
 
@@ -66,6 +87,9 @@ pub struct ScheduleRequest {
     pub schedule_id: Option<String>,
     /// When PIM made it; off by up to a second between answers, so never compared exactly.
     pub created_at: Option<Timestamp>,
+    /// PIM only checked it, and will never do it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_validated: bool,
 }
 
 /// What a schedule request is for.
@@ -74,6 +98,8 @@ pub struct ScheduleRequest {
 pub enum ScheduleAction {
     /// `adminAssign`.
     Assign,
+    /// `adminUpdate`.
+    Update,
     /// `adminRemove`.
     Remove,
     /// Anything else.

@@ -27,9 +27,9 @@ pub struct Attempt {
     pub recorded_at: Timestamp,
     /// It is never sent after this moment.
     pub send_not_after: Timestamp,
-    /// How long the assignment is to live; only for [`AttemptKind::Assign`].
+    /// How long the assignment is to live; only for [`AttemptKind::Assign`] and [`AttemptKind::Validate`].
     pub duration: Option<Duration>,
-    /// When the assignment is to end at the latest by plan; only for [`AttemptKind::Assign`].
+    /// When the assignment is to end at the latest by plan; for those and [`AttemptKind::Update`].
     pub ends_at: Option<Timestamp>,
     /// How it came out.
     pub outcome: AttemptOutcome,
@@ -57,10 +57,16 @@ pub struct Attempt {
 pub enum AttemptKind {
     /// `adminAssign`.
     Assign,
+    /// `adminUpdate`: a new end for an assignment that is in force.
+    Update,
     /// `adminRemove`.
     Remove,
     /// Cancelling a schedule request that is not in force yet.
     Cancel,
+    /// `adminAssign` with `isValidationOnly`: PIM checks it and changes nothing.
+    Validate,
+    /// Revoking the principal's sign-in sessions.
+    RevokeSessions,
 }
 
 /// How an attempt came out.
@@ -108,6 +114,12 @@ impl Attempt {
         Self { duration: Some(duration), ends_at: Some(now + duration.signed()), ..Self::new(AttemptKind::Assign, now) }
     }
 
+    /// An attempt to let the assignment end then.
+    #[must_use]
+    pub fn update(ends_at: Timestamp, now: Timestamp) -> Self {
+        Self { ends_at: Some(ends_at), ..Self::new(AttemptKind::Update, now) }
+    }
+
     /// When an attempt of unknown outcome can no longer take effect unseen.
     #[must_use]
     pub fn settled_at(&self) -> Timestamp {
@@ -138,13 +150,26 @@ impl Attempt {
 }
 
 impl AttemptKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Assign, Self::Update, Self::Remove, Self::Cancel, Self::Validate, Self::RevokeSessions];
+
+    /// Whether it asks for access, or for more or less of it, rather than for its end.
+    #[must_use]
+    pub fn is_for_access(self) -> bool {
+        matches!(self, Self::Assign | Self::Update)
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Assign => "assign",
+            Self::Update => "update",
             Self::Remove => "remove",
             Self::Cancel => "cancel",
+            Self::Validate => "validate",
+            Self::RevokeSessions => "revoke-sessions",
         }
     }
 }

@@ -1,35 +1,14 @@
 //! What may be granted, and within which limits: the reviewed catalog.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::{
     duration::Duration,
     id::{EntitlementKey, ObjectId},
+    target::Target,
 };
-
-/// Where an assignment gives power.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-pub enum Target {
-    /// An Entra directory role.
-    DirectoryRole {
-        /// The role definition's id; for built-in roles the same in every tenant.
-        role: Uuid,
-        /// `/`, `/administrativeUnits/{id}` or `/{object id}`, kept byte for byte.
-        scope: String,
-    },
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DirectoryRole { role, scope } => write!(f, "directory-role {role} at {scope}"),
-        }
-    }
-}
 
 /// A kind of principal that is refused unless the entitlement allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -68,6 +47,8 @@ pub struct Entitlement {
     pub allow: Vec<PrincipalKind>,
     /// At most so many grants an hour.
     pub per_hour: Option<u32>,
+    /// Whether an early end also revokes the principal's sign-in sessions.
+    pub revoke_sessions: bool,
 }
 
 /// The reviewed list of entitlements of one tenant.

@@ -1,14 +1,16 @@
 //! The whole table, each pair of state and event once.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::*;
 use crate::domain::{
     audit::Actor,
     duration::Duration,
-    entitlement::Target,
     id::{ApprovalId, EntitlementKey, ObjectId, TenantName},
     request::{Bound, Granted, Receiver},
+    target::{AssignmentKind, Target},
     ticket::Basis,
 };
 
@@ -27,7 +29,8 @@ fn decision() -> Decision {
         entitlement: Granted {
             key: EntitlementKey::new("exchange-admin"),
             title: "Exchange Administrator".into(),
-            target: Target::DirectoryRole { role: Uuid::nil(), scope: "/".into() },
+            target: Target { kind: "directory-role".into(), assignment: AssignmentKind::Active, keys: BTreeMap::new() },
+            revoke_sessions: false,
         },
         requested: Duration::hours(4),
         duration: Duration::hours(4),

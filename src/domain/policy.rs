@@ -146,6 +146,7 @@ fn decision(case: &Case<'_>, parts: Parts<'_>) -> Decision {
             key: parts.entitlement.key.clone(),
             title: parts.entitlement.title.clone(),
             target: parts.entitlement.target.clone(),
+            revoke_sessions: parts.entitlement.revoke_sessions,
         },
         requested: parts.requested,
         duration: parts.duration,

@@ -6,8 +6,8 @@ use super::*;
 use crate::domain::{
     approval::{Account, AccountKind, Vote},
     assignment::Principal,
-    entitlement::Target,
     id::{ApprovalId, EntitlementKey, TicketId, TicketNumber},
+    target::{AssignmentKind, Target},
     ticket::{Basis, Window},
 };
 
@@ -79,7 +79,12 @@ fn story() -> Story {
     let entitlement = Entitlement {
         key: EntitlementKey::new("exchange-admin"),
         title: "Exchange Administrator".into(),
-        target: Target::DirectoryRole { role: Uuid::nil(), scope: "/".into() },
+        target: Target {
+            kind: "directory-role".into(),
+            assignment: AssignmentKind::Active,
+            keys: std::collections::BTreeMap::new(),
+        },
+        revoke_sessions: false,
         min_duration: Duration::minutes(15),
         max_duration: Duration::hours(8),
         approvers: 1,

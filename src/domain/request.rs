@@ -10,10 +10,10 @@ use super::{
     attempt::Attempt,
     audit::Actor,
     duration::Duration,
-    entitlement::Target,
     id::{
         AccountId, ApprovalId, ConnectionName, EntitlementKey, ObjectId, RequestId, TenantName, TicketId, TicketNumber,
     },
+    target::Target,
     ticket::Basis,
     withdrawal::Doubt,
 };
@@ -162,6 +162,9 @@ pub struct Granted {
     pub title: String,
     /// What it gives.
     pub target: Target,
+    /// Whether an early end also revokes the principal's sign-in sessions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub revoke_sessions: bool,
 }
 
 /// Which limit set the duration.

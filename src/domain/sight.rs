@@ -166,6 +166,7 @@ mod tests {
             status: "Provisioned".into(),
             justification: Some(justification.into()),
             schedule_id: Some(format!("schedule-{id}")),
+            only_validated: false,
             created_at: Some(at("2026-11-03T08:31:10Z")),
         }
     }

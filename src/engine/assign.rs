@@ -330,6 +330,7 @@ fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrd
         ticket_number: request.number.to_string(),
         ticket_system: request.connection.to_string(),
         start: attempt.recorded_at,
+        only_validate: false,
         call_id: attempt.id.0,
     }
 }

@@ -49,9 +49,9 @@ pub(super) fn to_silence(silence: Unanswered) -> Answer {
 }
 
 /// What the answer to an assignment or a removal means. `read` reads a schedule request of the holding that was asked
-/// for, and gives `None` for any other.
+/// for, and gives `None` for any other. What was only validated is no yes to an order that was meant.
 pub(super) fn to_write(
-    asked: ScheduleAction,
+    (asked, only_validate): (ScheduleAction, bool),
     answer: &outbound::Answer,
     now: Timestamp,
     read: impl FnOnce(&Value) -> Result<Option<ScheduleRequest>, json::Fault>,
@@ -60,7 +60,9 @@ pub(super) fn to_write(
         return otherwise(asked, answer, now);
     }
     match answer.json().and_then(|body| read(&body)) {
-        Ok(Some(request)) if request.action == asked => Answer::Accepted(request),
+        Ok(Some(request)) if request.action == asked && request.only_validated == only_validate => {
+            Answer::Accepted(request)
+        }
         Ok(_) => unclear("status 201 about something else than was asked"),
         Err(fault) => unclear(format!("status 201, but {fault}")),
     }
@@ -80,6 +82,7 @@ pub(super) fn to_cancel(schedule_request_id: &str, answer: &outbound::Answer, no
         justification: None,
         schedule_id: None,
         created_at: None,
+        only_validated: false,
     })
 }
 

@@ -10,18 +10,17 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
     clock::Clock,
     domain::{
         assignment::{
-            Answer, AssignOrder, Holding, Instance, Lookup, Principal, RemoveOrder, Schedule, ScheduleAction,
-            ScheduleRequest, Sighting,
+            Answer, AssignOrder, Holding, Lookup, Principal, RemoveOrder, ScheduleAction, Sighting, UpdateOrder,
         },
-        entitlement::Target,
         id::ObjectId,
+        target::Target,
     },
     json,
     outbound::{self, Call, Wire},
@@ -34,9 +33,15 @@ mod answer;
 mod assertion;
 mod client;
 mod directory_role;
+mod directory_role_eligible;
 mod error;
+mod group_membership;
+mod group_membership_eligible;
+pub mod kind;
 mod principal;
+mod schedule;
 pub mod settings;
+mod tier0;
 mod token;
 
 #[cfg(test)]
@@ -44,47 +49,36 @@ mod tests;
 
 pub use assertion::CredentialFault;
 pub use error::{GraphError, Retry};
+pub use kind::TargetKind;
+pub use schedule::Surface;
 
 /// Every kind of target that can be assigned: a new one is a file, and a line here.
-pub const TARGETS: &[Claim] = &[directory_role::claim];
+pub const TARGETS: &[&TargetKind] =
+    &[&directory_role::KIND, &directory_role_eligible::KIND, &group_membership::KIND, &group_membership_eligible::KIND];
 
-/// Takes a target of its own kind, and leaves any other.
-pub type Claim = fn(&Target) -> Option<Box<dyn AssignmentTarget>>;
-
-/// A row of a list: `None` when it is about another holding.
+/// What a row says to a target: `None` when it is about another one.
 pub type Row<T> = Result<Option<T>, json::Fault>;
 
-/// One thing that can be assigned: how Graph is asked about it, and how its rows read. Pure.
+/// One thing that can be assigned: where PIM keeps it, and which fields name it. Pure; what all of them share is in
+/// `schedule`.
 pub trait AssignmentTarget: Send + Sync {
-    /// Lists the schedule requests for this principal.
-    fn list_requests(&self, principal: ObjectId) -> Call;
-    /// Lists the current and coming schedules for this principal.
-    fn list_schedules(&self, principal: ObjectId) -> Call;
-    /// Lists what is in force now for this principal.
-    fn list_instances(&self, principal: ObjectId) -> Call;
+    /// Where PIM keeps it.
+    fn surface(&self) -> &Surface;
 
-    /// Reads a schedule request: a row, or the answer to an order.
-    ///
-    /// # Errors
-    /// When it cannot be read; here as below, the row might be the one that matters.
-    fn read_request(&self, principal: ObjectId, row: &Value) -> Row<ScheduleRequest>;
-    /// Reads a schedule.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn read_schedule(&self, principal: ObjectId, row: &Value) -> Row<Schedule>;
-    /// Reads an instance.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    fn read_instance(&self, principal: ObjectId, row: &Value) -> Row<Instance>;
+    /// What names it in the body of an order.
+    fn fields(&self) -> Map<String, Value>;
 
-    /// Asks for an assignment.
-    fn assign(&self, order: &AssignOrder) -> Call;
-    /// Asks for the removal of whatever direct assignment there is.
-    fn remove(&self, order: &RemoveOrder) -> Call;
-    /// Asks to cancel a schedule request that has not been provisioned.
-    fn cancel(&self, schedule_request_id: &str) -> Call;
+    /// What narrows a list to it and this principal, as far as Graph can.
+    fn filter(&self, principal: ObjectId) -> String;
+
+    /// Whom a row of any of its lists is about; `None` when it is about another target.
+    ///
+    /// # Errors
+    /// When that cannot be read: the row might be the one that matters.
+    fn holder(&self, row: &Value) -> Row<ObjectId>;
+
+    /// Lists the instances of everybody who holds it; the same call for targets that share the list.
+    fn list_all_instances(&self) -> Call;
 }
 
 /// One tenant's directory and PIM.
@@ -127,8 +121,10 @@ impl TenantGraph {
             self.client.list(target.list_schedules(principal)),
             self.client.list(target.list_instances(principal)),
         )?;
+        let mut requests = read_all(&requests, |row| target.read_request(principal, row))?;
+        requests.retain(|request| !request.only_validated);
         Ok(Sighting {
-            requests: read_all(&requests, |row| target.read_request(principal, row))?,
+            requests,
             schedules: read_all(&schedules, |row| target.read_schedule(principal, row))?,
             instances: read_all(&instances, |row| target.read_instance(principal, row))?,
         })
@@ -140,8 +136,9 @@ impl TenantGraph {
             Ok(target) => target,
             Err(error) => return Sent::unsupported(&error),
         };
-        let outcome = self.client.write(&target.assign(order), order.call_id, send_not_after).await;
-        self.changed(ScheduleAction::Assign, order.holding.principal, &*target, outcome)
+        let call = target.assign(order);
+        let outcome = self.client.write(&call, order.call_id, send_not_after).await;
+        self.changed((ScheduleAction::Assign, order.only_validate), order.holding.principal, &*target, outcome)
     }
 
     /// Asks PIM for the removal, at most once and not after this time of [`Clock::monotonic`]. PIM removes whatever
@@ -151,8 +148,21 @@ impl TenantGraph {
             Ok(target) => target,
             Err(error) => return Sent::unsupported(&error),
         };
-        let outcome = self.client.write(&target.remove(order), order.call_id, send_not_after).await;
-        self.changed(ScheduleAction::Remove, order.holding.principal, &*target, outcome)
+        let call = target.remove(order);
+        let outcome = self.client.write(&call, order.call_id, send_not_after).await;
+        self.changed((ScheduleAction::Remove, false), order.holding.principal, &*target, outcome)
+    }
+
+    /// Asks PIM for another end, at most once and not after this time of [`Clock::monotonic`]. PIM changes whatever direct
+    /// assignment it finds, so whose it is must be known before.
+    pub async fn update(&self, order: &UpdateOrder, send_not_after: Duration) -> Sent {
+        let target = match target(&order.holding.target) {
+            Ok(target) => target,
+            Err(error) => return Sent::unsupported(&error),
+        };
+        let call = target.update(order);
+        let outcome = self.client.write(&call, order.call_id, send_not_after).await;
+        self.changed((ScheduleAction::Update, false), order.holding.principal, &*target, outcome)
     }
 
     /// Asks PIM to cancel a schedule request, at most once and not after this time of [`Clock::monotonic`].
@@ -240,7 +250,7 @@ impl TenantGraph {
 
     fn changed(
         &self,
-        asked: ScheduleAction,
+        asked: (ScheduleAction, bool),
         principal: ObjectId,
         target: &dyn AssignmentTarget,
         outcome: Result<outbound::Answer, Unanswered>,
@@ -308,10 +318,11 @@ impl Sent {
     }
 }
 
-/// The first entry of [`TARGETS`] that takes it.
+/// What [`TARGETS`] makes of it.
 fn target(wanted: &Target) -> Result<Box<dyn AssignmentTarget>, GraphError> {
-    let claimed = TARGETS.iter().find_map(|claim| claim(wanted));
-    claimed.ok_or_else(|| GraphError::Unsupported { target: wanted.to_string() })
+    let kind = TARGETS.iter().find(|kind| kind.takes(wanted));
+    let made = kind.and_then(|kind| (kind.make)(wanted));
+    made.ok_or_else(|| GraphError::Unsupported { target: wanted.to_string() })
 }
 
 /// Reads every row; those about another holding are left out.

@@ -91,7 +91,7 @@ pub(super) async fn put(
 }
 
 fn kind(name: &str) -> Option<AttemptKind> {
-    [AttemptKind::Assign, AttemptKind::Remove, AttemptKind::Cancel].into_iter().find(|kind| kind.as_str() == name)
+    AttemptKind::ALL.into_iter().find(|kind| kind.as_str() == name)
 }
 
 fn outcome(name: &str) -> Option<AttemptOutcome> {

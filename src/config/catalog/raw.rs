@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{config::raw::Section, domain::entitlement::PrincipalKind};
+use crate::{
+    config::raw::Section,
+    domain::{entitlement::PrincipalKind, target::AssignmentKind},
+};
 
 /// What may be granted: the reviewed catalog.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -24,8 +27,8 @@ pub(super) struct Entry {
     pub(super) title: Option<String>,
     /// What it gives.
     pub(super) target: Option<Section<Target>>,
-    /// `active`; `eligible` is not available in this version.
-    pub(super) assignment: Option<Assignment>,
+    /// `active` (the default), or `eligible`: the holder activates it in PIM and meets its demands then.
+    pub(super) assignment: Option<AssignmentKind>,
     /// Shorter requests are refused. Default `PT5M`, the shortest possible.
     pub(super) min_duration: Option<String>,
     /// Longer requests are cut to this; at most `PT24H`.
@@ -45,38 +48,18 @@ pub(super) struct Entry {
     /// At most so many grants an hour.
     #[schemars(range(min = 1))]
     pub(super) per_hour: Option<u32>,
-    /// Whether sign-in sessions are revoked at the end. True is not available in this version.
+    /// Whether an early end also revokes the sign-in sessions of who held it. Default false.
     pub(super) revoke_sessions: Option<bool>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Target {
-    /// `directory-role`; `group` is not available in this version.
-    pub(super) kind: Option<TargetKind>,
-    /// The id of the role's definition.
-    #[schemars(extend("format" = "uuid"))]
-    pub(super) role: Option<String>,
-    /// Where it counts: `/` (the default), `/administrativeUnits/{id}` or `/{object id}`.
-    pub(super) scope: Option<String>,
-    /// `group`: the group's object id.
-    pub(super) group: Option<String>,
-    /// `group`: `member` or `owner`.
-    pub(super) access: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum TargetKind {
-    DirectoryRole,
-    Group,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Assignment {
-    Active,
-    Eligible,
+    /// What kind of thing is given.
+    pub(super) kind: Option<String>,
+    /// The keys of that kind.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub(super) keys: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -28,7 +28,7 @@ fn reply(status: u16, body: impl ToString) -> outbound::Answer {
 
 fn meaning(asked: ScheduleAction, reply: &outbound::Answer) -> Answer {
     let role = claimed(&role_at("/"));
-    to_write(asked, reply, start(), |body| role.read_request(super::ana(), body))
+    to_write((asked, false), reply, start(), |body| role.read_request(super::ana(), body))
 }
 
 fn assigned(status: u16, body: impl ToString) -> Answer {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod calls;
+mod kinds;
 mod people;
 mod rows;
 mod server;
@@ -16,6 +17,7 @@ use crate::domain::{
     assignment::{AssignOrder, Holding, RemoveOrder},
     duration::Duration,
     id::ObjectId,
+    target::AssignmentKind,
 };
 
 const ANA: &str = "2c7e4b1a-93d8-4f05-8a6c-5b1d0e9f7a32";
@@ -27,7 +29,12 @@ fn ana() -> ObjectId {
 }
 
 fn role_at(scope: &str) -> Target {
-    Target::DirectoryRole { role: ROLE.parse().expect("an id"), scope: scope.to_owned() }
+    target("directory-role", AssignmentKind::Active, &[("role", ROLE), ("scope", scope)])
+}
+
+fn target(kind: &str, assignment: AssignmentKind, keys: &[(&str, &str)]) -> Target {
+    let keys = keys.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Target { kind: kind.to_owned(), assignment, keys }
 }
 
 fn holding() -> Holding {
@@ -50,6 +57,7 @@ fn assign_order() -> AssignOrder {
         ticket_number: "CHG0042117".into(),
         ticket_system: "servicenow".into(),
         start: start(),
+        only_validate: false,
         call_id: call_id(),
     }
 }
@@ -59,9 +67,9 @@ fn remove_order() -> RemoveOrder {
 }
 
 fn claimed(target: &Target) -> Box<dyn AssignmentTarget> {
-    let mut claims: Vec<_> = TARGETS.iter().filter_map(|claim| claim(target)).collect();
-    assert_eq!(claims.len(), 1, "each target belongs to exactly one entry");
-    claims.remove(0)
+    let kinds: Vec<_> = TARGETS.iter().filter(|kind| kind.takes(target)).collect();
+    assert_eq!(kinds.len(), 1, "each target belongs to exactly one entry");
+    (kinds[0].make)(target).expect("good keys")
 }
 
 /// A schedule request as PIM answers it (`contracts/graph.md` §2.2), with changes.

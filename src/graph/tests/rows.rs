@@ -138,10 +138,11 @@ fn rows_about_another_principal_role_or_scope_are_left_out() {
     for changes in [
         json!({"principalId": other}),
         json!({"roleDefinitionId": other}),
-        json!({"directoryScopeId": "/administrativeUnits/A"}),
+        json!({"directoryScopeId": "/administrativeUnits/7D5B90E2-1C34-4A8F-B6D7-E0F1A2B3C4D5"}),
         json!({"directoryScopeId": null, "appScopeId": "/x"}),
     ] {
-        let read = claimed(&role_at("/administrativeUnits/a")).read_instance(ana(), &instance_row(&changes));
+        let unit = format!("/administrativeUnits/{other}");
+        let read = claimed(&role_at(&unit)).read_instance(ana(), &instance_row(&changes));
         assert_eq!(read, Ok(None), "{changes}");
     }
 }
