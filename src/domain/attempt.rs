@@ -27,9 +27,9 @@ pub struct Attempt {
     pub recorded_at: Timestamp,
     /// It is never sent after this moment.
     pub send_not_after: Timestamp,
-    /// How long the assignment is to live; only for [`AttemptKind::Assign`] and [`AttemptKind::Validate`].
+    /// How long the request may have it; only where it asks for access, or whether it may have it.
     pub duration: Option<Duration>,
-    /// When the assignment is to end at the latest by plan; for those and [`AttemptKind::Update`].
+    /// When the assignment is to end at the latest by plan, for all who hold it; for those and [`AttemptKind::Update`].
     pub ends_at: Option<Timestamp>,
     /// How it came out.
     pub outcome: AttemptOutcome,
@@ -114,10 +114,36 @@ impl Attempt {
         Self { duration: Some(duration), ends_at: Some(now + duration.signed()), ..Self::new(AttemptKind::Assign, now) }
     }
 
-    /// An attempt to let the assignment end then.
+    /// An attempt to join an assignment in force for this long, and to let it end then for all who hold it.
     #[must_use]
-    pub fn update(ends_at: Timestamp, now: Timestamp) -> Self {
+    pub fn join(duration: Duration, ends_at: Timestamp, now: Timestamp) -> Self {
+        Self { duration: Some(duration), ..Self::cut_back(ends_at, now) }
+    }
+
+    /// An attempt to let an assignment end then, for others who still hold it.
+    #[must_use]
+    pub fn cut_back(ends_at: Timestamp, now: Timestamp) -> Self {
         Self { ends_at: Some(ends_at), ..Self::new(AttemptKind::Update, now) }
+    }
+
+    /// Whether it asks for access rather than for its end.
+    #[must_use]
+    pub fn is_for_access(&self) -> bool {
+        self.kind == AttemptKind::Assign || (self.kind == AttemptKind::Update && self.duration.is_some())
+    }
+
+    /// Whether it has, or may have, changed how long the assignment lasts.
+    #[must_use]
+    pub fn may_have_moved_the_end(&self) -> bool {
+        let moves = matches!(self.kind, AttemptKind::Assign | AttemptKind::Update);
+        moves && matches!(self.outcome, AttemptOutcome::Open | AttemptOutcome::Accepted)
+    }
+
+    /// Until when its request may have the assignment; `None` for one that does not ask for access.
+    #[must_use]
+    pub fn own_end(&self) -> Option<Timestamp> {
+        let duration = self.duration.filter(|_| self.is_for_access())?;
+        Some(self.recorded_at + duration.signed())
     }
 
     /// When an attempt of unknown outcome can no longer take effect unseen.
@@ -153,12 +179,6 @@ impl AttemptKind {
     /// Every kind.
     pub const ALL: [Self; 6] =
         [Self::Assign, Self::Update, Self::Remove, Self::Cancel, Self::Validate, Self::RevokeSessions];
-
-    /// Whether it asks for access, or for more or less of it, rather than for its end.
-    #[must_use]
-    pub fn is_for_access(self) -> bool {
-        matches!(self, Self::Assign | Self::Update)
-    }
 
     /// The name.
     #[must_use]

@@ -79,7 +79,8 @@ pub fn facts(event: &Event) -> Value {
         Event::Confirm(assignment) => serde_json::to_value(assignment),
         Event::Fail(failure) => serde_json::to_value(failure),
         Event::End(order) => serde_json::to_value(order),
-        Event::Gone(at) => Ok(json!({ "confirmed_at": at })),
+        Event::Gone(at, others) if others.is_empty() => Ok(json!({ "confirmed_at": at })),
+        Event::Gone(at, others) => Ok(json!({ "confirmed_at": at, "continued_by": others })),
         Event::Hold(hold) => serde_json::to_value(hold),
     };
     facts.unwrap_or_else(|error| json!({ "unreadable": error.to_string() }))

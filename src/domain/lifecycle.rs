@@ -3,7 +3,7 @@
 //! [`apply`] is the whole table. A pair that is not in it is an error, terminal states never change, and `active` and
 //! `ended` are reached only by events that carry what was read back.
 
-use super::request::{Assignment, Decision, EndCause, EndOrder, Failure, Hold, Reason, State, Status};
+use super::request::{Assignment, CoHolder, Decision, EndCause, EndOrder, Failure, Hold, Reason, State, Status};
 
 /// What happened to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +22,8 @@ pub enum Event {
     Fail(Failure),
     /// It is to end: its time is over, or somebody said so.
     End(EndOrder),
-    /// Read back: nothing of it is left.
-    Gone(jiff::Timestamp),
+    /// Read back then: nothing of it is left, but what these others hold.
+    Gone(jiff::Timestamp, Vec<CoHolder>),
     /// Something a person or time must resolve.
     Hold(Hold),
     /// What held it is resolved.
@@ -92,7 +92,9 @@ pub fn apply(state: State, event: Event) -> Result<State, IllegalMove> {
         (S::Ending(decision, assignment, was), E::End(order)) if !was.remove && order.remove => {
             S::Ending(decision, assignment, order)
         }
-        (S::Ending(_, _, order), E::Gone(at)) => S::Ended(EndOrder { confirmed_at: Some(at), ..order }),
+        (S::Ending(_, _, order), E::Gone(at, continued_by)) => {
+            S::Ended(EndOrder { confirmed_at: Some(at), continued_by, ..order })
+        }
 
         (S::Held { was, hold: old }, E::Hold(hold)) if hold.code != old.code => S::Held { hold, was },
         (S::Held { was, .. }, E::Resume) => *was,
@@ -143,7 +145,7 @@ impl Event {
                 EndCause::Revoked => "revoked",
                 EndCause::Withdrawn => "withdrawn",
             },
-            Self::Gone(_) => "ended",
+            Self::Gone(..) => "ended",
             Self::Hold(_) => "held",
             Self::Resume => "resumed",
         }

@@ -51,6 +51,7 @@ fn assignment() -> Assignment {
         starts_at: moment(),
         ends_at: moment(),
         confirmed_at: moment(),
+        joined: vec![],
     }
 }
 
@@ -62,6 +63,7 @@ fn order(remove: bool) -> EndOrder {
         reason: "because".into(),
         remove,
         confirmed_at: None,
+        continued_by: vec![],
     }
 }
 
@@ -102,7 +104,7 @@ fn events() -> Vec<Event> {
         Event::Fail(Failure { code: String::new(), detail: String::new() }),
         Event::End(order(true)),
         Event::End(order(false)),
-        Event::Gone(moment()),
+        Event::Gone(moment(), vec![]),
         Event::Hold(Hold::new("ticket-unavailable", "")),
         Event::Hold(Hold::new("graph-unavailable", "")),
         Event::Resume,

@@ -3,7 +3,7 @@
 use super::{
     id::RequestId,
     lifecycle::Event,
-    request::{Assignment, Bound, Decision, EndCause, EndOrder, Reason, State},
+    request::{Assignment, Bound, CoHolder, Decision, EndCause, EndOrder, Reason, State},
     ticket::Basis,
     zone::moment,
 };
@@ -49,13 +49,23 @@ fn granted(decision: &Decision, assignment: &Assignment) -> String {
         Basis::Webhook => " It rests on the signed webhook alone: this ticket system cannot be asked.",
     };
     let unapproved = if decision.approvers.is_empty() { " Nobody was asked to approve it." } else { "" };
+    let has = if decision.entitlement.target.assignment.is_active() { "has" } else { "may activate" };
+    let shared = match assignment.joined.as_slice() {
+        [] => String::new(),
+        others => format!(" The same access is held by ticket {} as well; each keeps to its own end.", tickets(others)),
+    };
     format!(
-        "Access granted: {} has {} for {}{cut}, until {}. It ends by itself.{word}{unapproved}",
+        "Access granted: {} {has} {} for {}{cut}, until {}. It ends by itself.{shared}{word}{unapproved}",
         decision.principal.name,
         decision.entitlement.title,
         decision.duration,
         moment(assignment.ends_at, decision.time_zone.as_deref()),
     )
+}
+
+fn tickets(holders: &[CoHolder]) -> String {
+    let numbers: Vec<_> = holders.iter().map(|holder| holder.ticket.as_str()).collect();
+    numbers.join(", ")
 }
 
 fn rejected(reasons: &[Reason]) -> String {
@@ -83,6 +93,12 @@ fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
     let proved = order.confirmed_at.map(|at| format!(", proved at {}", moment(at, zone))).unwrap_or_default();
     let was_in_force = matches!(before.underlying(), State::Ending(_, Some(_), _));
     let reason = &order.reason;
+    if let [_, ..] = order.continued_by.as_slice() {
+        let step = if order.cause == EndCause::Revoked { "revoked" } else { "ended" };
+        let goes_on =
+            format!("the same access goes on for ticket {}, by its own approval", tickets(&order.continued_by));
+        return (step, format!("This ticket's part in the {what} is over: {reason}{proved}; {goes_on}."));
+    }
     match (order.cause, was_in_force) {
         (EndCause::Expired, true) if order.remove => {
             ("ended", format!("The {what} has ended, later than planned: {reason}{proved}."))

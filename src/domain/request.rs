@@ -192,6 +192,18 @@ pub struct Assignment {
     pub ends_at: Timestamp,
     /// When this was read.
     pub confirmed_at: Timestamp,
+    /// Whose assignment it joined; empty when it is its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<CoHolder>,
+}
+
+/// Another request that holds the same assignment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoHolder {
+    /// The request.
+    pub request: RequestId,
+    /// Its ticket.
+    pub ticket: TicketNumber,
 }
 
 /// Why an assignment ends, and on whose word.
@@ -209,6 +221,9 @@ pub struct EndOrder {
     pub remove: bool,
     /// When nothing of it was left to be read; `None` until then.
     pub confirmed_at: Option<Timestamp>,
+    /// Who held the assignment when this request's part in it was over; empty when it ended with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub continued_by: Vec<CoHolder>,
 }
 
 /// How an assignment comes to end.
@@ -365,7 +380,8 @@ impl EndOrder {
     /// An order that stint gives itself.
     #[must_use]
     pub fn by_stint(cause: EndCause, reason: &str, remove: bool, ordered_at: Timestamp) -> Self {
-        Self { cause, ordered_at, actor: Actor::stint(), reason: reason.to_owned(), remove, confirmed_at: None }
+        let (actor, reason) = (Actor::stint(), reason.to_owned());
+        Self { cause, ordered_at, actor, reason, remove, confirmed_at: None, continued_by: vec![] }
     }
 
     /// The order that follows from a ticket that no longer carries its approval.

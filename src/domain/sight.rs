@@ -7,6 +7,7 @@ use super::{
     attempt::{Attempt, AttemptKind},
     duration::Duration,
     id::RequestId,
+    request::Request,
 };
 
 /// Ends may differ from the plan by this much, since PIM counts from its own provisioning (`contracts/graph.md` §2.5).
@@ -26,6 +27,13 @@ pub enum Seen {
         /// Whether somebody else's assignment shows beside it; PIM keeps only one, so one of the two rows is stale.
         contested: bool,
     },
+    /// The assignment of another request of stint's is in force, and none of this one's.
+    OfKin {
+        /// The instance.
+        instance: Instance,
+        /// Whether somebody else's assignment shows beside it.
+        contested: bool,
+    },
     /// PIM knows our schedule request; nothing is in force.
     Known(ScheduleRequest),
     /// Our schedule request came to nothing.
@@ -40,30 +48,58 @@ pub enum Seen {
 }
 
 /// Judges a sighting. An assignment is ours only by the marker of this very request, or by an id that PIM gave in
-/// answer to one of its attempts.
+/// answer to one of its attempts; it is our kin's by the marker or an attempt of another request for the same holding.
 #[must_use]
-pub fn judge(sighting: &Sighting, request: RequestId, attempts: &[Attempt]) -> Seen {
+pub fn judge(sighting: &Sighting, request: RequestId, attempts: &[Attempt], kin: &[Request]) -> Seen {
     let ours = our_schedule_requests(sighting, request, attempts);
     let schedules = our_schedules(sighting, &ours, attempts);
-    let in_force = sighting.instances.iter().find_map(|instance| {
-        let id = instance.schedule_id.as_ref().filter(|_| instance.direct)?;
-        schedules.contains(&id.as_str()).then_some((instance, id))
-    });
-    if let Some((instance, schedule_id)) = in_force {
+    let mut of_stint = schedules.clone();
+    of_stint.extend(kin.iter().flat_map(|kin| schedules_of(sighting, kin)));
+    let contested = is_foreign(sighting, &of_stint);
+    if let Some((instance, schedule_id)) = in_force(sighting, &schedules) {
         return Seen::InForce {
             instance: instance.clone(),
-            schedule_id: schedule_id.clone(),
+            schedule_id: schedule_id.to_owned(),
             schedule_request_id: made_by(sighting, &ours, schedule_id),
-            contested: is_foreign(sighting, &schedules),
+            contested,
         };
+    }
+    if let Some((instance, _)) = in_force(sighting, &of_stint) {
+        return Seen::OfKin { instance: instance.clone(), contested };
     }
     if let Some(known) = ours.iter().rev().find(|r| !is_over(r)) {
         return Seen::Known((*known).clone());
     }
-    if is_foreign(sighting, &schedules) {
+    if contested {
         return Seen::Foreign { of_stint: is_of_stint(sighting) };
     }
     ours.last().map_or(Seen::Nothing, |over| Seen::Over((*over).clone()))
+}
+
+/// Every instance that stint's own requests stand behind, this one's and its kin's.
+pub(super) fn instances_of_stint<'a>(
+    sighting: &'a Sighting,
+    request: &'a Request,
+    kin: &'a [Request],
+) -> Vec<&'a Instance> {
+    let all = std::iter::once(request).chain(kin);
+    let schedules: Vec<_> = all.flat_map(|one| schedules_of(sighting, one)).collect();
+    let ours = |i: &&Instance| i.direct && i.schedule_id.as_deref().is_some_and(|id| schedules.contains(&id));
+    sighting.instances.iter().filter(ours).collect()
+}
+
+/// The ids of the schedules that a request's attempts made.
+fn schedules_of<'a>(sighting: &'a Sighting, request: &'a Request) -> Vec<&'a str> {
+    let theirs = our_schedule_requests(sighting, request.id, &request.attempts);
+    our_schedules(sighting, &theirs, &request.attempts)
+}
+
+/// A direct instance of one of these schedules.
+fn in_force<'a>(sighting: &'a Sighting, schedules: &[&str]) -> Option<(&'a Instance, &'a str)> {
+    sighting.instances.iter().find_map(|instance| {
+        let id = instance.schedule_id.as_deref().filter(|_| instance.direct)?;
+        schedules.contains(&id).then_some((instance, id))
+    })
 }
 
 fn our_schedule_requests<'a>(
@@ -72,18 +108,22 @@ fn our_schedule_requests<'a>(
     attempts: &[Attempt],
 ) -> Vec<&'a ScheduleRequest> {
     let answered = |id: &str| attempts.iter().any(|a| a.schedule_request_id.as_deref() == Some(id));
-    let is_ours =
-        |r: &&ScheduleRequest| r.action == ScheduleAction::Assign && (r.is_marked(request) || answered(&r.id));
+    let is_ours = |r: &&ScheduleRequest| makes_schedules(r.action) && (r.is_marked(request) || answered(&r.id));
     let mut ours: Vec<_> = sighting.requests.iter().filter(is_ours).collect();
     ours.sort_by_key(|r| r.created_at);
     ours
+}
+
+/// An update may give the assignment another schedule (`contracts/graph.md` §2.3).
+fn makes_schedules(action: ScheduleAction) -> bool {
+    matches!(action, ScheduleAction::Assign | ScheduleAction::Update)
 }
 
 fn our_schedules<'a>(sighting: &'a Sighting, ours: &[&'a ScheduleRequest], attempts: &'a [Attempt]) -> Vec<&'a str> {
     let listed = ours.iter().filter_map(|r| r.schedule_id.as_deref());
     let made_by_us = |id: &Option<String>| id.as_ref().is_some_and(|id| ours.iter().any(|r| r.id == *id));
     let made = sighting.schedules.iter().filter(|s| made_by_us(&s.created_using)).map(|s| s.id.as_str());
-    let assigned = attempts.iter().filter(|a| a.kind == AttemptKind::Assign);
+    let assigned = attempts.iter().filter(|a| matches!(a.kind, AttemptKind::Assign | AttemptKind::Update));
     let answered = assigned.filter_map(|a| a.schedule_id.as_deref());
     listed.chain(made).chain(answered).collect()
 }
@@ -190,23 +230,23 @@ mod tests {
         let longer = schedule_request("b", &format!("ITSEC-482 {}0", id().marker()), Progress::Done);
         let sighting =
             Sighting { requests: vec![longer], instances: vec![instance("schedule-b")], ..Sighting::default() };
-        assert_eq!(judge(&sighting, id(), &[]), Seen::Foreign { of_stint: true });
+        assert_eq!(judge(&sighting, id(), &[], &[]), Seen::Foreign { of_stint: true });
         let sighting =
             Sighting { requests: vec![ours()], instances: vec![instance("schedule-a")], ..Sighting::default() };
-        assert!(matches!(judge(&sighting, id(), &[]), Seen::InForce { .. }));
+        assert!(matches!(judge(&sighting, id(), &[], &[]), Seen::InForce { .. }));
     }
 
     #[test]
     fn a_standing_or_unlisted_assignment_is_foreign() {
         let sighting = Sighting { instances: vec![instance("somebody")], ..Sighting::default() };
-        assert_eq!(judge(&sighting, id(), &[]), Seen::Foreign { of_stint: false });
+        assert_eq!(judge(&sighting, id(), &[], &[]), Seen::Foreign { of_stint: false });
     }
 
     #[test]
     fn an_activated_or_inherited_row_is_nobodys_business() {
         let row = Instance { direct: false, ..instance("somebody") };
         let sighting = Sighting { instances: vec![row], ..Sighting::default() };
-        assert_eq!(judge(&sighting, id(), &[]), Seen::Nothing);
+        assert_eq!(judge(&sighting, id(), &[], &[]), Seen::Nothing);
     }
 
     #[test]
@@ -214,16 +254,16 @@ mod tests {
         let mut attempt = Attempt::assign(Duration::hours(4), at("2026-11-03T08:31:10Z"));
         attempt.schedule_id = Some("schedule-a".into());
         let sighting = Sighting { instances: vec![instance("schedule-a")], ..Sighting::default() };
-        assert!(matches!(judge(&sighting, id(), &[attempt]), Seen::InForce { .. }));
+        assert!(matches!(judge(&sighting, id(), &[attempt], &[]), Seen::InForce { .. }));
     }
 
     #[test]
     fn our_failed_schedule_request_is_over_unless_another_one_lives() {
         let failed = ScheduleRequest { progress: Progress::Over, ..ours() };
         let sighting = Sighting { requests: vec![failed.clone()], ..Sighting::default() };
-        assert!(matches!(judge(&sighting, id(), &[]), Seen::Over(_)));
+        assert!(matches!(judge(&sighting, id(), &[], &[]), Seen::Over(_)));
         let sighting = Sighting { requests: vec![failed, ours()], ..Sighting::default() };
-        assert!(matches!(judge(&sighting, id(), &[]), Seen::Known(_)));
+        assert!(matches!(judge(&sighting, id(), &[], &[]), Seen::Known(_)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tracing::info;
 use super::{
     Engine, Tenant,
     confirm::look_on,
+    join::{not_moved, planned, replanned, update_order, waits, waits_its_turn},
     retry,
     step::{go_on, hold_until},
     verify::kept,
@@ -20,8 +21,9 @@ use crate::{
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         duration::{Duration, GRANTABLE},
         lifecycle::Event,
+        overlap::{covered_until, may_be_joined},
         policy::Verdict,
-        request::{Decision, Failure, Hold, Reason, Request, State},
+        request::{Assignment, Decision, Failure, Hold, Reason, Request, State},
         sight::{Seen, judge},
         withdrawal::{CLOSED, Carried, carried},
     },
@@ -51,9 +53,9 @@ impl Engine {
         if let Some(start) = decision.not_before.filter(|start| *start > now) {
             return Ok(self.watch(request, decision, start).await);
         }
-        match last_assign(request).map(|attempt| (attempt, attempt.outcome)) {
+        match last_for_access(request).map(|attempt| (attempt, attempt.outcome)) {
             Some((attempt, AttemptOutcome::Open | AttemptOutcome::Accepted)) => {
-                Ok(self.confirm(tenant, request, decision, attempt).await)
+                self.confirm(tenant, request, decision, attempt).await
             }
             _ => self.send_new(lease, tenant, request, decision).await,
         }
@@ -75,13 +77,16 @@ impl Engine {
         if let Some(full) = self.over_the_rate(tenant, request, decision, now).await? {
             return Ok(hold_until(request, full, now, retry::parked(now)));
         }
+        let kin = self.kin(request, decision).await?;
         if let State::Held { .. } = request.state
-            && let Err(change) = self.still_held(tenant, request, decision).await
+            && let Err(change) = self.still_held(tenant, request, decision, &kin).await
         {
             return Ok(*change);
         }
         let now = self.clock.now();
-        let attempt = Attempt::assign(duration, now);
+        let Some(attempt) = planned(duration, &kin, now) else {
+            return Ok(hold_until(request, waits(), now, retry::next_try(now, request.looks)));
+        };
         let send_not_after = self.clock.monotonic() + Wait::from_secs(30);
         let begun = match request.state.underlying() {
             State::Approved(decision) => Change::to(Event::Begin(Box::new(decision.clone())), now, now),
@@ -91,12 +96,13 @@ impl Engine {
         let request = self.store.advance(lease, begun).await?;
         let not_sent = |change| not_sent(attempt.clone(), self.clock.now(), change);
 
-        if let Err(found) = self.look_first(tenant, &request, decision).await {
-            return Ok(match found {
-                Found::Ours => adopt(&request, attempt, self.clock.now()),
-                Found::Other(change) => not_sent(*change),
-            });
-        }
+        // While this attempt is open nobody else may change the holding, so who holds it now is who holds it when it is sent.
+        let kin = self.kin(&request, decision).await?;
+        let way = match self.way(tenant, &request, decision, &attempt, &kin).await {
+            Ok(way) => way,
+            Err(Found::Ours) => return Ok(adopt(&request, attempt, self.clock.now())),
+            Err(Found::Other(change)) => return Ok(not_sent(*change)),
+        };
         let read_at = match self.read_again(&request, decision).await {
             Ok(read_at) => read_at,
             Err(change) => return Ok(not_sent(*change)),
@@ -118,14 +124,50 @@ impl Engine {
         if self.clock.monotonic() >= deadline {
             return Ok(not_sent(too_slow(&request, now)));
         }
-        let sent = tenant.graph.assign(&order(&request, decision, &attempt), deadline).await;
-        Ok(Change { doubt: Some(None), ..self.conclude(&request, attempt, sent) })
+        let sent = match way {
+            Way::Covered(assignment) => return Ok(covered(attempt, *assignment, now)),
+            Way::Assign => tenant.graph.assign(&order(&request, decision, &attempt), deadline).await,
+            Way::Extend => {
+                let order = update_order(&request, decision, &attempt, justification(&request));
+                tenant.graph.update(&order, deadline).await
+            }
+        };
+        Ok(Change { doubt: Some(None), ..self.conclude(&request, attempt, sent, &kin) })
+    }
+
+    /// Looks first, and says what is to be sent, if anything.
+    async fn way(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        attempt: &Attempt,
+        kin: &[Request],
+    ) -> Result<Way, Found> {
+        let now = self.clock.now();
+        let others = covered_until(kin, now);
+        match attempt.kind {
+            // Somebody began to hold it, or for longer, since this was planned.
+            AttemptKind::Assign if others.is_some() => Err(Found::other(replanned(request, now))),
+            AttemptKind::Update if others > attempt.ends_at => Err(Found::other(replanned(request, now))),
+            AttemptKind::Update => self.look_to_join(tenant, request, decision, attempt, kin).await,
+            _ => self.look_first(tenant, request, decision, kin).await.map(|()| Way::Assign),
+        }
     }
 
     /// What holds a request is looked at before a further attempt is recorded: ticket first, then PIM.
-    async fn still_held(&self, tenant: &Tenant, request: &Request, decision: &Decision) -> Result<(), Box<Change>> {
+    async fn still_held(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        kin: &[Request],
+    ) -> Result<(), Box<Change>> {
         self.read_again(request, decision).await?;
-        match self.look_first(tenant, request, decision).await {
+        if may_be_joined(kin, self.clock.now()) {
+            return Ok(());
+        }
+        match self.look_first(tenant, request, decision, kin).await {
             Ok(()) | Err(Found::Ours) => Ok(()),
             Err(Found::Other(change)) => Err(Box::new(Change { doubt: Some(None), ..*change })),
         }
@@ -148,11 +190,20 @@ impl Engine {
     }
 
     /// Looks before sending. `Ok`: nothing is there, go on.
-    async fn look_first(&self, tenant: &Tenant, request: &Request, decision: &Decision) -> Result<(), Found> {
+    async fn look_first(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        kin: &[Request],
+    ) -> Result<(), Found> {
         let sighting = self.look(tenant, request, decision).await.map_err(Found::Other)?;
         let now = self.clock.now();
-        match judge(&sighting, request.id, &request.attempts) {
+        match judge(&sighting, request.id, &request.attempts, kin) {
             Seen::Nothing => Ok(()),
+            Seen::OfKin { .. } => {
+                Err(Found::other(hold_until(request, foreign(true), now, retry::next_try(now, request.looks))))
+            }
             Seen::Foreign { of_stint } => {
                 Err(Found::other(hold_until(request, foreign(of_stint), now, retry::parked(now))))
             }
@@ -218,16 +269,17 @@ impl Engine {
     }
 
     /// What the answer to the call makes of attempt and request.
-    fn conclude(&self, request: &Request, mut attempt: Attempt, sent: Sent) -> Change {
+    fn conclude(&self, request: &Request, mut attempt: Attempt, sent: Sent, kin: &[Request]) -> Change {
         let now = self.clock.now();
         attempt.http_status = sent.http_status;
         attempt.graph_request_id = sent.graph_request_id;
-        let mut change = Self::answered(request, &mut attempt, sent.answer, now);
+        let mut change = Self::answered(request, &mut attempt, sent.answer, kin, now);
         change.attempts = vec![attempt];
         change
     }
 
-    fn answered(request: &Request, attempt: &mut Attempt, answer: Answer, now: Timestamp) -> Change {
+    fn answered(request: &Request, attempt: &mut Attempt, answer: Answer, kin: &[Request], now: Timestamp) -> Change {
+        let joins = attempt.kind == AttemptKind::Update;
         let held = |code: &str, detail: String, due_at| hold_until(request, Hold::new(code, detail), now, due_at);
         match answer {
             Answer::Accepted(schedule_request) => {
@@ -238,6 +290,9 @@ impl Engine {
                 }
                 attempt.close(AttemptOutcome::Accepted, Some(schedule_request.status), now);
                 go_on(request, now, now)
+            }
+            Answer::Refused { code, .. } if joins && code.contains("ExpirationRule") => {
+                waits_its_turn(request, attempt, &code, kin, now)
             }
             Answer::Refused { code, detail } => {
                 attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
@@ -265,6 +320,11 @@ impl Engine {
                 attempt.close(AttemptOutcome::NotSent, Some(reason.clone()), now);
                 held("graph-unavailable", format!("nothing was sent: {reason}"), retry::next_try(now, request.looks))
             }
+            // Nothing is changed by an update that finds nothing, or comes too early.
+            Answer::Look { code } if joins && code == "RoleAssignmentDoesNotExist" => {
+                not_moved(request, attempt, &code, now)
+            }
+            Answer::TooEarly if joins => not_moved(request, attempt, "ActiveDurationTooShort", now),
             Answer::TooEarly => unclear(request, attempt, "ActiveDurationTooShort".into(), now),
             Answer::Look { code } | Answer::Unclear { reason: code } => unclear(request, attempt, code, now),
         }
@@ -284,8 +344,25 @@ fn unclear(request: &Request, attempt: &mut Attempt, seen: String, now: Timestam
     look_on(request, attempt, now, retry::next_look(now, 0))
 }
 
+/// What is to be sent.
+pub(super) enum Way {
+    /// A new assignment.
+    Assign,
+    /// A later end for the one in force.
+    Extend,
+    /// Nothing: others hold it for long enough.
+    Covered(Box<Assignment>),
+}
+
+/// The assignment in force lasts long enough: the request joins it without a call.
+fn covered(mut attempt: Attempt, assignment: Assignment, now: Timestamp) -> Change {
+    attempt.close(AttemptOutcome::NotSent, Some("covered".into()), now);
+    let due_at = assignment.ends_at.min(retry::first_watch(now));
+    Change { attempts: vec![attempt], doubt: Some(None), ..Change::to(Event::Confirm(assignment), now, due_at) }
+}
+
 /// What looking first found instead of nothing.
-enum Found {
+pub(super) enum Found {
     /// An earlier attempt of ours took effect after all.
     Ours,
     /// Something that keeps the call from being sent.
@@ -293,24 +370,24 @@ enum Found {
 }
 
 impl Found {
-    fn other(change: Change) -> Self {
+    pub(super) fn other(change: Change) -> Self {
         Self::Other(Box::new(change))
     }
 }
 
-/// The last attempt to assign.
-pub(super) fn last_assign(request: &Request) -> Option<&Attempt> {
-    request.attempts.iter().rev().find(|attempt| attempt.kind == AttemptKind::Assign)
+/// The last attempt to assign or to join.
+pub(super) fn last_for_access(request: &Request) -> Option<&Attempt> {
+    request.attempts.iter().rev().find(|attempt| attempt.is_for_access())
 }
 
 /// What of the approved time may still be asked for; `None` when it is too short for PIM. The first call that may have
 /// been carried out fixed the end, so a later one asks only for the rest.
 fn remaining(request: &Request, decision: &Decision, now: Timestamp) -> Option<Duration> {
     let maybe_sent = |attempt: &&Attempt| {
-        attempt.kind == AttemptKind::Assign
+        attempt.is_for_access()
             && matches!(attempt.outcome, AttemptOutcome::Absent | AttemptOutcome::Open | AttemptOutcome::Accepted)
     };
-    let fixed = request.attempts.iter().find(maybe_sent).and_then(|attempt| attempt.ends_at);
+    let fixed = request.attempts.iter().find(maybe_sent).and_then(Attempt::own_end);
     let end = [fixed, decision.not_after].into_iter().flatten().min();
     let left = end.map_or(Some(decision.duration), |end| Duration::between(now, end))?;
     let duration = left.min(decision.duration);

@@ -6,18 +6,19 @@ use serde_json::json;
 use super::{
     Engine, Tenant,
     assign::{came_to_nothing, foreign, take_ids},
+    join::joined,
     retry,
     step::{go_on, hold_until},
 };
 use crate::{
     domain::{
         assignment::{Instance, Sighting},
-        attempt::{Attempt, AttemptOutcome},
+        attempt::{Attempt, AttemptKind, AttemptOutcome},
         lifecycle::Event,
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
         sight::{EndCheck, Seen, check_end, judge},
     },
-    store::{Change, NewFinding},
+    store::{Change, NewFinding, StoreError},
 };
 
 /// Graph's codes for a call that was refused because of what is there already.
@@ -37,45 +38,58 @@ impl Engine {
         request: &Request,
         decision: &Decision,
         attempt: &Attempt,
-    ) -> Change {
-        match self.look(tenant, request, decision).await {
-            Ok(sighting) => judged(request, decision, attempt.clone(), &sighting, self.clock.now()),
-            Err(change) => *change,
-        }
+    ) -> Result<Change, StoreError> {
+        let kin = self.kin(request, decision).await?;
+        let sighting = match self.look(tenant, request, decision).await {
+            Ok(sighting) => sighting,
+            Err(change) => return Ok(*change),
+        };
+        let (mut attempt, now) = (attempt.clone(), self.clock.now());
+        let change = match attempt.kind {
+            AttemptKind::Update => joined(request, decision, &mut attempt, &sighting, &kin, now),
+            _ => judged(request, decision, &mut attempt, &sighting, &kin, now),
+        };
+        Ok(Change { attempts: vec![attempt], ..change })
     }
 }
 
 /// What a sighting makes of the attempt and the request.
-fn judged(request: &Request, decision: &Decision, mut attempt: Attempt, sighting: &Sighting, now: Timestamp) -> Change {
-    let seen = judge(sighting, request.id, &request.attempts);
-    let mut change = match seen {
+fn judged(
+    request: &Request,
+    decision: &Decision,
+    attempt: &mut Attempt,
+    sighting: &Sighting,
+    kin: &[Request],
+    now: Timestamp,
+) -> Change {
+    let seen = judge(sighting, request.id, &request.attempts, kin);
+    let of_stint = matches!(seen, Seen::OfKin { .. } | Seen::Foreign { of_stint: true });
+    match seen {
         Seen::InForce { instance, schedule_id, schedule_request_id, .. } => {
-            found(&mut attempt, schedule_request_id.as_deref(), Some(&schedule_id), now);
+            found(attempt, schedule_request_id.as_deref(), Some(&schedule_id), now);
             in_force(request, decision, &instance, (schedule_id, schedule_request_id), now)
         }
         Seen::Known(schedule_request) => {
-            found(&mut attempt, Some(&schedule_request.id), schedule_request.schedule_id.as_deref(), now);
-            coming(request, &attempt, &schedule_request.status, now)
+            found(attempt, Some(&schedule_request.id), schedule_request.schedule_id.as_deref(), now);
+            coming(request, attempt, &schedule_request.status, now)
         }
         Seen::Over(schedule_request) => {
-            take_ids(&mut attempt, &schedule_request);
+            take_ids(attempt, &schedule_request);
             attempt.close(AttemptOutcome::Refused, Some(schedule_request.status.clone()), now);
             Change::to(came_to_nothing(&schedule_request), now, now)
         }
-        Seen::Foreign { of_stint } => {
-            let waiting = nothing(request, &mut attempt, now);
+        Seen::Foreign { .. } | Seen::OfKin { .. } => {
+            let waiting = nothing(request, attempt, now);
             let hold = hold_until(request, foreign(of_stint), now, waiting.due_at);
             let moves_on = attempt.outcome != AttemptOutcome::Accepted && attempt.outcome != AttemptOutcome::Open;
             if moves_on || matches!(waiting.event, Some(Event::End(_))) { waiting } else { hold }
         }
-        Seen::Nothing => nothing(request, &mut attempt, now),
-    };
-    change.attempts = vec![attempt];
-    change
+        Seen::Nothing => nothing(request, attempt, now),
+    }
 }
 
 /// Graph knows it: the attempt is no longer open.
-fn found(attempt: &mut Attempt, schedule_request: Option<&str>, schedule: Option<&str>, now: Timestamp) {
+pub(super) fn found(attempt: &mut Attempt, schedule_request: Option<&str>, schedule: Option<&str>, now: Timestamp) {
     let keep = |slot: &mut Option<String>, value: Option<&str>| {
         if let Some(value) = value {
             *slot = Some(value.to_owned());
@@ -99,7 +113,8 @@ fn in_force(
 ) -> Change {
     let (finding, reason) = match check_end(instance, &request.attempts, decision.not_after) {
         EndCheck::Kept(starts_at, ends_at) => {
-            let assignment = Assignment { schedule_request_id, schedule_id, starts_at, ends_at, confirmed_at: now };
+            let assignment =
+                Assignment { schedule_request_id, schedule_id, starts_at, ends_at, confirmed_at: now, joined: vec![] };
             let confirmed = Change::to(Event::Confirm(assignment), now, ends_at.min(retry::first_watch(now)));
             return Change { doubt: Some(None), ..confirmed };
         }
@@ -112,8 +127,8 @@ fn in_force(
 }
 
 /// Accepted by PIM, not in force yet.
-fn coming(request: &Request, attempt: &Attempt, status: &str, now: Timestamp) -> Change {
-    let over = attempt.ends_at.is_some_and(|end| now > end + SignedDuration::from_mins(2));
+pub(super) fn coming(request: &Request, attempt: &Attempt, status: &str, now: Timestamp) -> Change {
+    let over = attempt.own_end().is_some_and(|end| now > end + SignedDuration::from_mins(2));
     if over {
         let reason = "its time was over before PIM brought it into force";
         return Change::to(Event::End(EndOrder::by_stint(EndCause::Expired, reason, true, now)), now, now);
@@ -130,7 +145,7 @@ fn coming(request: &Request, attempt: &Attempt, status: &str, now: Timestamp) ->
 
 /// Nothing is there. An open attempt comes to nothing only after the settle time and two absent reads; one that Graph
 /// accepted is waited for.
-fn nothing(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
+pub(super) fn nothing(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
     if attempt.outcome == AttemptOutcome::Open {
         attempt.count_absent(now);
         if attempt.is_proved_absent(now) {

@@ -7,7 +7,7 @@ use crate::{
         id::TenantName,
         request::{Decision, Hold, Request},
     },
-    store::Change,
+    store::{Change, StoreError},
 };
 
 impl Engine {
@@ -17,6 +17,11 @@ impl Engine {
             let now = self.clock.now();
             Box::new(hold_until(request, no_tenant(&decision.tenant), now, retry::parked(now)))
         })
+    }
+
+    /// The other requests that had to do with the same holding.
+    pub(super) async fn kin(&self, request: &Request, decision: &Decision) -> Result<Vec<Request>, StoreError> {
+        self.store.kin(request.id, &decision.tenant, &decision.holding(), self.clock.now()).await
     }
 
     /// Everything PIM shows about the request's holding. `Err`: it cannot be read now, and the request is held.

@@ -4,10 +4,13 @@
 //! it, and hands the outcome to [`Store::advance`]. It holds no state of its own: whatever stops it, another worker goes
 //! on from the row. The tenants' PIM and the ticket systems are asked; what they do not answer is never guessed.
 
+mod absence;
 mod assign;
 mod confirm;
 mod credential;
 mod end;
+mod join;
+mod leave;
 mod look;
 mod reconcile;
 mod retry;
@@ -100,6 +103,7 @@ impl Engine {
             reason: reason.to_owned(),
             remove: true,
             confirmed_at: None,
+            continued_by: vec![],
         };
         let ordered = self.store.order_end(request, &actor, &order).await?;
         self.wake.notify_one();

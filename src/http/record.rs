@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     domain::{attempt::Attempt, ticket::Basis},
-    store::history::{Dossier, NoteRecord, Record},
+    store::history::{Dossier, HolderRecord, NoteRecord, Record},
 };
 
 /// A request as lists show it.
@@ -40,6 +40,7 @@ pub(super) fn whole(dossier: &Dossier) -> Value {
     document["attempts"] = dossier.attempts.iter().map(attempt).collect();
     document["notes"] = dossier.notes.iter().map(note).collect();
     document["timeline"] = json!(dossier.timeline);
+    document["holders"] = dossier.holders.iter().map(holder).collect();
     document
 }
 
@@ -99,6 +100,7 @@ fn end(record: &Record) -> Value {
         "reason": order["reason"],
         "confirmed_at": order["confirmed_at"],
         "lag_seconds": lag_seconds(record, order),
+        "continued_by": order.get("continued_by").cloned().unwrap_or_else(|| json!([])),
         "next_look_at": (record.state == "ending").then_some(record.due_at).flatten().map(Column::to_jiff),
     })
 }
@@ -123,6 +125,17 @@ fn hold(record: &Record) -> Value {
 
 fn attempt(attempt: &Attempt) -> Value {
     json!(attempt)
+}
+
+/// Another request that held the same assignment at the same time.
+fn holder(holder: &HolderRecord) -> Value {
+    json!({
+        "request": holder.request,
+        "ticket": holder.ticket_number,
+        "status": holder.state,
+        "starts_at": holder.starts_at,
+        "ends_at": holder.ends_at,
+    })
 }
 
 fn note(note: &NoteRecord) -> Value {

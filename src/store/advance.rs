@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Lease, Store, StoreError, attempts, audit,
     deliveries::{NewRequest, insert_request},
-    findings, notes, requests,
+    findings, kin, notes, requests,
 };
 use crate::domain::{
     attempt::{Attempt, AttemptOutcome},
@@ -135,6 +135,11 @@ impl Store {
         write_event(&mut transaction, &before, &after, &change, &row).await?;
         if after.status().is_terminal() {
             follow_up(&mut transaction, lease, change.now).await?;
+        }
+        if let Some(decision) = before.state.decision()
+            && (after.status().is_terminal() || matches!(change.event, Some(Event::Confirm(_))))
+        {
+            kin::wake(&mut transaction, lease.request, decision, change.now).await?;
         }
         let moved = requests::load(&mut transaction, lease.request).await?;
         transaction.commit().await?;
@@ -395,6 +400,7 @@ mod tests {
             reason: "enough".into(),
             remove: true,
             confirmed_at: None,
+            continued_by: vec![],
         };
         let own = EndOrder { cause: EndCause::Expired, ..order.clone() };
         assert!(must_yield(Some(&order), Some(&Event::Take)));

@@ -44,6 +44,23 @@ pub struct Dossier {
     pub notes: Vec<NoteRecord>,
     /// What happened, oldest first.
     pub timeline: Vec<TimelineEntry>,
+    /// Other requests that held the same assignment for some of its time, oldest first.
+    pub holders: Vec<HolderRecord>,
+}
+
+/// Another request that held the same assignment.
+#[derive(Clone, Debug)]
+pub struct HolderRecord {
+    /// Its id.
+    pub request: Uuid,
+    /// Its ticket's number.
+    pub ticket_number: String,
+    /// Where it stands.
+    pub state: String,
+    /// From when it held it.
+    pub starts_at: Timestamp,
+    /// Until when its own approval lets it.
+    pub ends_at: Timestamp,
 }
 
 /// A note as its row holds it.
@@ -132,7 +149,8 @@ impl Store {
         let attempts = super::attempts::of_request(&mut transaction, id).await?;
         let notes = notes(&mut transaction, id).await?;
         let timeline = timeline(&mut transaction, id).await?;
-        Ok(Some(Dossier { record, attempts, notes, timeline }))
+        let holders = holders(&mut transaction, id).await?;
+        Ok(Some(Dossier { record, attempts, notes, timeline, holders }))
     }
 }
 
@@ -212,6 +230,33 @@ async fn notes(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Vec
         last_error: row.last_error,
     });
     Ok(note.collect())
+}
+
+/// Who held the same thing at the same time: until its end was proved, or would come by its own approval.
+async fn holders(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Vec<HolderRecord>, StoreError> {
+    let rows = sqlx::query!(
+        "-- store::history::holders\n\
+         with held as (select id, tenant, principal_id, ticket_number, state, \
+         decision->'entitlement'->'target' as target, (assignment->>'starts_at')::timestamptz as starts_at, \
+         (assignment->>'ends_at')::timestamptz as ends_at, \
+         least((assignment->>'ends_at')::timestamptz, (end_order->>'confirmed_at')::timestamptz) as held_until \
+         from requests where assignment is not null) \
+         select other.id, other.ticket_number, other.state, other.starts_at as \"starts_at!\", \
+         other.ends_at as \"ends_at!\" from held as one join held as other \
+         on other.tenant = one.tenant and other.principal_id = one.principal_id and other.target = one.target \
+         and other.id <> one.id and other.starts_at < one.held_until and other.held_until > one.starts_at \
+         where one.id = $1 order by other.starts_at, other.id",
+        id.0
+    );
+    let rows = rows.fetch_all(connection).await?;
+    let holder = rows.into_iter().map(|row| HolderRecord {
+        request: row.id,
+        ticket_number: row.ticket_number,
+        state: row.state,
+        starts_at: row.starts_at.to_jiff(),
+        ends_at: row.ends_at.to_jiff(),
+    });
+    Ok(holder.collect())
 }
 
 async fn timeline(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Vec<TimelineEntry>, StoreError> {

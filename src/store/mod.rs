@@ -11,6 +11,7 @@ mod deliveries;
 mod error;
 mod findings;
 pub mod history;
+mod kin;
 mod leases;
 mod notes;
 mod polls;

@@ -165,6 +165,7 @@ async fn a_caller_dropped_anywhere_leaves_no_connection_inside_a_transaction() {
         reason: "a test".into(),
         remove: true,
         confirmed_at: None,
+        continued_by: vec![],
     };
     let nobody = RequestId(uuid::Uuid::nil());
     for waits in 1..30 {

@@ -1,0 +1,123 @@
+//! What a look says about an assignment that is to end: gone, still there, or not to be touched.
+//!
+//! Reads lag behind writes, so an empty look proves an end only where nothing could show late any more.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{
+    confirm::IN_FORCE_WITHIN,
+    end::REMOVE_AGAIN,
+    retry,
+    step::{go_on, hold_until},
+};
+use crate::{
+    domain::{
+        assignment::Instance,
+        attempt::{Attempt, AttemptKind, AttemptOutcome},
+        lifecycle::Event,
+        request::{Assignment, CoHolder, EndCause, EndOrder, Hold, Request},
+        sight::TOLERANCE,
+    },
+    store::{Change, NewFinding},
+};
+
+/// Absence this long after the end is proof by itself (`contracts/graph.md` §2.7).
+pub(super) const PROOF_AFTER: SignedDuration = SignedDuration::from_mins(2);
+
+/// Reads may lag by two minutes; what is still there after this long is really there.
+const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(3);
+
+/// Somebody else's row shows beside ours. While reads may lag it is read again; after that somebody has to know.
+pub(super) fn contested(request: &Request, instance: &Instance, order: &EndOrder, now: Timestamp) -> Change {
+    if now < order.ordered_at + OVERDUE_AFTER {
+        return go_on(request, now, now + REMOVE_AGAIN);
+    }
+    let detail = "another assignment shows beside stint's own; a removal could take either, so stint removes neither";
+    let finding = NewFinding { kind: "contested", detail: json!({ "instance": instance }) };
+    let change = hold_until(request, Hold::new("contested", detail), now, retry::parked(now));
+    Change { findings: vec![finding], ..change }
+}
+
+/// It shows, so empty looks before this one prove nothing.
+pub(super) fn forget_absence(request: &Request, mut change: Change) -> Change {
+    if let Some(witness) = request.attempts.last().filter(|a| a.absent_reads > 0 && change.attempts.is_empty()) {
+        change.attempts.push(Attempt { absent_reads: 0, last_absent_at: None, ..witness.clone() });
+    }
+    change
+}
+
+/// Still in force although its time is over: read again while reads may lag, then remove it and say so.
+pub(super) fn overdue(request: &Request, instance: &Instance, order: &EndOrder, now: Timestamp) -> Change {
+    // What PIM would not end in time either is not waited for.
+    let outlives = instance.ends_at.is_none_or(|end| end > order.ordered_at + TOLERANCE);
+    if !outlives && now < order.ordered_at + OVERDUE_AFTER {
+        return go_on(request, now, now + SignedDuration::from_secs(20));
+    }
+    let reason = "its time is over, and PIM has not ended it";
+    let again = EndOrder::by_stint(EndCause::Expired, reason, true, order.ordered_at);
+    let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": instance }) };
+    Change { findings: vec![finding], ..Change::to(Event::End(again), now, now) }
+}
+
+/// Nothing of it shows. That proves its end only where nothing could show late any more: `quiet_from` at the earliest,
+/// after the settle time of every attempt that may have made it, unless PIM took a later removal, which it would not of
+/// what does not exist.
+pub(super) fn absent(
+    request: &Request,
+    assignment: Option<&Assignment>,
+    order: &EndOrder,
+    quiet_from: Timestamp,
+    now: Timestamp,
+) -> Change {
+    let own_time = |a: &Assignment| order.cause == EndCause::Expired && now >= a.ends_at + PROOF_AFTER;
+    if assignment.is_some_and(own_time) {
+        return gone(request, vec![], now);
+    }
+    let Some(mut witness) = request.attempts.last().cloned() else { return gone(request, vec![], now) };
+    let removed = |a: &Attempt| a.kind == AttemptKind::Remove && a.outcome == AttemptOutcome::Accepted;
+    let may_show = |a: &&Attempt| {
+        let made = a.may_have_moved_the_end() && a.outcome == AttemptOutcome::Accepted;
+        a.outcome == AttemptOutcome::Open || (made && !request.attempts.iter().any(removed))
+    };
+    let settled = request.attempts.iter().filter(may_show).map(Attempt::settled_at).max();
+    let quiet_from = settled.unwrap_or(quiet_from).max(quiet_from);
+    if now < quiet_from {
+        return go_on(request, now, quiet_from);
+    }
+    witness.count_absent(now);
+    if witness.absent_reads >= 2 {
+        return gone(request, vec![], now);
+    }
+    let again = now + SignedDuration::from_secs(31);
+    Change { attempts: vec![witness], ..go_on(request, now, again) }
+}
+
+/// When a schedule request that PIM took, and that never showed, is no longer expected to come into force.
+pub(super) fn started_by_now(request: &Request) -> Timestamp {
+    let taken = request.attempts.iter().filter(|a| a.is_for_access()).filter_map(|a| a.closed_at).max();
+    taken.map_or(Timestamp::MIN, |at| at + IN_FORCE_WITHIN)
+}
+
+/// It is over; what is left of it, if anything, is what these others hold.
+pub(super) fn gone(request: &Request, others: Vec<CoHolder>, now: Timestamp) -> Change {
+    let attempts = close_open(request, AttemptOutcome::Absent, AttemptOutcome::Accepted, now);
+    Change { attempts, ..Change::to(Event::Gone(now, others), now, now) }
+}
+
+/// Closes what is open, attempts to assign and to end each with their own outcome.
+pub(super) fn close_open(
+    request: &Request,
+    assign: AttemptOutcome,
+    end: AttemptOutcome,
+    now: Timestamp,
+) -> Vec<Attempt> {
+    let open = request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open);
+    let close = |attempt: &Attempt| {
+        let mut attempt = attempt.clone();
+        let outcome = if attempt.is_for_access() { assign } else { end };
+        attempt.close(outcome, None, now);
+        attempt
+    };
+    open.map(close).collect()
+}

@@ -1,0 +1,111 @@
+//! Leaving an assignment that others still hold: it is cut back to what they hold, and goes on for them.
+//!
+//! Nothing is removed here. What cannot be cut back in time is removed by whoever leaves it last.
+
+use std::time::Duration as Wait;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{
+    Engine, Tenant,
+    absence::{absent, contested, gone},
+    assign::justification,
+    end::{not_sent, removed},
+    join::update_order,
+    retry,
+    step::{go_on, hold_until},
+};
+use crate::{
+    domain::{
+        assignment::{Answer, Sighting},
+        attempt::{Attempt, AttemptOutcome},
+        duration::GRANTABLE,
+        overlap::{co_holders, covered_until, settled_from, shared},
+        request::{Decision, EndOrder, Hold, Request, State},
+        sight::{Seen, TOLERANCE, judge},
+    },
+    graph::Sent,
+    store::{Change, Lease, NewFinding, StoreError},
+};
+
+/// A margin for PIM's clock beyond the five minutes that it demands.
+const MARGIN: SignedDuration = SignedDuration::from_secs(15);
+
+impl Engine {
+    /// Sees that the assignment lasts no longer than others hold it, which is `until`.
+    #[expect(clippy::too_many_arguments, reason = "the step's whole picture; each part is used")]
+    pub(super) async fn leave(
+        &self,
+        lease: &Lease,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        order: &EndOrder,
+        sighting: &Sighting,
+        kin: &[Request],
+        until: Timestamp,
+    ) -> Result<Change, StoreError> {
+        let now = self.clock.now();
+        let seen = judge(sighting, request.id, &request.attempts, kin);
+        if let Seen::InForce { contested: true, instance, .. } | Seen::OfKin { contested: true, instance } = &seen {
+            return Ok(contested(request, instance, order, now));
+        }
+        let Some(row) = shared(sighting, request, kin) else {
+            let assignment = match request.state.underlying() {
+                State::Ending(_, assignment, _) => assignment.as_ref(),
+                _ => None,
+            };
+            return Ok(absent(request, assignment, order, Timestamp::MIN, now));
+        };
+        let settled = settled_from(row, request, kin);
+        if now < settled {
+            return Ok(go_on(request, now, settled.min(retry::next_look(now, request.looks))));
+        }
+        if row.ends_at.is_some_and(|end| end <= until + TOLERANCE) {
+            return Ok(gone(request, co_holders(kin, now), now));
+        }
+        // PIM sets no end nearer than five minutes (`contracts/graph.md` §2.5): then the last holder removes it.
+        if until.duration_since(now) < GRANTABLE.start().signed() + MARGIN {
+            return Ok(go_on(request, now, until));
+        }
+        self.cut_back(lease, tenant, request, decision, until).await
+    }
+
+    async fn cut_back(
+        &self,
+        lease: &Lease,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        until: Timestamp,
+    ) -> Result<Change, StoreError> {
+        let now = self.clock.now();
+        let Some((attempt, request)) = self.record(lease, request, Attempt::cut_back(until, now)).await? else {
+            return Ok(go_on(request, now, now + MARGIN));
+        };
+        let kin = self.kin(&request, decision).await?;
+        if covered_until(&kin, self.clock.now()) != Some(until) {
+            return Ok(not_sent(&request, attempt, self.clock.now()));
+        }
+        let order = update_order(&request, decision, &attempt, justification(&request));
+        let sent = tenant.graph.update(&order, self.clock.monotonic() + Wait::from_secs(5)).await;
+        Ok(concluded(&request, attempt, sent, until, self.clock.now()))
+    }
+}
+
+/// What the answer makes of it. Whatever was answered, reading decides.
+fn concluded(request: &Request, mut attempt: Attempt, sent: Sent, until: Timestamp, now: Timestamp) -> Change {
+    let code = match &sent.answer {
+        Answer::Refused { code, .. } | Answer::TenantRefused { code, .. } => code.clone(),
+        _ => return removed(request, attempt, sent, now),
+    };
+    attempt.http_status = sent.http_status;
+    attempt.graph_request_id = sent.graph_request_id;
+    attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
+    let detail = format!("Graph refuses to let the assignment end at {until}, when the others' approvals end: {code}");
+    let finding = NewFinding { kind: "cut-back-refused", detail: json!({ "code": code, "until": until }) };
+    let hold = Hold::new("cut-back-refused", detail);
+    let change = hold_until(request, hold, now, retry::parked(now).min(until));
+    Change { attempts: vec![attempt], findings: vec![finding], ..change }
+}
