@@ -62,7 +62,12 @@ impl Engine {
             }
             // Whoever held it may have left since this was planned.
             Seen::OfKin { .. } if !may_be_joined(kin, now) => wait(retry::next_try(now, request.looks)),
-            Seen::OfKin { .. } => Ok(way(&sighting, request, attempt, kin, now)),
+            Seen::OfKin { .. } => {
+                // This attempt has not been sent, so it has moved nothing.
+                let mut before = request.clone();
+                before.attempts.retain(|earlier| earlier.id != attempt.id);
+                Ok(way(&sighting, &before, attempt, kin, now))
+            }
             Seen::Foreign { of_stint } => {
                 Err(Found::other(hold_until(request, foreign(of_stint), now, retry::parked(now))))
             }
