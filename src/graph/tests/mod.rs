@@ -2,6 +2,7 @@
 
 mod answers;
 mod calls;
+mod credentials;
 mod people;
 mod rows;
 mod server;
