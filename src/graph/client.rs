@@ -53,18 +53,12 @@ impl Client {
     pub(super) fn new(settings: TenantSettings, wire: Wire, clock: Clock) -> Result<Self, CredentialFault> {
         let mut base = settings.graph_url.clone();
         base.set_path(VERSION);
-        let main = App { client_id: settings.client_id.clone(), credential: settings.credential.clone() };
+        let app = App { client_id: settings.client_id.clone(), credential: settings.credential.clone() };
         let tokens = |identity, app| Tokens::new(identity, app, &settings, wire.clone(), clock.clone());
-        Ok(Self {
-            tenant: settings.name.clone(),
-            base,
-            main: tokens(Identity::Main, main)?,
-            remover: settings.remover.clone().map(|app| tokens(Identity::Remover, app)).transpose()?,
-            wire,
-            clock,
-            reads: Semaphore::new(READS_AT_ONCE),
-            writes: Semaphore::new(WRITES_AT_ONCE),
-        })
+        let main = tokens(Identity::Main, app)?;
+        let remover = settings.remover.clone().map(|app| tokens(Identity::Remover, app)).transpose()?;
+        let (reads, writes) = (Semaphore::new(READS_AT_ONCE), Semaphore::new(WRITES_AT_ONCE));
+        Ok(Self { tenant: settings.name, base, wire, clock, main, remover, reads, writes })
     }
 
     /// Makes sure that there is a token for each identity.

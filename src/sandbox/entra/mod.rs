@@ -107,4 +107,6 @@ impl Entra {
 }
 
 #[cfg(test)]
+mod credential_tests;
+#[cfg(test)]
 mod tests;
