@@ -179,12 +179,22 @@ impl Answer {
     /// is none that a header can carry. Nothing of an unreadable answer is repeated: it may hold a token.
     #[must_use]
     pub fn bearer_token(&self) -> Option<(SecretString, u64)> {
+        self.bearer(Value::as_u64)
+    }
+
+    /// As [`Answer::bearer_token`], where numbers arrive as texts (`contracts/graph.md` §9.3).
+    #[must_use]
+    pub fn bearer_token_by_text(&self) -> Option<(SecretString, u64)> {
+        self.bearer(|seconds| seconds.as_str().map_or_else(|| seconds.as_u64(), |text| text.parse().ok()))
+    }
+
+    fn bearer(&self, seconds: impl FnOnce(&Value) -> Option<u64>) -> Option<(SecretString, u64)> {
         let body = self.json().ok()?;
         let text = |name| crate::json::text(&body, name).ok();
         let token =
             text("/access_token").filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
         let is_bearer = text("/token_type")?.eq_ignore_ascii_case("bearer");
-        let seconds = body.pointer("/expires_in").and_then(Value::as_u64)?;
+        let seconds = body.pointer("/expires_in").and_then(seconds)?;
         token.filter(|_| is_bearer).map(|token| (token.into(), seconds))
     }
 

@@ -19,6 +19,9 @@ const MICROSOFT: [&str; 8] = [
 /// The login service of the global cloud.
 pub(super) const GLOBAL_LOGIN: &str = "https://login.microsoftonline.com";
 
+/// The machine's metadata service, at the same address in every cloud (`contracts/graph.md` §9.3).
+const METADATA: &str = "http://169.254.169.254";
+
 impl Cloud {
     /// Graph's origin and the login service's origin.
     pub(super) fn origins(self) -> (&'static str, &'static str) {
@@ -47,6 +50,15 @@ pub(super) fn microsoft(at: &Place, text: Option<String>, example: &str) -> Opti
     let url = at.hold(url.path() == "/", url, "an origin; drop the path")?;
     let known = is_loopback(&url) || MICROSOFT.contains(&url.origin().ascii_serialization().as_str());
     at.hold(known, url, &format!("one of Microsoft's origins such as {example}, nor a loopback host's"))
+}
+
+/// The metadata service's origin: the one there is, or a stand-in on this machine.
+pub(super) fn metadata(at: &Place, text: Option<String>) -> Option<Url> {
+    let url: Url =
+        at.parsed(Some(text.unwrap_or_else(|| METADATA.to_owned())), &format!("a URL such as {METADATA}"))?;
+    let is_it = url.as_str().trim_end_matches('/') == METADATA;
+    let stands_in = problem(&url).is_none() && is_loopback(&url) && url.path() == "/";
+    at.hold(is_it || stands_in, url, &format!("{METADATA}, nor a loopback host's origin"))
 }
 
 fn problem(url: &Url) -> Option<&'static str> {
@@ -141,6 +153,28 @@ mod tests {
         ] {
             assert!(check(microsoft, bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_metadata_service_is_the_machines_or_stands_in_on_loopback() {
+        let metadata = |text: &str| check(|at, text, _| metadata(at, text), text);
+        for good in [METADATA, "http://169.254.169.254/", "http://127.0.0.1:8401", "https://localhost:8401"] {
+            assert!(metadata(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://169.254.169.254:8080",
+            "https://169.254.169.254",
+            "http://169.254.169.254/x",
+            "http://kim@169.254.169.254",
+            "http://10.0.0.1",
+            "https://metadata.example",
+            "http://127.0.0.1:8401/x",
+        ] {
+            assert!(metadata(bad).is_err(), "{bad}");
+        }
+        let document = Document::new("x", Path::new("."));
+        let default = super::metadata(&document.place("u".into()), None).expect("a default");
+        assert_eq!(default.as_str(), "http://169.254.169.254/");
     }
 
     #[test]

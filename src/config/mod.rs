@@ -11,6 +11,7 @@
 mod address;
 mod catalog;
 mod connection;
+mod credential;
 mod fault;
 mod network;
 mod overlay;

@@ -9,19 +9,22 @@ use toml::{Table, Value};
 
 use super::{
     fault::Fault,
-    place::{Document, Variable, join},
+    place::{Document, TOKEN_FILE, Variable, join},
 };
 
 const PREFIX: &str = "STINT__";
 
-/// Sets in the tree what the variables say; others than stint's are passed over.
+/// Sets in the tree what the variables say. Of others than stint's only [`TOKEN_FILE`] is remembered.
 pub(super) fn lay_over(
     document: &mut Document,
     tree: &mut Table,
     variables: impl IntoIterator<Item = (String, String)>,
 ) {
-    let ours = |(name, text): (String, String)| Some((parts(&name)?, name, text));
-    let mut variables: Vec<_> = variables.into_iter().filter_map(ours).collect();
+    let (theirs, ours): (Vec<_>, Vec<_>) = variables.into_iter().partition(|(name, _)| parts(name).is_none());
+    let token_file = theirs.into_iter().find(|(name, path)| name == TOKEN_FILE && !path.is_empty());
+    document.token_file = token_file.map(|(_, path)| path);
+    let ours = ours.into_iter().filter_map(|(name, text)| Some((parts(&name)?, name, text)));
+    let mut variables: Vec<_> = ours.collect();
     // A table comes before its own keys, so that both can be given.
     variables.sort();
     for (parts, name, text) in variables {

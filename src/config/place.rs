@@ -13,6 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::fault::{Fault, Faults};
 
+/// The variable by which Kubernetes names a workload's own token (`contracts/graph.md` §9.3).
+pub(super) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
 /// One configuration file with the variables laid over it, and what was found wrong with it so far.
 pub(super) struct Document {
     /// How faults name the file.
@@ -24,6 +27,8 @@ pub(super) struct Document {
     /// Keys whose fault is already noted; nothing more is said about them.
     settled: RefCell<Vec<String>>,
     faults: RefCell<Vec<Fault>>,
+    /// What the environment names by [`TOKEN_FILE`].
+    pub(super) token_file: Option<String>,
     /// Webhook secrets seen so far, each with its key.
     webhook_secrets: RefCell<Vec<(SecretString, String)>>,
 }
@@ -55,6 +60,7 @@ impl Document {
             variables: vec![],
             settled: RefCell::default(),
             faults: RefCell::default(),
+            token_file: None,
             webhook_secrets: RefCell::default(),
         }
     }

@@ -98,7 +98,7 @@ pub(super) struct Tenant {
     pub(super) client_id: Option<String>,
     /// How that application proves itself.
     pub(super) credential: Option<Section<AppCredential>>,
-    /// A second credential, for removals. Not available in this version.
+    /// A second application, used for every removal and for nothing else.
     pub(super) remover: Option<Section<AppCredential>>,
     /// The catalog file.
     pub(super) catalog: Option<String>,
@@ -121,18 +121,28 @@ pub(super) enum Cloud {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AppCredential {
-    /// `certificate` or `secret`; the others are not available in this version.
+    /// `remover` only: the id of that application.
+    #[schemars(extend("format" = "uuid"))]
+    pub(super) client_id: Option<String>,
+    /// `certificate`, `secret`, `workload-identity` or `managed-identity`.
     pub(super) kind: Option<CredentialKind>,
     #[schemars(skip)]
     pub(super) secret: Option<String>,
-    /// A file that holds the client secret.
+    /// `secret`: a file that holds the client secret.
     pub(super) secret_file: Option<String>,
-    /// The certificate, PEM.
+    /// `certificate`: the certificate, PEM.
     pub(super) certificate_file: Option<String>,
     #[schemars(skip)]
     pub(super) private_key: Option<String>,
-    /// Its RSA private key, PEM.
+    /// `certificate`: its RSA private key, PEM.
     pub(super) private_key_file: Option<String>,
+    /// `workload-identity`: a file that holds the other issuer's token. Default: what `AZURE_FEDERATED_TOKEN_FILE` names.
+    pub(super) token_file: Option<String>,
+    /// `managed-identity`: whether it is the machine's own rather than one assigned to it. Default false.
+    pub(super) system_assigned: Option<bool>,
+    /// `managed-identity`: origin of the metadata service. Default `http://169.254.169.254`.
+    #[schemars(extend("format" = "uri"))]
+    pub(super) endpoint: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]

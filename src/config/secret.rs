@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 
 use super::place::Place;
+use crate::graph::settings::without_newline;
 
 /// The secret `name` of a table: by environment, else from the file under `<name>_file`.
 ///
@@ -51,8 +52,7 @@ pub(super) fn list<'a>(
 
 /// The text without its one trailing newline, which must leave something.
 pub(super) fn cleaned(at: &Place, text: &str) -> Option<SecretString> {
-    let line = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-    let secret = line.unwrap_or(text);
+    let secret = without_newline(text);
     at.hold(!secret.is_empty(), secret, "a secret: it is empty").map(SecretString::from)
 }
 

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jsonwebtoken::EncodingKey;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 use uuid::Uuid;
 
 use super::{
-    address, catalog,
+    address, catalog, credential,
     place::Place,
     raw::{self, Section},
-    secret, section,
+    section,
     server::GUID,
 };
 use crate::{
@@ -20,7 +17,7 @@ use crate::{
         entitlement::Catalog,
         id::{ObjectId, TenantName},
     },
-    graph::settings::{AppCredential, TenantSettings},
+    graph::settings::TenantSettings,
 };
 
 /// One Entra tenant, with what may be granted there.
@@ -77,7 +74,6 @@ pub(super) fn tenants(at: &Place, raw: BTreeMap<String, Section<raw::Tenant>>) -
 
 fn tenant(at: &Place, name: String, tenant_id: Option<Uuid>, mut raw: raw::Tenant) -> Option<Tenant> {
     let graph = settings(at, name, tenant_id, &mut raw);
-    at.unused("remover", raw.remover.as_ref(), "is not available in this version; leave it out");
     let catalog = catalog::load(&at.down("catalog"), raw.catalog);
     let service_principal_id =
         at.down("service_principal_id").optional(raw.service_principal_id, |at, id| at.parsed(Some(id), GUID));
@@ -87,13 +83,15 @@ fn tenant(at: &Place, name: String, tenant_id: Option<Uuid>, mut raw: raw::Tenan
 
 fn settings(at: &Place, name: String, tenant_id: Option<Uuid>, raw: &mut raw::Tenant) -> Option<TenantSettings> {
     let client_id = at.down("client_id").parsed::<Uuid>(raw.client_id.take(), GUID);
-    let credential = credential(&at.down("credential"), section(raw.credential.take()));
+    let credential = credential::main(&at.down("credential"), section(raw.credential.take()));
+    let remover = at.down("remover").optional(raw.remover.take(), |at, raw| credential::remover(at, client_id, raw.0));
     let (graph_url, login_url) = hosts(at, raw)?;
     Some(TenantSettings {
         name: TenantName::new(name),
         tenant_id: tenant_id?,
         client_id: client_id?.to_string(),
         credential: credential?,
+        remover: remover.ok()?,
         graph_url,
         login_url,
     })
@@ -124,50 +122,6 @@ fn fault<T>(at: &Place, problem: &str) -> Option<T> {
     None
 }
 
-fn credential(at: &Place, raw: raw::AppCredential) -> Option<AppCredential> {
-    use raw::CredentialKind::{Certificate, ManagedIdentity, Secret, WorkloadIdentity};
-    let kind = at.down("kind");
-    match kind.required(raw.kind, "certificate or secret")? {
-        Secret => {
-            let other = "has no meaning beside kind = \"secret\"";
-            at.unused("certificate_file", raw.certificate_file.as_ref(), other);
-            at.unused("private_key", raw.private_key.as_ref(), other);
-            at.unused("private_key_file", raw.private_key_file.as_ref(), other);
-            secret::required(at, "secret", raw.secret, raw.secret_file).map(AppCredential::Secret)
-        }
-        Certificate => {
-            let other = "has no meaning beside kind = \"certificate\"";
-            at.unused("secret", raw.secret.as_ref(), other);
-            at.unused("secret_file", raw.secret_file.as_ref(), other);
-            let certificate = certificate(&at.down("certificate_file"), raw.certificate_file);
-            let private_key = private_key(at, raw.private_key, raw.private_key_file);
-            Some(AppCredential::Certificate { certificate: certificate?, private_key: private_key? })
-        }
-        WorkloadIdentity => not_yet(&kind, "workload-identity"),
-        ManagedIdentity => not_yet(&kind, "managed-identity"),
-    }
-}
-
-fn not_yet<T>(kind: &Place, name: &str) -> Option<T> {
-    kind.unavailable(name, "certificate, secret");
-    None
-}
-
-fn certificate(at: &Place, path: Option<String>) -> Option<String> {
-    let bytes = at.file(&at.required(path, "the path of a PEM file")?)?;
-    let text = String::from_utf8(bytes).unwrap_or_default();
-    let readable = CertificateDer::from_pem_slice(text.as_bytes()).is_ok();
-    at.hold(readable, text, "a file with a PEM certificate")
-}
-
-/// An encrypted key, or one that is not RSA, would fail only when the first token is asked for.
-fn private_key(at: &Place, inline: Option<String>, file: Option<String>) -> Option<SecretString> {
-    let from = if inline.is_some() { "private_key" } else { "private_key_file" };
-    let key = secret::required(at, "private_key", inline, file)?;
-    let readable = EncodingKey::from_rsa_pem(key.expose_secret().as_bytes()).is_ok();
-    at.down(from).hold(readable, key, "an unencrypted RSA private key in PEM (PKCS#8 or PKCS#1)")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +129,6 @@ mod tests {
 
     const GRAPH: &str = "tenants.contoso.graph_url";
     const LOGIN: &str = "tenants.contoso.login_url";
-    const CREDENTIAL: &str = "tenants.contoso.credential";
 
     #[test]
     fn a_cloud_gives_both_hosts() {
@@ -190,6 +143,14 @@ mod tests {
         assert_eq!(hosts("'us-gov'"), pair("graph.microsoft.us", us_login));
         assert_eq!(hosts("'us-dod'"), pair("dod-graph.microsoft.us", us_login));
         assert_eq!(hosts("'china'"), pair("microsoftgraph.chinacloudapi.cn", "login.chinacloudapi.cn"));
+    }
+
+    #[test]
+    fn chinas_second_login_host_is_taken_by_address() {
+        let sample = Sample::new().set(GRAPH, "'https://microsoftgraph.chinacloudapi.cn'");
+        let graph = sample.set(LOGIN, "'https://login.partner.microsoftonline.cn'").good().tenants.remove(0).graph;
+        assert_eq!(graph.graph_url.as_str(), "https://microsoftgraph.chinacloudapi.cn/");
+        assert_eq!(graph.login_url.as_str(), "https://login.partner.microsoftonline.cn/");
     }
 
     #[test]
@@ -246,98 +207,5 @@ mod tests {
         }
         let faults = Sample::new().set("tenants.a-b", "{}").set("tenants.a_b", "{}").faults();
         assert!(faults.contains(&"tenants.a_b: differs from \"a-b\" only by - and _; rename one".to_owned()));
-    }
-
-    #[test]
-    fn one_trailing_newline_of_a_secret_file_is_not_part_of_the_secret() {
-        for (content, secret) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a ")] {
-            let tenant = Sample::new().file("sandbox-secrets/entra-client-secret", content).good().tenants.remove(0);
-            let AppCredential::Secret(found) = tenant.graph.credential else { panic!("a secret") };
-            assert_eq!(found.expose_secret(), secret);
-        }
-    }
-
-    #[test]
-    fn an_empty_or_binary_or_missing_secret_file_is_a_fault() {
-        let path = "sandbox-secrets/entra-client-secret";
-        let fault = Sample::new().file(path, "\n").fault();
-        assert_eq!(fault, "tenants.contoso.credential.secret_file: is not a secret: it is empty");
-        let fault = Sample::new().file(path, [0xff, 0xfe]).fault();
-        assert_eq!(fault, "tenants.contoso.credential.secret_file: names a file that is not UTF-8 text");
-        let fault = Sample::new().set("tenants.contoso.credential.secret_file", "'gone'").fault();
-        assert!(fault.starts_with("tenants.contoso.credential.secret_file: cannot read "), "{fault}");
-        let fault = Sample::new().without("tenants.contoso.credential.secret_file").fault();
-        assert!(fault.ends_with("or set STINT__TENANTS__CONTOSO__CREDENTIAL__SECRET"), "{fault}");
-    }
-
-    #[test]
-    fn a_secret_in_the_file_is_refused_even_beside_a_secret_file() {
-        let fault = Sample::new().set("tenants.contoso.credential.secret", "'hunter2'").fault();
-        assert_eq!(
-            fault,
-            "tenants.contoso.credential.secret: is a secret and may not stand in this file; \
-             use secret_file or STINT__TENANTS__CONTOSO__CREDENTIAL__SECRET"
-        );
-    }
-
-    #[test]
-    fn the_environment_overrides_a_secret_file_but_not_itself() {
-        let variable = "STINT__TENANTS__CONTOSO__CREDENTIAL__SECRET";
-        let tenant = Sample::new().variable(variable, "true").good().tenants.remove(0);
-        let AppCredential::Secret(found) = tenant.graph.credential else { panic!("a secret") };
-        assert_eq!(found.expose_secret(), "true");
-        let twice = Sample::new().variable(variable, "x").variable(&format!("{variable}_FILE"), "x");
-        assert!(twice.fault().contains("is given twice by the environment"));
-    }
-
-    #[test]
-    fn a_certificate_comes_with_its_private_key() {
-        let (certificate, key) = certificate_and_key();
-        let table = "{ kind = 'certificate', certificate_file = 'c.pem', private_key_file = 'k.pem' }";
-        let sample = || Sample::new().set(CREDENTIAL, table).file("c.pem", &certificate);
-        let tenant = sample().file("k.pem", &key).good().tenants.remove(0);
-        assert!(
-            matches!(tenant.graph.credential, AppCredential::Certificate { certificate: found, .. } if found == certificate)
-        );
-
-        let fault = sample().file("k.pem", "hunter2").fault();
-        assert!(
-            fault.contains("private_key_file: is not an unencrypted RSA private key") && !fault.contains("hunter2")
-        );
-        let fault = sample().file("c.pem", &key).file("k.pem", &key).fault();
-        assert!(fault.contains("certificate_file: is not a file with a PEM certificate"), "{fault}");
-        let variable = "STINT__TENANTS__CONTOSO__CREDENTIAL__PRIVATE_KEY";
-        assert!(sample().variable(variable, &key).parse().is_ok());
-    }
-
-    fn certificate_and_key() -> (String, String) {
-        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key");
-        let params = rcgen::CertificateParams::new(vec!["stint".into()]).expect("parameters");
-        (params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
-    }
-
-    #[test]
-    fn keys_of_another_kind_of_credential_are_refused() {
-        let fault = Sample::new().set("tenants.contoso.credential.certificate_file", "'c'").fault();
-        assert!(fault.contains("certificate_file: has no meaning beside kind = \"secret\""), "{fault}");
-    }
-
-    #[test]
-    fn what_belongs_to_later_work_is_named_as_not_available() {
-        for kind in ["workload-identity", "managed-identity"] {
-            let fault = Sample::new().set(CREDENTIAL, &format!("{{ kind = '{kind}' }}")).fault();
-            let told = format!(
-                "tenants.contoso.credential.kind: {kind} is not available in this version; accepted: certificate, secret"
-            );
-            assert_eq!(fault, told);
-        }
-        let fault = Sample::new().set("tenants.contoso.remover", "{ kind = 'secret' }").fault();
-        assert!(fault.starts_with("tenants.contoso.remover: is not available in this version"), "{fault}");
-    }
-
-    #[test]
-    fn a_second_credential_in_the_file_does_not_show_its_secret() {
-        let fault = Sample::new().set("tenants.contoso.remover", "{ secret = 4711 }").faults();
-        assert!(!fault.concat().contains("4711"));
     }
 }

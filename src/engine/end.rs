@@ -181,12 +181,12 @@ pub(super) fn removed(request: &Request, mut attempt: Attempt, sent: Sent, now: 
         Answer::Throttled { after } => {
             (Some(AttemptOutcome::Refused), "TooManyRequests".into(), retry::asked(now, after, request.looks))
         }
-        Answer::Refused { code, .. } | Answer::TenantRefused { code, .. } => {
+        Answer::Refused { code, detail } | Answer::TenantRefused { code, detail } => {
             let attempt = {
                 attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
                 attempt
             };
-            return refused(request, attempt, &code, now);
+            return refused(request, attempt, &code, &detail, now);
         }
         Answer::NotSent { reason } => (Some(AttemptOutcome::NotSent), reason, retry::next_try(now, request.looks)),
         Answer::NotYet { code } => (Some(AttemptOutcome::Refused), code, retry::next_try(now, request.looks)),
@@ -217,9 +217,9 @@ fn stuck(request: &Request, schedule_request: &ScheduleRequest, now: Timestamp) 
 }
 
 /// Graph refuses to remove what must go: somebody has to know.
-fn refused(request: &Request, attempt: Attempt, code: &str, now: Timestamp) -> Change {
-    let hold = Hold::new("removal-refused", format!("Graph refuses to remove the assignment: {code}"));
-    let finding = NewFinding { kind: "removal-refused", detail: json!({ "code": code }) };
+fn refused(request: &Request, attempt: Attempt, code: &str, detail: &str, now: Timestamp) -> Change {
+    let hold = Hold::new("removal-refused", format!("Graph refuses to remove the assignment: {code}: {detail}"));
+    let finding = NewFinding { kind: "removal-refused", detail: json!({ "code": code, "detail": detail }) };
     let change = hold_until(request, hold, now, retry::parked(now));
     Change { attempts: vec![attempt], findings: vec![finding], ..change }
 }

@@ -17,8 +17,8 @@ use super::{
     answer::Unanswered,
     assertion::CredentialFault,
     error::{self, GraphError},
-    settings::TenantSettings,
-    token::Tokens,
+    settings::{App, TenantSettings},
+    token::{Identity, Tokens},
 };
 use crate::{
     clock::Clock,
@@ -43,7 +43,8 @@ pub(super) struct Client {
     base: Url,
     wire: Wire,
     clock: Clock,
-    tokens: Tokens,
+    main: Tokens,
+    remover: Option<Tokens>,
     reads: Semaphore,
     writes: Semaphore,
 }
@@ -52,20 +53,34 @@ impl Client {
     pub(super) fn new(settings: TenantSettings, wire: Wire, clock: Clock) -> Result<Self, CredentialFault> {
         let mut base = settings.graph_url.clone();
         base.set_path(VERSION);
-        Ok(Self {
-            tenant: settings.name.clone(),
-            base,
-            tokens: Tokens::new(settings, wire.clone(), clock.clone())?,
-            wire,
-            clock,
-            reads: Semaphore::new(READS_AT_ONCE),
-            writes: Semaphore::new(WRITES_AT_ONCE),
-        })
+        let app = App { client_id: settings.client_id.clone(), credential: settings.credential.clone() };
+        let tokens = |identity, app| Tokens::new(identity, app, &settings, wire.clone(), clock.clone());
+        let main = tokens(Identity::Main, app)?;
+        let remover = settings.remover.clone().map(|app| tokens(Identity::Remover, app)).transpose()?;
+        let (reads, writes) = (Semaphore::new(READS_AT_ONCE), Semaphore::new(WRITES_AT_ONCE));
+        Ok(Self { tenant: settings.name, base, wire, clock, main, remover, reads, writes })
     }
 
-    /// Makes sure that there is a token.
+    /// Makes sure that there is a token for each identity.
     pub(super) async fn sign_in(&self) -> Result<(), GraphError> {
-        self.tokens.bearer().await.map(drop)
+        self.main.bearer().await?;
+        match &self.remover {
+            Some(remover) => remover.bearer().await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Whose calls these are, in words; `None` where the tenant has one identity only.
+    pub(super) fn whose(&self, by: Identity) -> Option<String> {
+        self.remover.as_ref().map(|_| self.tokens(by).whose())
+    }
+
+    /// The tokens of this identity. A tenant without a remover removes as what it is.
+    fn tokens(&self, by: Identity) -> &Tokens {
+        match (by, &self.remover) {
+            (Identity::Remover, Some(remover)) => remover,
+            _ => &self.main,
+        }
     }
 
     /// The document that a call which changes nothing is answered with.
@@ -94,44 +109,47 @@ impl Client {
         }
     }
 
-    /// Sends a call that changes something, once, if that is still in time.
+    /// Sends a call that changes something, once, as this identity, if that is still in time.
     ///
     /// `send_not_after` is compared with [`Clock::monotonic`] as the last thing before sending, so that neither a
     /// queue nor a slow token endpoint can delay the call past it.
     pub(super) async fn write(
         &self,
+        by: Identity,
         call: &Call,
         call_id: Uuid,
         send_not_after: Duration,
     ) -> Result<Answer, Unanswered> {
         let _permit = self.writes.acquire().await.ok();
-        let token = self.tokens.bearer().await.map_err(Unanswered::NoToken)?;
+        let tokens = self.tokens(by);
+        let token = tokens.bearer().await.map_err(Unanswered::NoToken)?;
         if self.clock.monotonic() > send_not_after {
             return Err(Unanswered::TooLate);
         }
-        self.send(call, call_id, token).await.map_err(Unanswered::Fault)
+        self.send(call, call_id, tokens, token).await.map_err(Unanswered::Fault)
     }
 
     /// The outer error is a missing token, which is not worth repeating here.
     async fn read_once(&self, call: &Call) -> Result<Result<Answer, Fault>, GraphError> {
-        let token = self.tokens.bearer().await?;
-        Ok(self.send(call, Uuid::new_v4(), token).await)
+        let token = self.main.bearer().await?;
+        Ok(self.send(call, Uuid::new_v4(), &self.main, token).await)
     }
 
-    async fn send(&self, call: &Call, call_id: Uuid, token: SecretString) -> Result<Answer, Fault> {
+    /// A refused token is dropped, of the identity that was refused.
+    async fn send(&self, call: &Call, call_id: Uuid, tokens: &Tokens, token: SecretString) -> Result<Answer, Fault> {
         let mut call = call.clone();
         call.headers.push(("client-request-id", call_id.to_string()));
         let started = self.clock.monotonic();
         let outcome = self.wire.send(&self.base, &call, &Credential::Bearer(token.clone())).await;
-        self.log(&call, call_id, started, &outcome);
+        self.log(tokens.identity(), &call, call_id, started, &outcome);
         if matches!(&outcome, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED) {
-            self.tokens.forget(&token).await;
+            tokens.forget(&token).await;
         }
         outcome
     }
 
     /// One line for each call; neither tokens, queries nor bodies.
-    fn log(&self, call: &Call, call_id: Uuid, started: Duration, outcome: &Result<Answer, Fault>) {
+    fn log(&self, by: Identity, call: &Call, call_id: Uuid, started: Duration, outcome: &Result<Answer, Fault>) {
         let elapsed = self.clock.monotonic().saturating_sub(started);
         let path = call.path.split('?').next().unwrap_or_default();
         let (status, fault) = match outcome {
@@ -140,6 +158,7 @@ impl Client {
         };
         tracing::info!(
             tenant = %self.tenant,
+            identity = %by,
             method = %call.method,
             path,
             status,

@@ -129,6 +129,16 @@ impl GraphError {
         }
     }
 
+    /// The same, saying which identity met it.
+    pub(super) fn met_by(self, whose: &str) -> Self {
+        match self {
+            Self::Credential { code, detail } => Self::Credential { code, detail: format!("{detail} ({whose})") },
+            Self::Unavailable { reason, after } => Self::Unavailable { reason: format!("{reason} ({whose})"), after },
+            Self::BadAnswer { reason } => Self::BadAnswer { reason: format!("{reason} ({whose})") },
+            other => other,
+        }
+    }
+
     /// An answer that cannot be read.
     pub(super) fn bad(reason: impl Into<String>) -> Self {
         Self::BadAnswer { reason: reason.into() }

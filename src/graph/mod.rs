@@ -2,7 +2,8 @@
 //!
 //! [`TenantGraph`] is all that others see of one tenant. It lends its calls to the vendor files, which are pure: an
 //! [`AssignmentTarget`] turns orders into calls and rows into domain types, `principal` does the same for users, and
-//! `answer` says what an answer to a write means. `client` is the one sender, `token` its credential.
+//! `answer` says what an answer to a write means. `client` is the one sender. `token` keeps the tokens of each identity,
+//! which `login` fetches by what `proof` shows or from `managed_identity`; `refusal` says what Entra's no means.
 //!
 //! Promised here: a write leaves at most once, and not after its time; an answer that cannot be read is never taken
 //! for a yes, a no, or an absence; a token goes nowhere but to the configured Graph. Left out: waiting and trying
@@ -28,6 +29,7 @@ use crate::{
 use answer::Unanswered;
 use client::Client;
 use settings::TenantSettings;
+use token::Identity;
 
 mod answer;
 mod assertion;
@@ -38,7 +40,12 @@ mod error;
 mod group_membership;
 mod group_membership_eligible;
 pub mod kind;
+mod login;
+mod managed_identity;
+mod material;
 mod principal;
+mod proof;
+mod refusal;
 mod schedule;
 pub mod settings;
 mod tier0;
@@ -136,21 +143,22 @@ impl TenantGraph {
             Ok(target) => target,
             Err(error) => return Sent::unsupported(&error),
         };
-        let call = target.assign(order);
-        let outcome = self.client.write(&call, order.call_id, send_not_after).await;
-        self.changed((ScheduleAction::Assign, order.only_validate), order.holding.principal, &*target, outcome)
+        let by = Identity::Main;
+        let outcome = self.client.write(by, &target.assign(order), order.call_id, send_not_after).await;
+        let asked = (ScheduleAction::Assign, order.only_validate);
+        self.changed(by, asked, order.holding.principal, &*target, outcome)
     }
 
-    /// Asks PIM for the removal, at most once and not after this time of [`Clock::monotonic`]. PIM removes whatever
-    /// direct assignment it finds, so whose it is must be known before.
+    /// Asks PIM for the removal, at most once and not after this time of [`Clock::monotonic`], as the remover where the
+    /// tenant has one. PIM removes whatever direct assignment it finds, so whose it is must be known before.
     pub async fn remove(&self, order: &RemoveOrder, send_not_after: Duration) -> Sent {
         let target = match target(&order.holding.target) {
             Ok(target) => target,
             Err(error) => return Sent::unsupported(&error),
         };
-        let call = target.remove(order);
-        let outcome = self.client.write(&call, order.call_id, send_not_after).await;
-        self.changed((ScheduleAction::Remove, false), order.holding.principal, &*target, outcome)
+        let by = Identity::Remover;
+        let outcome = self.client.write(by, &target.remove(order), order.call_id, send_not_after).await;
+        self.changed(by, (ScheduleAction::Remove, false), order.holding.principal, &*target, outcome)
     }
 
     /// Asks PIM for another end, at most once and not after this time of [`Clock::monotonic`]. PIM changes whatever direct
@@ -160,12 +168,13 @@ impl TenantGraph {
             Ok(target) => target,
             Err(error) => return Sent::unsupported(&error),
         };
-        let call = target.update(order);
-        let outcome = self.client.write(&call, order.call_id, send_not_after).await;
-        self.changed((ScheduleAction::Update, false), order.holding.principal, &*target, outcome)
+        let by = Identity::Main;
+        let outcome = self.client.write(by, &target.update(order), order.call_id, send_not_after).await;
+        self.changed(by, (ScheduleAction::Update, false), order.holding.principal, &*target, outcome)
     }
 
-    /// Asks PIM to cancel a schedule request, at most once and not after this time of [`Clock::monotonic`].
+    /// Asks PIM to cancel a schedule request, at most once and not after this time of [`Clock::monotonic`]. That needs
+    /// the permission to assign, which a remover lacks (`contracts/graph.md` §9.4).
     ///
     /// [`Answer::Accepted`] then holds that id with [`crate::domain::assignment::Progress::Over`] and nothing else:
     /// PIM's yes is empty. One that can no longer be cancelled is [`Answer::Look`].
@@ -181,7 +190,8 @@ impl TenantGraph {
             Err(error) => return Sent::unsupported(&error),
         };
         let call = target.cancel(schedule_request_id);
-        let outcome = self.client.write(&call, call_id, send_not_after).await;
+        let by = Identity::Main;
+        let outcome = self.client.write(by, &call, call_id, send_not_after).await;
         Sent::new(outcome, |reply| answer::to_cancel(schedule_request_id, reply, self.clock.now()))
     }
 
@@ -240,7 +250,7 @@ impl TenantGraph {
         Ok(found)
     }
 
-    /// Makes sure that Entra gives stint a token.
+    /// Makes sure that Entra gives stint a token, and the tenant's remover one where it has one.
     ///
     /// # Errors
     /// When it does not.
@@ -250,13 +260,15 @@ impl TenantGraph {
 
     fn changed(
         &self,
+        by: Identity,
         asked: (ScheduleAction, bool),
         principal: ObjectId,
         target: &dyn AssignmentTarget,
         outcome: Result<outbound::Answer, Unanswered>,
     ) -> Sent {
         let read = |body: &Value| target.read_request(principal, body);
-        Sent::new(outcome, |reply| answer::to_write(asked, reply, self.clock.now(), read))
+        let meaning = |reply: &outbound::Answer| answer::to_write(asked, reply, self.clock.now(), read);
+        Sent::new(outcome, |reply| naming(self.client.whose(by), meaning(reply)))
     }
 
     async fn user_by_id(&self, id: ObjectId) -> Result<Option<Principal>, GraphError> {
@@ -315,6 +327,16 @@ impl Sent {
 
     fn without_answer(answer: Answer) -> Self {
         Self { answer, http_status: None, graph_request_id: None }
+    }
+}
+
+/// A refusal that a person must lift says whom it refuses, where that may be either of two.
+fn naming(whose: Option<String>, answer: Answer) -> Answer {
+    match (whose, answer) {
+        (Some(whose), Answer::TenantRefused { code, detail }) => {
+            Answer::TenantRefused { code, detail: format!("{detail} ({whose})") }
+        }
+        (_, answer) => answer,
     }
 }
 

@@ -35,7 +35,7 @@ use jiff::Timestamp;
 pub use self::call::Call;
 pub use self::delivery::{Delivered, Webhook};
 pub use self::desk::Desk;
-pub use self::entra::{ApiToken, Entra};
+pub use self::entra::{ApiToken, Entra, Issuer};
 pub use self::fault::Retry;
 pub use self::graph::Graph;
 pub use self::jira::Jira;

@@ -48,7 +48,7 @@ pub struct Seen {
 }
 
 /// Secrets of the stories, in any form in which they travel. None may ever be logged.
-pub const SECRETS: [&str; 11] = [
+pub const SECRETS: [&str; 16] = [
     story::CLIENT_SECRET,
     story::JIRA_TOKEN,
     story::JIRA_PAT,
@@ -58,8 +58,14 @@ pub const SECRETS: [&str; 11] = [
     story::SNOW_WEBHOOK_SECRET,
     story::DESK_TOKEN,
     story::DESK_WEBHOOK_SECRET,
+    crate::credentials::NEXT_SECRET,
+    crate::credentials::REMOVERS_SECRET,
     "Bearer ey",
     "Basic c3",
+    // A signed token, whichever way its header is written, and a private key.
+    "eyJhbGciOi",
+    "eyJ0eXAiOi",
+    "BEGIN PRIVATE KEY",
 ];
 
 /// Reads every line that stint logs in any story, down to its finest.
@@ -168,6 +174,15 @@ impl It {
         let world = World::start(setup).await.expect("a world");
         let wire = Wire::new(outbound::Limits::default()).expect("a client");
         Self { world, database_url, wire, deliveries: AtomicU32::new(0) }
+    }
+
+    /// A world whose tenant has further keys, each a TOML value; they may speak of simulators by their ports.
+    pub async fn with_tenant_keys(keys: impl FnOnce(&mut Setup) -> Vec<(&'static str, String)>) -> Self {
+        let lay_over = |setup: &mut Setup| {
+            let named = keys(setup).into_iter().map(|(key, value)| (format!("STINT__TENANTS__CONTOSO__{key}"), value));
+            setup.overrides.extend(named);
+        };
+        Self::with(lay_over).await
     }
 
     /// A ticket that Nina filed and Omar approved.

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     domain::assignment::{Answer, Progress},
-    graph::{TenantGraph, settings::AppCredential},
+    graph::{
+        TenantGraph,
+        settings::{AppCredential, Material},
+    },
 };
 
 const REQUESTS: &str = "/v1.0/roleManagement/directory/roleAssignmentScheduleRequests";
@@ -231,7 +234,7 @@ async fn a_lost_answer_is_unclear_and_an_absent_server_was_never_reached() {
 }
 
 fn graph_at(server: &Server, url: &str) -> TenantGraph {
-    server.graph_with(AppCredential::Secret("s3cret".into()), &Url::parse(url).expect("a url"))
+    server.graph_with(AppCredential::Secret(Material::fixed("s3cret")), &Url::parse(url).expect("a url"))
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod calls;
+mod credentials;
 mod kinds;
 mod people;
 mod rows;

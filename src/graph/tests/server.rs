@@ -13,7 +13,6 @@ use axum::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore};
 use url::Url;
@@ -24,13 +23,16 @@ use crate::{
     domain::id::TenantName,
     graph::{
         TenantGraph,
-        settings::{AppCredential, TenantSettings},
+        settings::{App, AppCredential, Material, TenantSettings},
     },
     outbound::{Limits, Wire},
 };
 
 pub(super) const TENANT: &str = "6f1c0c1e-4b6a-4f6e-9d53-0a7b1c2d3e4f";
+pub(super) const CLIENT: &str = "5d0a7a4e-1b1f-4f7d-8a53-7b6d9c1e2f30";
 pub(super) const TOKEN_PATH: &str = "/6f1c0c1e-4b6a-4f6e-9d53-0a7b1c2d3e4f/oauth2/v2.0/token";
+
+pub(super) const METADATA_PATH: &str = "/metadata/identity/oauth2/token";
 
 /// One answer to come.
 #[derive(Clone, Debug)]
@@ -64,6 +66,7 @@ struct Memory {
     replies: HashMap<String, VecDeque<Reply>>,
     tokens: usize,
     token_takes: SignedDuration,
+    when_asked: Option<Box<dyn FnMut() + Send>>,
     in_flight: usize,
     most_in_flight: usize,
 }
@@ -107,6 +110,11 @@ impl Server {
         self.memory().token_takes = time;
     }
 
+    /// Does this whenever a token is asked for.
+    pub(super) fn when_a_token_is_asked(&self, act: impl FnMut() + Send + 'static) {
+        self.memory().when_asked = Some(Box::new(act));
+    }
+
     /// Lets no answer of Graph leave any more, but so many as are let go with [`Server::let_go`].
     pub(super) fn hold_answers(&self) {
         self.gate.forget_permits(Semaphore::MAX_PERMITS);
@@ -136,15 +144,21 @@ impl Server {
 
     /// A tenant of this server, signing in with a secret.
     pub(super) fn graph(&self) -> TenantGraph {
-        self.graph_with(AppCredential::Secret(SecretString::from("s3cret & more")), &self.url)
+        self.graph_with(AppCredential::Secret(Material::fixed("s3cret & more")), &self.url)
     }
 
     pub(super) fn graph_with(&self, credential: AppCredential, graph_url: &Url) -> TenantGraph {
+        self.graph_of(credential, None, graph_url)
+    }
+
+    /// A tenant with a second application for removals.
+    pub(super) fn graph_of(&self, credential: AppCredential, remover: Option<App>, graph_url: &Url) -> TenantGraph {
         let settings = TenantSettings {
             name: TenantName::new("contoso"),
             tenant_id: TENANT.parse::<Uuid>().expect("an id"),
-            client_id: "5d0a7a4e-1b1f-4f7d-8a53-7b6d9c1e2f30".into(),
+            client_id: CLIENT.into(),
             credential,
+            remover,
             graph_url: graph_url.clone(),
             login_url: self.url.clone(),
         };
@@ -167,6 +181,9 @@ impl Server {
         if name.ends_with("/token") {
             self.clock.advance(memory.token_takes);
             memory.tokens += 1;
+            if let Some(act) = &mut memory.when_asked {
+                act();
+            }
         }
         told.unwrap_or_else(|| untold(&name, memory.tokens))
     }
@@ -185,6 +202,20 @@ fn untold(name: &str, tokens: usize) -> Reply {
 
 pub(super) fn token(text: &str) -> Value {
     json!({"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599, "access_token": text})
+}
+
+/// What the token endpoint was sent.
+pub(super) fn form(asked: &Asked) -> HashMap<String, String> {
+    url::form_urlencoded::parse(&asked.body).into_owned().collect()
+}
+
+/// A refusal of the token endpoint.
+pub(super) fn refusal(code: u32) -> Value {
+    json!({"error": "invalid_client", "error_codes": [code], "error_description": "AADSTS: s3cret & more"})
+}
+
+pub(super) fn token_call() -> String {
+    format!("POST {TOKEN_PATH}")
 }
 
 async fn answer(State(server): State<Server>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {

@@ -1,28 +1,13 @@
 //! Tokens over the wire: one call for all who wait, kept while good, signed by the certificate.
 
-use std::collections::HashMap;
-
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
-use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::server::{Asked, Server, TOKEN_PATH, reply, token};
-use crate::graph::settings::AppCredential;
-
-fn form(asked: &Asked) -> HashMap<String, String> {
-    url::form_urlencoded::parse(&asked.body).into_owned().collect()
-}
-
-fn refusal(code: u32) -> Value {
-    json!({"error": "invalid_client", "error_codes": [code], "error_description": "AADSTS: s3cret & more"})
-}
-
-fn token_call() -> String {
-    format!("POST {TOKEN_PATH}")
-}
+use super::server::{Asked, Server, TOKEN_PATH, form, refusal, reply, token, token_call};
+use crate::graph::settings::{AppCredential, Material};
 
 #[tokio::test]
 async fn whoever_waits_for_a_token_shares_one_call() {
@@ -75,8 +60,8 @@ fn certificate() -> (AppCredential, KeyPair) {
     let key = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("a key");
     let params = CertificateParams::new(vec!["stint.example".into()]).expect("parameters");
     let credential = AppCredential::Certificate {
-        certificate: params.self_signed(&key).expect("a certificate").pem(),
-        private_key: SecretString::from(key.serialize_pem()),
+        certificate: Material::fixed(params.self_signed(&key).expect("a certificate").pem()),
+        private_key: Material::fixed(key.serialize_pem()),
     };
     (credential, key)
 }

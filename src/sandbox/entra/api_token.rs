@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::Response;
+use jsonwebtoken::DecodingKey;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -66,6 +67,27 @@ impl SigningKey {
     pub(super) fn generate() -> io::Result<Self> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(io::Error::other)?;
         Ok(Self { id: opaque(), pair })
+    }
+
+    /// A token signed RS256. Members of `header` go over the honest ones.
+    pub(super) fn jwt(&self, header: &Value, claims: &Value) -> String {
+        let mut honest = json!({"typ": "JWT", "alg": "RS256", "kid": self.id});
+        for (name, value) in header.as_object().into_iter().flatten() {
+            honest[name] = value.clone();
+        }
+        let signed = format!("{}.{}", encoded(&honest), encoded(claims));
+        let signature = self.sign(&signed).unwrap_or_default();
+        format!("{signed}.{signature}")
+    }
+
+    /// The public half, for whoever trusts it.
+    pub(super) fn public(&self) -> DecodingKey {
+        let public = self.pair.public_key();
+        let (modulus, exponent) = (public.modulus(), public.exponent());
+        DecodingKey::from_rsa_raw_components(
+            modulus.big_endian_without_leading_zero(),
+            exponent.big_endian_without_leading_zero(),
+        )
     }
 
     /// `None` only when the machine has no randomness.
@@ -132,14 +154,7 @@ impl Entra {
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "callers build both on the spot with json!")]
     pub fn issue_api_token_with(&self, header: Value, claims: Value) -> String {
-        let state = lock(&self.state);
-        let mut honest = json!({"typ": "JWT", "alg": "RS256", "kid": state.key.id});
-        for (name, value) in header.as_object().into_iter().flatten() {
-            honest[name] = value.clone();
-        }
-        let signed = format!("{}.{}", encoded(&honest), encoded(&claims));
-        let signature = state.key.sign(&signed).unwrap_or_default();
-        format!("{signed}.{signature}")
+        lock(&self.state).key.jwt(&header, &claims)
     }
 
     /// From now on another key signs; the old one is no longer published.

@@ -1,11 +1,17 @@
 //! Entra, small: the login endpoint that hands out Graph tokens, and the keys that vouch for callers of stint's
 //! own API.
 //!
-//! Graph tokens are opaque here as they are to a real client; [`Graph`](super::Graph) asks this module whether one
+//! An application proves itself by secret, by certificate, by another issuer's token, or as the identity of the machine
+//! that asks. Graph tokens are opaque here as they are to a real client; [`Graph`](super::Graph) asks this module whether one
 //! is still good. API tokens are real RS256 JWTs, checked by whoever reads the published keys.
 
 mod api_token;
+mod app;
 mod assertion;
+mod control;
+mod federated;
+mod managed_identity;
+mod refusal;
 mod token;
 
 use std::collections::{HashMap, HashSet};
@@ -17,12 +23,18 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use self::api_token::SigningKey;
-use self::assertion::Certificate;
+use self::app::App;
+use self::managed_identity::Assigned;
+use self::refusal::Planned;
 use super::Now;
 use super::server::Answer;
 use super::wire::{empty, lock, segments};
 
 pub use self::api_token::ApiToken;
+pub use self::federated::Issuer;
+
+/// How long a Graph token lives.
+const LIFETIME_SECONDS: i64 = 3599;
 
 /// The simulated login service. Clones share one state.
 #[derive(Clone)]
@@ -38,14 +50,10 @@ struct State {
     issued: HashMap<String, Caller>,
     issued_count: usize,
     used_assertions: HashSet<String>,
-    fail: Option<(usize, u16)>,
+    fail: Option<(usize, Planned)>,
+    identities: Vec<Assigned>,
+    fail_identity: Option<(usize, u16)>,
     key: SigningKey,
-}
-
-#[derive(Default)]
-struct App {
-    secret: Option<String>,
-    certificate: Option<Certificate>,
 }
 
 /// Who a Graph token was issued to.
@@ -65,6 +73,8 @@ impl Entra {
             issued_count: 0,
             used_assertions: HashSet::new(),
             fail: None,
+            identities: Vec::new(),
+            fail_identity: None,
             key: SigningKey::generate()?,
         };
         Ok(Self { url: url.into(), now, state: Arc::new(Mutex::new(state)) })
@@ -74,46 +84,6 @@ impl Entra {
     #[must_use]
     pub fn url(&self) -> String {
         self.url.to_string()
-    }
-
-    /// From now on the application may log in with what is given; an earlier registration is replaced.
-    ///
-    /// # Panics
-    ///
-    /// The certificate is not a PEM certificate with an RSA key.
-    #[expect(clippy::expect_used, reason = "whoever registers an unreadable certificate must hear of it at once")]
-    pub fn register_app(&self, tenant: Uuid, client_id: &str, secret: Option<&str>, certificate_pem: Option<&str>) {
-        let certificate =
-            certificate_pem.map(|pem| Certificate::from_pem(pem).expect("a PEM certificate with an RSA key"));
-        let app = App { secret: secret.map(str::to_owned), certificate };
-        lock(&self.state).apps.insert((tenant, client_id.to_owned()), app);
-    }
-
-    /// Rotates the application's secret: the old one is refused from now on, tokens already issued stay good.
-    pub fn set_secret(&self, tenant: Uuid, client_id: &str, secret: &str) {
-        let mut state = lock(&self.state);
-        state.apps.entry((tenant, client_id.to_owned())).or_default().secret = Some(secret.to_owned());
-    }
-
-    /// The only scope that the token endpoint accepts; at first `{graph url}/.default`.
-    pub fn set_graph_scope(&self, scope: &str) {
-        scope.clone_into(&mut lock(&self.state).graph_scope);
-    }
-
-    /// How many Graph tokens were issued since the start.
-    #[must_use]
-    pub fn tokens_issued(&self) -> usize {
-        lock(&self.state).issued_count
-    }
-
-    /// The next `n` calls of the token endpoint answer this status.
-    pub fn fail_next(&self, n: usize, status: u16) {
-        lock(&self.state).fail = (n > 0).then_some((n, status));
-    }
-
-    /// Every Graph token issued so far is refused from now on.
-    pub fn revoke_tokens(&self) {
-        lock(&self.state).issued.clear();
     }
 
     /// Who holds this Graph token, if it was issued here and has not expired.
@@ -128,6 +98,7 @@ impl Entra {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         Answer::Reply(match (request.method(), path.as_slice()) {
             (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => self.token(tenant, request.body()),
+            (&Method::GET, ["metadata", "identity", "oauth2", "token"]) => self.identity_token(request),
             (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => self.discovery(tenant),
             (&Method::GET, [_, "discovery", "v2.0", "keys"]) => self.published_keys(),
             _ => empty(404),
@@ -135,5 +106,7 @@ impl Entra {
     }
 }
 
+#[cfg(test)]
+mod credential_tests;
 #[cfg(test)]
 mod tests;

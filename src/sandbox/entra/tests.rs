@@ -10,11 +10,11 @@ use super::super::testing::World;
 use super::super::wire::guid;
 use super::ApiToken;
 
-fn number(body: &Value) -> i64 {
+pub(super) fn number(body: &Value) -> i64 {
     body["error_codes"][0].as_i64().unwrap()
 }
 
-async fn by_secret(world: &World, secret: &str, scope: &str) -> (u16, Value) {
+pub(super) async fn by_secret(world: &World, secret: &str, scope: &str) -> (u16, Value) {
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", story::CLIENT_ID),
@@ -24,7 +24,7 @@ async fn by_secret(world: &World, secret: &str, scope: &str) -> (u16, Value) {
     world.login(&form).await
 }
 
-fn graph_scope(world: &World) -> String {
+pub(super) fn graph_scope(world: &World) -> String {
     format!("{}/.default", world.sandbox.graph.url())
 }
 
@@ -55,14 +55,14 @@ async fn an_outage_lasts_as_many_calls_as_asked() {
     assert_eq!(seen, [503, 503, 200]);
 }
 
-struct Signer {
+pub(super) struct Signer {
     key: EncodingKey,
-    pem: String,
+    pub(super) pem: String,
     thumbprint: String,
 }
 
 impl Signer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
         let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&pair).unwrap();
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, certificate.der());
@@ -73,14 +73,14 @@ impl Signer {
         }
     }
 
-    fn assertion(&self, algorithm: Algorithm, claims: &Value) -> String {
+    pub(super) fn assertion(&self, algorithm: Algorithm, claims: &Value) -> String {
         let mut header = jsonwebtoken::Header::new(algorithm);
         header.x5t_s256 = Some(self.thumbprint.clone());
         jsonwebtoken::encode(&header, claims, &self.key).unwrap()
     }
 }
 
-async fn by_assertion(world: &World, assertion: &str) -> (u16, Value) {
+pub(super) async fn by_assertion(world: &World, assertion: &str) -> (u16, Value) {
     let scope = graph_scope(world);
     let form = [
         ("grant_type", "client_credentials"),
@@ -92,7 +92,7 @@ async fn by_assertion(world: &World, assertion: &str) -> (u16, Value) {
     world.login(&form).await
 }
 
-fn claims(world: &World) -> Value {
+pub(super) fn claims(world: &World) -> Value {
     let now = world.now().as_second();
     json!({
         "aud": format!("{}/{}/oauth2/v2.0/token", world.sandbox.entra.url(), story::TENANT),

@@ -1,4 +1,4 @@
-//! The token endpoint: client credentials by secret or by certificate (`contracts/graph.md §9.1`).
+//! The token endpoint: client credentials by secret or by assertion (`contracts/graph.md §9.1`).
 
 use bytes::Bytes;
 use http::Response;
@@ -6,51 +6,18 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::wire::{Pairs, guid, json as json_answer, lock, opaque, plus_seconds};
-use super::{App, Caller, Entra, State, assertion};
+use super::super::wire::{Pairs, json as json_answer, lock, opaque, plus_seconds};
+use super::refusal::Refusal;
+use super::{Caller, Entra, LIFETIME_SECONDS, State};
 
-const LIFETIME_SECONDS: i64 = 3599;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-/// A refusal of the token endpoint, told apart by its AADSTS number.
-pub(super) struct Refusal {
-    status: u16,
-    error: &'static str,
-    code: u32,
-    text: String,
-}
-
-impl Refusal {
-    pub(super) fn client(code: u32, text: &str) -> Self {
-        Self { status: 401, error: "invalid_client", code, text: text.to_owned() }
-    }
-
-    fn request(error: &'static str, code: u32, text: &str) -> Self {
-        Self { status: 400, error, code, text: text.to_owned() }
-    }
-
-    fn answer(&self, now: Timestamp) -> Response<Bytes> {
-        let (trace, correlation) = (guid(), guid());
-        let (code, text) = (self.code, &self.text);
-        let body = json!({
-            "error": self.error,
-            "error_description": format!("AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {correlation}"),
-            "error_codes": [code],
-            "timestamp": now.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-            "trace_id": trace,
-            "correlation_id": correlation,
-        });
-        json_answer(self.status, &body)
-    }
-}
 
 impl Entra {
     pub(super) fn token(&self, tenant: &str, form: &Bytes) -> Response<Bytes> {
         let now = (self.now)();
         let mut state = lock(&self.state);
-        if let Some(status) = state.due_failure() {
-            let outage = Refusal { status, ..Refusal::request("temporarily_unavailable", 90033, "A transient error.") };
-            return outage.answer(now);
+        if let Some(refusal) = state.due_failure() {
+            return refusal.answer(now);
         }
         match self.login(&mut state, tenant, &Pairs::parse(form), now) {
             Ok(caller) => {
@@ -74,22 +41,18 @@ impl Entra {
         }
         let client_id = form.first("client_id").unwrap_or_default().to_owned();
         if form.first("scope") != Some(state.graph_scope.as_str()) {
-            return Err(Refusal::request("invalid_scope", 70011, "The provided value for scope is not valid."));
+            return Err(Refusal::of(70_011));
         }
-        let key = (tenant_id, client_id.clone());
-        let Some(app) = state.apps.get(&key) else {
-            return Err(Refusal::request(
-                "unauthorized_client",
-                700_016,
-                "Application was not found in the directory.",
-            ));
-        };
+        let app = state.apps.get(&(tenant_id, client_id.clone())).ok_or_else(|| Refusal::of(700_016))?;
+        if app.disabled {
+            return Err(Refusal::of(7_000_112));
+        }
         if let Some(secret) = form.first("client_secret") {
-            check_secret(app, secret)?;
+            app.check_secret(secret)?;
         } else {
             let audience = format!("{}/{tenant}/oauth2/v2.0/token", self.url);
-            let jti = check_assertion(app, form, &audience, &client_id, now)?;
-            if !state.used_assertions.insert(jti) {
+            let jti = app.check_assertion(assertion_of(form)?, &audience, &client_id, now)?;
+            if jti.is_some_and(|jti| !state.used_assertions.insert(jti)) {
                 return Err(Refusal::client(700_028, "The client assertion was already used."));
             }
         }
@@ -97,49 +60,33 @@ impl Entra {
     }
 }
 
-fn check_secret(app: &App, secret: &str) -> Result<(), Refusal> {
-    if app.secret.as_deref() == Some(secret) {
-        return Ok(());
-    }
-    Err(Refusal::client(7_000_215, "Invalid client secret provided."))
-}
-
-fn check_assertion(
-    app: &App,
-    form: &Pairs,
-    audience: &str,
-    client_id: &str,
-    now: Timestamp,
-) -> Result<String, Refusal> {
-    let assertion = form.first("client_assertion").unwrap_or_default();
-    if form.first("client_assertion_type") != Some(JWT_BEARER) || assertion.is_empty() {
+fn assertion_of(form: &Pairs) -> Result<&str, Refusal> {
+    let assertion = form.first("client_assertion").filter(|assertion| !assertion.is_empty());
+    let typed = assertion.filter(|_| form.first("client_assertion_type") == Some(JWT_BEARER));
+    typed.ok_or_else(|| {
         let text = "The request body must contain 'client_assertion' or 'client_secret'.";
-        return Err(Refusal::client(7_000_218, text));
-    }
-    let Some(certificate) = &app.certificate else {
-        return Err(Refusal::client(700_027, "The certificate is not registered on the application."));
-    };
-    assertion::check(certificate, assertion, audience, client_id, now)
+        Refusal::client(7_000_218, text)
+    })
 }
 
 impl State {
-    fn due_failure(&mut self) -> Option<u16> {
-        let (left, status) = self.fail?;
-        self.fail = (left > 1).then_some((left - 1, status));
-        Some(status)
+    fn due_failure(&mut self) -> Option<Refusal> {
+        let (left, planned) = self.fail?;
+        self.fail = (left > 1).then_some((left - 1, planned));
+        Some(Refusal::planned(planned))
     }
 
     fn known_tenant(&self, tenant: &str) -> Result<Uuid, Refusal> {
         let Ok(id) = tenant.parse::<Uuid>() else {
-            return Err(Refusal::request("invalid_request", 900_023, "The tenant identifier is malformed."));
+            return Err(Refusal::of(900_023));
         };
         if self.apps.keys().any(|(known, _)| *known == id) {
             return Ok(id);
         }
-        Err(Refusal::request("invalid_request", 90002, "Tenant was not found."))
+        Err(Refusal::of(90_002))
     }
 
-    fn issue(&mut self, caller: Caller, now: Timestamp) -> String {
+    pub(super) fn issue(&mut self, caller: Caller, now: Timestamp) -> String {
         self.issued.retain(|_, caller| now < caller.expires_at);
         self.issued_count += 1;
         let token = opaque();
