@@ -168,7 +168,7 @@ async fn a_secret_is_rotated_while_stint_serves() {
     files.write("secret", &format!("{NEXT_SECRET}\n"));
     it.pass(minutes(120)).await;
     granted_and_removed(&it).await;
-    // From here on only the new one is any good: withdrawn first, then expired as well.
+    // From here on only the new one is any good, and a token is needed at once.
     entra.drop_secret(story::TENANT, story::CLIENT_ID, story::CLIENT_SECRET);
     entra.revoke_tokens();
     granted_and_removed(&it).await;
