@@ -3,7 +3,6 @@
 use std::time::Duration as Wait;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 use tracing::info;
 
 use super::{
@@ -27,8 +26,8 @@ use crate::{
         sight::{Seen, judge},
         withdrawal::{CLOSED, Carried, carried},
     },
-    graph::Sent,
-    store::{Change, Lease, NewFinding, Reading, StoreError},
+    graph::{Sent, TenantFault, Way},
+    store::{Change, Lease, Reading, StoreError},
 };
 
 /// The ticket was read at most this long before the call that assigns is sent.
@@ -83,6 +82,9 @@ impl Engine {
         {
             return Ok(*change);
         }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
+            return Ok(*change);
+        }
         let now = self.clock.now();
         let Some(attempt) = planned(duration, &kin, now) else {
             return Ok(hold_until(request, waits(), now, retry::next_try(now, request.looks)));
@@ -98,8 +100,8 @@ impl Engine {
 
         // While this attempt is open nobody else may change the holding, so who holds it now is who holds it when it is sent.
         let kin = self.kin(&request, decision).await?;
-        let way = match self.way(tenant, &request, decision, &attempt, &kin).await {
-            Ok(way) => way,
+        let next = match self.next(tenant, &request, decision, &attempt, &kin).await {
+            Ok(next) => next,
             Err(Found::Ours) => return Ok(adopt(&request, attempt, self.clock.now())),
             Err(Found::Other(change)) => return Ok(not_sent(*change)),
         };
@@ -124,10 +126,10 @@ impl Engine {
         if self.clock.monotonic() >= deadline {
             return Ok(not_sent(too_slow(&request, now)));
         }
-        let sent = match way {
-            Way::Covered(assignment) => return Ok(covered(attempt, *assignment, now)),
-            Way::Assign => tenant.graph.assign(&order(&request, decision, &attempt), deadline).await,
-            Way::Extend => {
+        let sent = match next {
+            Next::Covered(assignment) => return Ok(covered(attempt, *assignment, now)),
+            Next::Assign => tenant.graph.assign(&order(&request, decision, &attempt), deadline).await,
+            Next::Extend => {
                 let order = update_order(&request, decision, &attempt, justification(&request));
                 tenant.graph.update(&order, deadline).await
             }
@@ -136,14 +138,14 @@ impl Engine {
     }
 
     /// Looks first, and says what is to be sent, if anything.
-    async fn way(
+    async fn next(
         &self,
         tenant: &Tenant,
         request: &Request,
         decision: &Decision,
         attempt: &Attempt,
         kin: &[Request],
-    ) -> Result<Way, Found> {
+    ) -> Result<Next, Found> {
         let now = self.clock.now();
         let others = covered_until(kin, now);
         match attempt.kind {
@@ -151,7 +153,7 @@ impl Engine {
             AttemptKind::Assign if others.is_some() => Err(Found::other(replanned(request, now))),
             AttemptKind::Update if others > attempt.ends_at => Err(Found::other(replanned(request, now))),
             AttemptKind::Update => self.look_to_join(tenant, request, decision, attempt, kin).await,
-            _ => self.look_first(tenant, request, decision, kin).await.map(|()| Way::Assign),
+            _ => self.look_first(tenant, request, decision, kin).await.map(|()| Next::Assign),
         }
     }
 
@@ -300,9 +302,7 @@ impl Engine {
             }
             Answer::TenantRefused { code, detail } => {
                 attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
-                let finding = NewFinding { kind: "tenant-refused", detail: json!({ "code": code, "detail": detail }) };
-                let change = held("graph-refuses-tenant", format!("{code}: {detail}"), retry::parked(now));
-                Change { findings: vec![finding], ..change }
+                held(TenantFault::of_code(&code).code(), format!("{code}: {detail}"), retry::parked(now))
             }
             Answer::NotYet { code } => {
                 attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
@@ -313,7 +313,7 @@ impl Engine {
             }
             Answer::Throttled { after } => {
                 attempt.close(AttemptOutcome::Refused, Some("TooManyRequests".into()), now);
-                let due_at = retry::asked(now, after, request.looks);
+                let due_at = retry::scattered(retry::asked(now, after, request.looks), request.id);
                 held("graph-throttled", "Graph asks stint to wait".into(), due_at)
             }
             Answer::NotSent { reason } => {
@@ -345,7 +345,7 @@ fn unclear(request: &Request, attempt: &mut Attempt, seen: String, now: Timestam
 }
 
 /// What is to be sent.
-pub(super) enum Way {
+pub(super) enum Next {
     /// A new assignment.
     Assign,
     /// A later end for the one in force.

@@ -22,7 +22,7 @@ use crate::{
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
         sight::{Seen, judge},
     },
-    graph::Sent,
+    graph::{Sent, Way},
     store::{Change, Lease, NewFinding, StoreError},
 };
 
@@ -105,6 +105,9 @@ impl Engine {
         if now < allowed {
             return Ok(go_on(request, now, allowed));
         }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Remove) {
+            return Ok(*change);
+        }
         let Some((attempt, request)) = self.record(lease, request, Attempt::new(AttemptKind::Remove, now)).await?
         else {
             return Ok(go_on(request, now, now + REMOVE_AGAIN));
@@ -131,6 +134,9 @@ impl Engine {
         let now = self.clock.now();
         if request.attempts.iter().filter(|a| a.kind == AttemptKind::Cancel).count() >= CANCEL_TRIES {
             return Ok(stuck(request, schedule_request, now));
+        }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
+            return Ok(*change);
         }
         let Some((attempt, request)) = self.record(lease, request, Attempt::new(AttemptKind::Cancel, now)).await?
         else {

@@ -15,6 +15,7 @@ mod look;
 mod reconcile;
 mod retry;
 mod step;
+mod tenant_fault;
 mod verify;
 mod watch;
 mod worker;
@@ -68,6 +69,8 @@ pub struct Engine {
     next_poll: Mutex<Option<Timestamp>>,
     /// Connections whose credential was taken, and when the database was told so.
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
+    /// Held while the database is told what calls say of a tenant, so that it is told in order.
+    telling: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -81,7 +84,8 @@ impl Engine {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (next_poll, works) = (Mutex::default(), Mutex::default());
-        Self { store, clock, connections, tenants, metrics, wake: Arc::new(Notify::new()), next_poll, works }
+        let (wake, telling) = (Arc::new(Notify::new()), tokio::sync::Mutex::default());
+        Self { store, clock, connections, tenants, metrics, wake, next_poll, works, telling }
     }
 
     /// Wakes the worker of this process: something may be due.
