@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     id::{ConnectionName, ObjectId},
     lifecycle::Event,
-    request::Status,
+    request::{Decision, Status},
 };
 
 /// Who did something, as the API shows it: `stint`, `connection:<name>` or `caller:<tenant>/<object id>`.
@@ -69,18 +69,22 @@ pub struct TimelineEntry {
     pub detail: Value,
 }
 
-/// What the audit log keeps of a move.
+/// What the audit log keeps of a move. Every one of a dry run says that it is one.
 #[must_use]
-pub fn facts(event: &Event) -> Value {
+pub fn facts(event: &Event, decision: Option<&Decision>) -> Value {
     let facts = match event {
         Event::Take | Event::Resume => Ok(json!({})),
         Event::Approve(decision) | Event::Begin(decision) => serde_json::to_value(decision),
         Event::Reject(reasons) => Ok(json!({ "reasons": reasons })),
         Event::Confirm(assignment) => serde_json::to_value(assignment),
         Event::Fail(failure) => serde_json::to_value(failure),
-        Event::End(order) => serde_json::to_value(order),
+        Event::End(order) | Event::Validated(order) => serde_json::to_value(order),
         Event::Gone(at) => Ok(json!({ "confirmed_at": at })),
         Event::Hold(hold) => serde_json::to_value(hold),
     };
-    facts.unwrap_or_else(|error| json!({ "unreadable": error.to_string() }))
+    let mut facts = facts.unwrap_or_else(|error| json!({ "unreadable": error.to_string() }));
+    if decision.is_some_and(|decision| decision.dry_run) {
+        facts["dry_run"] = json!(true);
+    }
+    facts
 }

@@ -26,24 +26,22 @@ pub struct NewNote {
 #[must_use]
 pub fn for_move(request: RequestId, before: &State, event: &Event, after: &State) -> Option<NewNote> {
     let decision = before.decision();
-    let note = match (event, after) {
+    let (step, text) = match (event, after) {
         (Event::Confirm(assignment), _) => ("granted", granted(decision?, assignment)),
         // The approval behind it has already been answered, on the request that used it.
         (Event::Reject(reasons), _) if reasons.iter().any(|r| r.code == "approval-used") => return None,
         (Event::Reject(reasons), _) => ("rejected", rejected(reasons)),
         (Event::Fail(failure), _) => ("failed", failed(&failure.code, &failure.detail)),
+        (Event::Validated(order), _) => ("ended", validated(decision?, order)),
         (_, State::Ended(order)) => ended(before, order),
         _ => return None,
     };
-    Some(NewNote { step: note.0, text: format!("{} (request {request})", note.1) })
+    let dry = if decision.is_some_and(|decision| decision.dry_run) { "Dry run: " } else { "" };
+    Some(NewNote { step, text: format!("{dry}{text} (request {request})") })
 }
 
 fn granted(decision: &Decision, assignment: &Assignment) -> String {
-    let cut = match decision.bound_by {
-        Bound::Requested => String::new(),
-        Bound::Entitlement => format!(", cut from {} to the entitlement's limit", decision.requested),
-        Bound::ChangeWindow => format!(", cut from {} to the change window", decision.requested),
-    };
+    let cut = cut(decision);
     let word = match decision.basis {
         Basis::ReadBack => "",
         Basis::Webhook => " It rests on the signed webhook alone: this ticket system cannot be asked.",
@@ -55,6 +53,31 @@ fn granted(decision: &Decision, assignment: &Assignment) -> String {
         decision.entitlement.title,
         decision.duration,
         moment(assignment.ends_at, decision.time_zone.as_deref()),
+    )
+}
+
+/// Which limit made it shorter than was asked for.
+fn cut(decision: &Decision) -> String {
+    match decision.bound_by {
+        Bound::Requested => String::new(),
+        Bound::Entitlement => format!(", cut from {} to the entitlement's limit", decision.requested),
+        Bound::ChangeWindow => format!(", cut from {} to the change window", decision.requested),
+    }
+}
+
+/// What a dry run came to, and what a real grant would have given.
+fn validated(decision: &Decision, order: &EndOrder) -> String {
+    let end = order.ordered_at + decision.duration.signed();
+    let end = decision.not_after.map_or(end, |window| window.min(end));
+    format!(
+        "nothing was granted, and nothing will be on this approval. It was to give {} {} for {}{}, until {}. {}. Have the \
+         ticket approved anew once stint grants for real.",
+        decision.principal.name,
+        decision.entitlement.title,
+        decision.duration,
+        cut(decision),
+        moment(end, decision.time_zone.as_deref()),
+        order.reason,
     )
 }
 
@@ -89,7 +112,7 @@ fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
         }
         (EndCause::Expired, true) => ("ended", format!("The {what} has ended on time{proved}.")),
         (EndCause::Revoked, true) => ("revoked", format!("The {what} was ended early: {reason}{proved}.")),
-        (EndCause::Withdrawn, true) => {
+        (EndCause::Withdrawn | EndCause::DryRun, true) => {
             ("ended", format!("The {what} was withdrawn with the ticket: {reason}{proved}. {ANEW}"))
         }
         (EndCause::Revoked, false) => ("revoked", format!("No {what} was given: it was called off: {reason}{proved}.")),

@@ -33,6 +33,8 @@ pub struct Case<'a> {
     pub never: &'a [ObjectId],
     /// Approvals older than this are refused.
     pub max_approval_age: Duration,
+    /// What is decided now is only tried, never granted.
+    pub dry_run: bool,
 }
 
 /// What the directory says.
@@ -155,6 +157,7 @@ fn decision(case: &Case<'_>, parts: Parts<'_>) -> Decision {
         not_after: case.ticket.window.end,
         basis: case.ticket.basis,
         time_zone: case.ticket.time_zone.clone(),
+        dry_run: case.dry_run,
         catalog_version: case.catalog.version.clone(),
         snapshot_digest: case.snapshot_digest.to_owned(),
     }

@@ -119,6 +119,7 @@ impl Story {
             catalog: &catalog,
             never: &self.never,
             max_approval_age: Duration::hours(24),
+            dry_run: false,
         };
         decide(&case, &self.directory)
     }
@@ -387,6 +388,7 @@ fn the_directory_is_asked_about_the_principal_and_everybody_who_asks_or_approves
         catalog: &catalog,
         never: &[],
         max_approval_age: Duration::hours(24),
+        dry_run: false,
     };
     let asked = questions(&case);
     assert_eq!(asked.principal, Some("nina@contoso.example"));

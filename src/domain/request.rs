@@ -131,6 +131,9 @@ pub struct Decision {
     /// The requester's time zone, where the ticket system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// PIM is only asked whether it would grant this; whatever the configuration says later, it is never granted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// A counted approver.
@@ -221,6 +224,8 @@ pub enum EndCause {
     Revoked,
     /// Its ticket no longer carries the approval.
     Withdrawn,
+    /// It was only tried: PIM was asked whether it would grant it, and nothing was ever in force.
+    DryRun,
 }
 
 /// Why a request was refused: a stable code, and words for people.
@@ -383,6 +388,7 @@ impl EndCause {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Withdrawn => "withdrawn",
+            Self::DryRun => "dry-run",
         }
     }
 }

@@ -282,12 +282,13 @@ fn gone(request: &Request, now: Timestamp) -> Change {
     Change { attempts, ..Change::to(Event::Gone(now), now, now) }
 }
 
-/// Closes what is open, attempts to assign and to end each with their own outcome.
+/// Closes what is open, attempts to end and all others each with their own outcome.
 fn close_open(request: &Request, assign: AttemptOutcome, end: AttemptOutcome, now: Timestamp) -> Vec<Attempt> {
     let open = request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open);
     let close = |attempt: &Attempt| {
         let mut attempt = attempt.clone();
-        let outcome = if attempt.kind == AttemptKind::Assign { assign } else { end };
+        let ends = matches!(attempt.kind, AttemptKind::Remove | AttemptKind::Cancel);
+        let outcome = if ends { end } else { assign };
         attempt.close(outcome, None, now);
         attempt
     };

@@ -7,6 +7,7 @@
 mod assign;
 mod confirm;
 mod credential;
+mod dry_run;
 mod end;
 mod look;
 mod reconcile;
@@ -65,6 +66,8 @@ pub struct Engine {
     next_poll: Mutex<Option<Timestamp>>,
     /// Connections whose credential was taken, and when the database was told so.
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
+    /// Nothing is granted, whatever the connections say.
+    dry_run: bool,
 }
 
 impl Engine {
@@ -78,7 +81,14 @@ impl Engine {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (next_poll, works) = (Mutex::default(), Mutex::default());
-        Self { store, clock, connections, tenants, metrics, wake: Arc::new(Notify::new()), next_poll, works }
+        let wake = Arc::new(Notify::new());
+        Self { store, clock, connections, tenants, metrics, wake, next_poll, works, dry_run: false }
+    }
+
+    /// The same engine, which grants nothing when told so: PIM is only asked whether it would. Ends are never tried only.
+    #[must_use]
+    pub fn with_dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
     }
 
     /// Wakes the worker of this process: something may be due.

@@ -152,6 +152,7 @@ impl Engine {
             catalog: &tenant.catalog,
             never: &tenant.never,
             max_approval_age: connection.settings().max_approval_age,
+            dry_run: self.grants_nothing(request).is_some(),
         };
         let verdict = match policy::settle_early(&case) {
             Some(early) => early,

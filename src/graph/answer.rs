@@ -56,7 +56,9 @@ pub(super) fn to_write(
     now: Timestamp,
     read: impl FnOnce(&Value) -> Result<Option<ScheduleRequest>, json::Fault>,
 ) -> Answer {
-    if answer.status.as_u16() != 201 {
+    // Which of the two says yes to a validation is not documented (§2.6).
+    let yes = |status| status == 201 || (only_validate && status == 200);
+    if !yes(answer.status.as_u16()) {
         return otherwise(asked, answer, now);
     }
     match answer.json().and_then(|body| read(&body)) {

@@ -172,7 +172,7 @@ fn must_yield(ordered: Option<&EndOrder>, event: Option<&Event>) -> bool {
         (None, _) | (_, None) => false,
         (Some(ordered), Some(Event::End(order))) => ordered != order,
         (Some(_), Some(event)) => {
-            matches!(event, Event::Take | Event::Approve(_) | Event::Begin(_) | Event::Confirm(_))
+            matches!(event, Event::Take | Event::Approve(_) | Event::Begin(_) | Event::Confirm(_) | Event::Validated(_))
         }
     }
 }
@@ -322,7 +322,7 @@ async fn write_event(
         event: event.name(),
         actor: change.actor.clone(),
         moved: Some((Some(before.state.status()), after.status())),
-        detail: facts(event),
+        detail: facts(event, before.state.decision().or(after.decision())),
     };
     append(connection, before, row, event).await
 }
