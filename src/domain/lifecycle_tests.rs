@@ -25,7 +25,7 @@ fn decision() -> Decision {
         approval: ApprovalId::new("37"),
         approved_at: moment(),
         approvers: vec![],
-        principal: Receiver { id: ObjectId(Uuid::nil()), name: "Nina Keller".into() },
+        principal: Receiver { id: ObjectId(Uuid::nil()), name: "Nina Keller".into(), kind: None, named: None },
         entitlement: Granted {
             key: EntitlementKey::new("exchange-admin"),
             title: "Exchange Administrator".into(),

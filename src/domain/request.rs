@@ -10,6 +10,7 @@ use super::{
     attempt::Attempt,
     audit::Actor,
     duration::Duration,
+    entitlement::PrincipalKind,
     id::{
         AccountId, ApprovalId, ConnectionName, EntitlementKey, ObjectId, RequestId, TenantName, TicketId, TicketNumber,
     },
@@ -154,6 +155,12 @@ pub struct Receiver {
     pub id: ObjectId,
     /// For display.
     pub name: String,
+    /// What it is besides an enabled member of the tenant; `None`: just that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<PrincipalKind>,
+    /// As the ticket named it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
 }
 
 /// The entitlement of a decision, as the catalog described it then.
@@ -363,6 +370,14 @@ impl Decision {
             (d.tenant.clone(), d.approval.clone(), d.approved_at, d.holding(), d.entitlement.key.clone(), d.requested)
         };
         essence(self) == essence(later)
+    }
+}
+
+impl Receiver {
+    /// Whether it is a user, who signs in.
+    #[must_use]
+    pub fn is_user(&self) -> bool {
+        matches!(self.kind, None | Some(PrincipalKind::Guest))
     }
 }
 
