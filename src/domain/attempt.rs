@@ -155,6 +155,14 @@ impl Attempt {
     }
 }
 
+/// Whether sign-in sessions were revoked; `None` when nobody tried to.
+#[must_use]
+pub fn sessions_revoked(attempts: &[Attempt]) -> Option<bool> {
+    let mut tries = attempts.iter().filter(|attempt| attempt.kind == AttemptKind::RevokeSessions).peekable();
+    tries.peek()?;
+    Some(tries.any(|attempt| attempt.outcome == AttemptOutcome::Accepted))
+}
+
 impl AttemptKind {
     /// Every kind.
     pub const ALL: [Self; 6] =

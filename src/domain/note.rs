@@ -1,6 +1,7 @@
 //! What stint writes on the ticket: one plain sentence on what happened, and what to do next.
 
 use super::{
+    attempt::{Attempt, sessions_revoked},
     id::RequestId,
     lifecycle::Event,
     request::{Assignment, Bound, Decision, EndCause, EndOrder, Reason, State},
@@ -10,6 +11,10 @@ use super::{
 
 /// Failures that are stint's own finding, not Entra's word.
 const OWN_CODES: [&str; 1] = ["too-late"];
+
+/// What no early end can help (access tokens live on by themselves).
+pub const TOKEN_TAIL: &str =
+    "Tokens issued while it was active can outlive it by up to about an hour, with or without revoked sessions";
 
 const ANEW: &str = "Have the ticket approved anew if it is still needed.";
 
@@ -24,7 +29,13 @@ pub struct NewNote {
 
 /// The note that a move calls for, if any.
 #[must_use]
-pub fn for_move(request: RequestId, before: &State, event: &Event, after: &State) -> Option<NewNote> {
+pub fn for_move(
+    request: RequestId,
+    before: &State,
+    event: &Event,
+    after: &State,
+    attempts: &[Attempt],
+) -> Option<NewNote> {
     let decision = before.decision();
     let (step, text) = match (event, after) {
         (Event::Confirm(assignment), _) => ("granted", granted(decision?, assignment)),
@@ -33,7 +44,7 @@ pub fn for_move(request: RequestId, before: &State, event: &Event, after: &State
         (Event::Reject(reasons), _) => ("rejected", rejected(reasons)),
         (Event::Fail(failure), _) => ("failed", failed(&failure.code, &failure.detail)),
         (Event::Validated(order), _) => ("ended", validated(decision?, order)),
-        (_, State::Ended(order)) => ended(before, order),
+        (_, State::Ended(order)) => ended(before, order, &sessions(attempts)),
         _ => return None,
     };
     let dry = if decision.is_some_and(|decision| decision.dry_run) { "Dry run: " } else { "" };
@@ -98,7 +109,17 @@ fn failed(code: &str, detail: &str) -> String {
     format!("Access not granted: {why}. Ask your administrators to resolve this, then have the ticket approved again.")
 }
 
-fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
+/// What became of the principal's sign-in sessions, and what that does not change.
+fn sessions(attempts: &[Attempt]) -> String {
+    let sessions = match sessions_revoked(attempts) {
+        None => "",
+        Some(true) => " The sign-in sessions of who held it were revoked.",
+        Some(false) => " The sign-in sessions of who held it could not be revoked.",
+    };
+    format!("{sessions} {TOKEN_TAIL}.")
+}
+
+fn ended(before: &State, order: &EndOrder, sessions: &str) -> (&'static str, String) {
     let what = before
         .decision()
         .map_or_else(|| "access".to_owned(), |d| format!("access of {} to {}", d.principal.name, d.entitlement.title));
@@ -111,9 +132,9 @@ fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
             ("ended", format!("The {what} has ended, later than planned: {reason}{proved}."))
         }
         (EndCause::Expired, true) => ("ended", format!("The {what} has ended on time{proved}.")),
-        (EndCause::Revoked, true) => ("revoked", format!("The {what} was ended early: {reason}{proved}.")),
+        (EndCause::Revoked, true) => ("revoked", format!("The {what} was ended early: {reason}{proved}.{sessions}")),
         (EndCause::Withdrawn | EndCause::DryRun, true) => {
-            ("ended", format!("The {what} was withdrawn with the ticket: {reason}{proved}. {ANEW}"))
+            ("ended", format!("The {what} was withdrawn with the ticket: {reason}{proved}.{sessions} {ANEW}"))
         }
         (EndCause::Revoked, false) => ("revoked", format!("No {what} was given: it was called off: {reason}{proved}.")),
         (_, false) => ("ended", format!("No {what} was given: {reason}{proved}. {ANEW}")),

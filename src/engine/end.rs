@@ -71,6 +71,7 @@ impl Engine {
         let now = self.clock.now();
         let seen = judge(&sighting, request.id, &request.attempts);
         let shows = matches!(seen, Seen::InForce { .. });
+        let goes_on = matches!(seen, Seen::Foreign { of_stint: true });
         let change = match seen {
             // One of the two rows is stale; a removal would take whichever is real.
             Seen::InForce { contested: true, instance, .. } => Ok(contested(request, &instance, order, now)),
@@ -85,7 +86,9 @@ impl Engine {
             Seen::Known(_) => Ok(absent(request, assignment, order, started_by_now(request), now)),
             _ => Ok(absent(request, assignment, order, Timestamp::MIN, now)),
         };
-        change.map(|change| if shows { forget_absence(request, change) } else { change })
+        let change = change.map(|change| if shows { forget_absence(request, change) } else { change })?;
+        // For another holder it goes on.
+        if goes_on { Ok(change) } else { self.then_sessions(lease, tenant, request, change).await }
     }
 
     async fn remove(

@@ -12,6 +12,7 @@ mod end;
 mod look;
 mod reconcile;
 mod retry;
+mod sessions;
 mod step;
 mod verify;
 mod watch;
