@@ -9,7 +9,7 @@ use crate::domain::{
     audit::Actor,
     duration::Duration,
     id::{ApprovalId, EntitlementKey, ObjectId, TenantName},
-    request::{Bound, Granted, Receiver},
+    request::{Bound, EndCause, Granted, Receiver},
     target::{AssignmentKind, Target},
     ticket::Basis,
 };

@@ -115,9 +115,13 @@ impl Engine {
         attempt: Attempt,
     ) -> Result<Request, StoreError> {
         let now = self.clock.now();
-        let mut attempts: Vec<_> =
-            request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open).cloned().collect();
-        attempts.iter_mut().for_each(|open| open.close(AttemptOutcome::Absent, None, now));
+        let close = |open: &Attempt| {
+            let mut open = open.clone();
+            open.close(AttemptOutcome::Absent, None, now);
+            open
+        };
+        let open = request.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Open);
+        let mut attempts: Vec<_> = open.map(close).collect();
         attempts.push(attempt);
         let begun = match request.state.underlying() {
             State::Approved(decision) => Change::to(Event::Begin(Box::new(decision.clone())), now, now),

@@ -27,6 +27,8 @@ async fn tried(it: &It, ticket: &str, status: &str) -> Value {
     assert!(it.notes(ticket).iter().all(|note| note.starts_with("Dry run: ")), "{:?}", it.notes(ticket));
     assert!(it.notes(ticket).last().expect("a note").to_lowercase().contains("granted"));
     nothing_was_granted(it);
+    let orders = it.world.sandbox.graph.ledger();
+    assert!(orders.iter().all(|order| order.validation_only), "an order was meant: {orders:?}");
     document
 }
 
