@@ -29,6 +29,10 @@ enum Command {
         /// Run one half only; the other runs elsewhere on the same database.
         #[arg(long, value_enum)]
         only: Option<Half>,
+        /// Do everything but grant: PIM is only asked whether it would, and the ticket is told so. Each request uses its
+        /// approval up. What was granted before still ends, early too. `dry_run = true` does the same for one connection.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Bring the database's schema up to this program's.
     Migrate {
@@ -71,7 +75,9 @@ pub fn run(cli: Cli) -> ExitCode {
     // Fails only when a provider is installed already, which is this one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
-        Command::Serve { configuration, only } => with_config(&configuration, |config| serve(config, only)),
+        Command::Serve { configuration, only, dry_run } => {
+            with_config(&configuration, |config| serve(config, only, dry_run))
+        }
         Command::Migrate { configuration } => with_config(&configuration, |config| in_runtime(app::migrate(config))),
         Command::Demo => {
             telemetry::quiet();
@@ -86,14 +92,14 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-fn serve(config: Config, only: Option<Half>) -> ExitCode {
+fn serve(config: Config, only: Option<Half>, dry_run: bool) -> ExitCode {
     telemetry::init();
     let only = match only {
         None => Only::Both,
         Some(Half::Http) => Only::Http,
         Some(Half::Worker) => Only::Worker,
     };
-    in_runtime(app::serve(config, only))
+    in_runtime(app::serve(config, only, dry_run))
 }
 
 fn with_config(configuration: &Configuration, run: impl FnOnce(Config) -> ExitCode) -> ExitCode {

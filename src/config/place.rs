@@ -167,11 +167,6 @@ impl Place<'_> {
         self.document.settled.borrow_mut().push(self.key.clone());
     }
 
-    /// Faults a value that is known but belongs to a later version.
-    pub(super) fn unavailable(&self, value: impl Display, accepted: &str) {
-        self.fault(format!("{value} is not available in this version; accepted: {accepted}"));
-    }
-
     /// Faults a key that is set although it has no meaning beside the others.
     pub(super) fn unused<T>(&self, name: &str, value: Option<&T>, why: &str) {
         if value.is_some() {

@@ -105,7 +105,7 @@ pub(super) fn gone(request: &Request, others: Vec<CoHolder>, now: Timestamp) -> 
     Change { attempts, ..Change::to(Event::Gone(now, others), now, now) }
 }
 
-/// Closes what is open, attempts to assign and to end each with their own outcome.
+/// Closes what is open, attempts to end and all others each with their own outcome.
 pub(super) fn close_open(
     request: &Request,
     assign: AttemptOutcome,
@@ -115,7 +115,8 @@ pub(super) fn close_open(
     let open = request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open);
     let close = |attempt: &Attempt| {
         let mut attempt = attempt.clone();
-        let outcome = if attempt.is_for_access() { assign } else { end };
+        let ends = matches!(attempt.kind, AttemptKind::Remove | AttemptKind::Cancel);
+        let outcome = if ends { end } else { assign };
         attempt.close(outcome, None, now);
         attempt
     };

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// The ticket was read at most this long before the call that assigns is sent.
-const TICKET_FRESH: Wait = Wait::from_secs(5);
+pub(super) const TICKET_FRESH: Wait = Wait::from_secs(5);
 
 /// How long PIM may take to know a principal, role or group it refuses as unknown (`contracts/graph.md` §6.1).
 const KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(3);
@@ -56,6 +56,7 @@ impl Engine {
             Some((attempt, AttemptOutcome::Open | AttemptOutcome::Accepted)) => {
                 self.confirm(tenant, request, decision, attempt).await
             }
+            _ if decision.dry_run => self.rehearse(lease, tenant, request, decision).await,
             _ => self.send_new(lease, tenant, request, decision).await,
         }
     }
@@ -68,6 +69,9 @@ impl Engine {
         request: &Request,
         decision: &Decision,
     ) -> Result<Change, StoreError> {
+        if let Some(held) = self.only_rehearses(request, decision).await {
+            return Ok(held);
+        }
         let now = self.clock.now();
         let Some(duration) = remaining(request, decision, now) else {
             let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
@@ -176,7 +180,7 @@ impl Engine {
     }
 
     /// Whether the entitlement's grants of the last hour are used up.
-    async fn over_the_rate(
+    pub(super) async fn over_the_rate(
         &self,
         tenant: &Tenant,
         request: &Request,
@@ -215,7 +219,7 @@ impl Engine {
     }
 
     /// Reads the ticket once more before sending. `Ok`: it still says what was decided on, and was read then.
-    async fn read_again(&self, request: &Request, decision: &Decision) -> Result<Wait, Box<Change>> {
+    pub(super) async fn read_again(&self, request: &Request, decision: &Decision) -> Result<Wait, Box<Change>> {
         let examined = match self.examine(request).await {
             Ok(examined) => examined,
             Err(trouble) => return Err(Box::new(self.troubled(request, trouble))),
@@ -280,7 +284,13 @@ impl Engine {
         change
     }
 
-    fn answered(request: &Request, attempt: &mut Attempt, answer: Answer, kin: &[Request], now: Timestamp) -> Change {
+    pub(super) fn answered(
+        request: &Request,
+        attempt: &mut Attempt,
+        answer: Answer,
+        kin: &[Request],
+        now: Timestamp,
+    ) -> Change {
         let joins = attempt.kind == AttemptKind::Update;
         let held = |code: &str, detail: String, due_at| hold_until(request, Hold::new(code, detail), now, due_at);
         match answer {
@@ -382,7 +392,7 @@ pub(super) fn last_for_access(request: &Request) -> Option<&Attempt> {
 
 /// What of the approved time may still be asked for; `None` when it is too short for PIM. The first call that may have
 /// been carried out fixed the end, so a later one asks only for the rest.
-fn remaining(request: &Request, decision: &Decision, now: Timestamp) -> Option<Duration> {
+pub(super) fn remaining(request: &Request, decision: &Decision, now: Timestamp) -> Option<Duration> {
     let maybe_sent = |attempt: &&Attempt| {
         attempt.is_for_access()
             && matches!(attempt.outcome, AttemptOutcome::Absent | AttemptOutcome::Open | AttemptOutcome::Accepted)
@@ -399,7 +409,8 @@ fn least(decision: &Decision, again: &Decision) -> Duration {
     if again.not_after.is_some() { *GRANTABLE.start() } else { decision.duration }
 }
 
-fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrder {
+/// The only order that asks for an assignment: what was decided as a dry run is only ever checked.
+pub(super) fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrder {
     AssignOrder {
         holding: decision.holding(),
         duration: attempt.duration.unwrap_or(decision.duration),
@@ -407,7 +418,7 @@ fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrd
         ticket_number: request.number.to_string(),
         ticket_system: request.connection.to_string(),
         start: attempt.recorded_at,
-        only_validate: false,
+        only_validate: decision.dry_run,
         call_id: attempt.id.0,
     }
 }
@@ -424,12 +435,12 @@ pub(super) fn take_ids(attempt: &mut Attempt, schedule_request: &ScheduleRequest
 }
 
 /// The ticket system takes longer to show the ticket than a reading may be old.
-fn too_slow(request: &Request, now: Timestamp) -> Change {
+pub(super) fn too_slow(request: &Request, now: Timestamp) -> Change {
     let slow = Hold::new("ticket-slow", "reading the ticket took longer than a reading may be old");
     hold_until(request, slow, now, retry::next_try(now, request.looks))
 }
 
-fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> Change {
+pub(super) fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> Change {
     attempt.close(AttemptOutcome::NotSent, Some("not-sent".into()), now);
     Change { attempts: vec![attempt], ..change }
 }
@@ -440,7 +451,7 @@ fn refused_since(request: &Request, code: &str) -> Option<Timestamp> {
     Some(refused.recorded_at)
 }
 
-fn failed(code: &str, detail: &str) -> Event {
+pub(super) fn failed(code: &str, detail: &str) -> Event {
     Event::Fail(Failure { code: code.to_owned(), detail: detail.to_owned() })
 }
 

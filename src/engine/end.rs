@@ -71,6 +71,7 @@ impl Engine {
             let change = self.leave(lease, tenant, request, decision, order, &sighting, &kin, until).await;
             return change.map(|change| if shows { forget_absence(request, change) } else { change });
         }
+        let goes_on = matches!(seen, Seen::Foreign { of_stint: true });
         let change = match seen {
             // One of the two rows is stale; a removal would take whichever is real.
             Seen::InForce { contested: true, instance, .. } | Seen::OfKin { contested: true, instance } => {
@@ -89,7 +90,9 @@ impl Engine {
             Seen::Known(_) => Ok(absent(request, assignment, order, started_by_now(request), now)),
             _ => Ok(absent(request, assignment, order, Timestamp::MIN, now)),
         };
-        change.map(|change| if shows { forget_absence(request, change) } else { change })
+        let change = change.map(|change| if shows { forget_absence(request, change) } else { change })?;
+        // For another holder it goes on.
+        if goes_on { Ok(change) } else { self.then_sessions(lease, tenant, request, change).await }
     }
 
     async fn remove(

@@ -8,12 +8,14 @@ mod absence;
 mod assign;
 mod confirm;
 mod credential;
+mod dry_run;
 mod end;
 mod join;
 mod leave;
 mod look;
 mod reconcile;
 mod retry;
+mod sessions;
 mod step;
 mod tenant_fault;
 mod verify;
@@ -71,6 +73,8 @@ pub struct Engine {
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
     /// Held while the database is told what calls say of a tenant, so that it is told in order.
     telling: tokio::sync::Mutex<()>,
+    /// Nothing is granted, whatever the connections say.
+    dry_run: bool,
 }
 
 impl Engine {
@@ -85,7 +89,13 @@ impl Engine {
     ) -> Self {
         let (next_poll, works) = (Mutex::default(), Mutex::default());
         let (wake, telling) = (Arc::new(Notify::new()), tokio::sync::Mutex::default());
-        Self { store, clock, connections, tenants, metrics, wake, next_poll, works, telling }
+        Self { store, clock, connections, tenants, metrics, wake, next_poll, works, telling, dry_run: false }
+    }
+
+    /// The same engine, which grants nothing when told so: PIM is only asked whether it would. Ends are never tried only.
+    #[must_use]
+    pub fn with_dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
     }
 
     /// Wakes the worker of this process: something may be due.

@@ -8,10 +8,12 @@ use crate::{
     domain::{
         approval::Approval,
         approvers::Match,
-        id::TenantName,
+        assignment::Lookup,
+        entitlement::PrincipalKind,
+        id::{ObjectId, TenantName},
         lifecycle::Event,
         policy::{self, Case, Directory, Verdict},
-        request::{EndOrder, Hold, Reason, Request, State},
+        request::{Decision, EndOrder, Hold, Reason, Request, State},
         ticket::{self, Field, Ticket},
         withdrawal::CLOSED,
     },
@@ -157,6 +159,7 @@ impl Engine {
             catalog: &tenant.catalog,
             never: &tenant.never,
             max_approval_age: connection.settings().max_approval_age,
+            dry_run: self.grants_nothing(request).is_some(),
         };
         let verdict = match policy::settle_early(&case) {
             Some(early) => early,
@@ -199,7 +202,7 @@ impl Engine {
         tenant: &Tenant,
         case: &Case<'_>,
     ) -> Result<Verdict, (Hold, Timestamp)> {
-        let directory = ask(tenant, case).await.map_err(|error| {
+        let directory = ask(tenant, case, request.state.decision()).await.map_err(|error| {
             let due_at = retry::after_graph(self.clock.now(), &error, request);
             (Hold::new(error.code(), error.to_string()), due_at)
         })?;
@@ -208,26 +211,60 @@ impl Engine {
 }
 
 /// Asks the directory what the case needs to know.
-async fn ask(tenant: &Tenant, case: &Case<'_>) -> Result<Directory, GraphError> {
+async fn ask(tenant: &Tenant, case: &Case<'_>, decided: Option<&Decision>) -> Result<Directory, GraphError> {
     let questions = policy::questions(case);
     let mut directory = Directory::default();
     if let Some(name) = questions.principal {
-        directory.principal = Some(tenant.graph.find_principal(name).await?);
+        directory.principal = Some(who(tenant, name, questions.kinds, decided).await?);
     }
-    if let Some(crate::domain::assignment::Lookup::One(principal)) = &directory.principal
-        && !questions.principal_groups.is_empty()
-    {
-        directory.principal_groups = tenant.graph.groups_among(principal.id, questions.principal_groups).await?;
+    let principal = match &directory.principal {
+        Some(Lookup::One(principal)) => Some((principal.id, principal.kind)),
+        _ => None,
+    };
+    if let Some(principal) = principal.filter(|_| !questions.principal_groups.is_empty()) {
+        directory.principal_groups = tenant.graph.groups_of(principal, questions.principal_groups).await?;
     }
+    let group = principal.filter(|(_, kind)| *kind == Some(PrincipalKind::Group)).map(|(id, _)| id);
     for (account, mail) in questions.people {
         let users = tenant.graph.find_by_mail(&mail).await?;
         let in_approver_group = match (questions.approver_group, users.as_slice()) {
             (Some(group), [only]) => !tenant.graph.groups_among(*only, &[group]).await?.is_empty(),
             _ => false,
         };
-        directory.people.push(Match { account, users, in_approver_group });
+        let in_principal = match group {
+            Some(group) => is_any_in(tenant, &users, group).await?,
+            None => false,
+        };
+        directory.people.push(Match { account, users, in_approver_group, in_principal });
     }
     Ok(directory)
+}
+
+/// Whom the ticket names. A name that nobody has any more still means whoever was decided on under it: the object id decides.
+/// A name that another one has by now means that other one.
+async fn who(
+    tenant: &Tenant,
+    name: &str,
+    kinds: &[PrincipalKind],
+    decided: Option<&Decision>,
+) -> Result<Lookup, GraphError> {
+    let found = tenant.graph.find_principal(name, kinds).await?;
+    match decided.map(|decision| &decision.principal) {
+        Some(was) if found == Lookup::Nobody && was.named.as_deref() == Some(name) => {
+            tenant.graph.find_by_id(was.id, kinds).await
+        }
+        _ => Ok(found),
+    }
+}
+
+/// Whether any of these users is in the group, directly or through others.
+async fn is_any_in(tenant: &Tenant, users: &[ObjectId], group: ObjectId) -> Result<bool, GraphError> {
+    for user in users {
+        if !tenant.graph.groups_among(*user, &[group]).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The snapshot and its digest: SHA-256 over the JSON text with sorted keys and no white space.

@@ -60,7 +60,9 @@ pub(super) fn to_write(
     now: Timestamp,
     read: impl FnOnce(&Value) -> Result<Option<ScheduleRequest>, json::Fault>,
 ) -> Answer {
-    if answer.status.as_u16() != 201 {
+    // Which of the two says yes to a validation is not documented (§2.6).
+    let yes = |status| status == 201 || (only_validate && status == 200);
+    if !yes(answer.status.as_u16()) {
         return otherwise(asked, answer, now);
     }
     match answer.json().and_then(|body| read(&body)) {
@@ -78,11 +80,27 @@ pub(super) fn to_cancel(schedule_request_id: &str, answer: &outbound::Answer, no
     if answer.status.as_u16() != 204 {
         return otherwise(ScheduleAction::Other, answer, now);
     }
+    stand_in(schedule_request_id, Progress::Over, "Canceled")
+}
+
+/// What the answer to revoking sign-in sessions means: 200 and `true`, or nothing to read at all, is a yes.
+pub(super) fn to_sessions(answer: &outbound::Answer, now: Timestamp) -> Answer {
+    let said = |answer: &outbound::Answer| answer.json().ok().and_then(|body| body.pointer("/value").cloned());
+    match answer.status.as_u16() {
+        204 => stand_in("", Progress::Revoked, "SessionsRevoked"),
+        200 if said(answer) == Some(Value::Bool(true)) => stand_in("", Progress::Revoked, "SessionsRevoked"),
+        200 => unclear("status 200 without a yes"),
+        _ => otherwise(ScheduleAction::Other, answer, now),
+    }
+}
+
+/// Stands in for the schedule request that a yes without one does not carry.
+fn stand_in(id: &str, progress: Progress, status: &str) -> Answer {
     Answer::Accepted(ScheduleRequest {
-        id: schedule_request_id.to_owned(),
+        id: id.to_owned(),
         action: ScheduleAction::Other,
-        progress: Progress::Over,
-        status: "Canceled".to_owned(),
+        progress,
+        status: status.to_owned(),
         justification: None,
         schedule_id: None,
         created_at: None,
