@@ -21,6 +21,7 @@ mod secrets;
 mod serve;
 mod servicenow;
 mod systems;
+mod tenants;
 mod tickets_tried;
 mod tried;
 mod unclear;

@@ -81,7 +81,8 @@ impl Graph {
         let route = Route::of(asked.request.method(), asked.request.uri().path());
         let on = route.on(asked.request.body());
         let mut state = lock(&self.state);
-        let fault = state.faults.take(|waiting| waiting.matches(on));
+        let own = state.tenant(asked.caller.tenant).faults.take(|waiting| waiting.matches(on));
+        let fault = own.or_else(|| state.faults.take(|waiting| waiting.matches(on)));
         match fault.map_or(Effect::None, FaultKind::effect) {
             Effect::None => Answer::Reply(self.reply(&mut state, &route, asked)),
             Effect::Instead(play) => {

@@ -27,6 +27,8 @@ pub(super) struct State {
 /// One tenant's directory and PIM. Ids are keyed in lower case.
 #[derive(Default)]
 pub(super) struct Tenant {
+    /// Faults that strike only calls of this tenant.
+    pub(super) faults: Queue<On, FaultKind>,
     pub(super) users: BTreeMap<String, User>,
     /// Members, direct or not, by group.
     pub(super) groups: HashMap<String, BTreeSet<String>>,
