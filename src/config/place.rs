@@ -4,7 +4,6 @@
 
 use std::{
     cell::RefCell,
-    fmt::Display,
     path::{Path, PathBuf},
     str::FromStr,
 };

@@ -80,6 +80,9 @@ impl Engine {
         if let Some(full) = self.over_the_rate(tenant, request, decision, now).await? {
             return Ok(hold_until(request, full, now, retry::parked(now)));
         }
+        if let Some(change) = self.paused(tenant, request, decision) {
+            return Ok(*change);
+        }
         let kin = self.kin(request, decision).await?;
         if let State::Held { .. } = request.state
             && let Err(change) = self.still_held(tenant, request, decision, &kin).await

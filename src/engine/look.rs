@@ -47,6 +47,14 @@ impl Engine {
         may.map_err(|error| self.not_answered(request, &error))
     }
 
+    /// Whether Graph asks to wait. Then nothing else is asked either: a reading of the ticket would be old by the time.
+    pub(super) fn paused(&self, tenant: &Tenant, request: &Request, decision: &Decision) -> Option<Box<Change>> {
+        match tenant.graph.may_send(&decision.entitlement.target, Way::Write) {
+            Err(error @ GraphError::Throttled { .. }) => Some(self.not_answered(request, &error)),
+            _ => None,
+        }
+    }
+
     fn not_answered(&self, request: &Request, error: &GraphError) -> Box<Change> {
         let now = self.clock.now();
         let due_at = retry::after_graph(now, error, request);

@@ -161,12 +161,11 @@ impl Engine {
             max_approval_age: connection.settings().max_approval_age,
             dry_run: self.grants_nothing(request).is_some(),
         };
-        let verdict = match policy::settle_early(&case) {
-            Some(early) => early,
-            None => {
-                let asked = self.ask_and_decide(request, tenant, &case).await;
-                asked.map_err(|(hold, due_at)| Trouble::Directory(Box::new(reading.clone()), hold, due_at))?
-            }
+        let verdict = if let Some(early) = policy::settle_early(&case) {
+            early
+        } else {
+            let asked = self.ask_and_decide(request, tenant, &case).await;
+            asked.map_err(|(hold, due_at)| Trouble::Directory(Box::new(reading.clone()), hold, due_at))?
         };
         Ok(Examined { ticket, reading, approval, verdict, read_at })
     }

@@ -43,9 +43,8 @@ pub(super) enum Unanswered {
 pub(super) fn to_silence(silence: Unanswered) -> Answer {
     match silence {
         Unanswered::Stopped(GraphError::Throttled { after }) => Answer::Throttled { after },
-        Unanswered::Stopped(error) => not_sent(error.to_string()),
         Unanswered::NoToken(GraphError::Credential { code, detail }) => Answer::TenantRefused { code, detail },
-        Unanswered::NoToken(error) => not_sent(error.to_string()),
+        Unanswered::Stopped(error) | Unanswered::NoToken(error) => not_sent(error.to_string()),
         Unanswered::TooLate => not_sent("too late to send"),
         Unanswered::Fault(fault @ outbound::Fault::NotSent(_)) => not_sent(fault.to_string()),
         Unanswered::Fault(fault @ outbound::Fault::AnswerLost(_)) => unclear(fault.to_string()),

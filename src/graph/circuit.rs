@@ -269,7 +269,7 @@ mod tests {
         circuits.served(ROLES, at(0), at(0));
         circuits.served(ROLES, at(1), at(1));
         let told = circuits.take_news();
-        assert_eq!(told, [works.clone()]);
+        assert_eq!(told, std::slice::from_ref(&works));
         circuits.refused(ROLES, TenantFault::Permission, "why", at(2));
         circuits.untold(told);
         circuits.served(ROLES, at(302), at(302));

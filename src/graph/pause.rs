@@ -19,7 +19,7 @@ const MOST: Duration = Duration::from_mins(15);
 
 /// Where Graph does not say how long: the first pause, and the longest after doubling.
 const FIRST: Duration = Duration::from_secs(2);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// One tenant's pauses.
 #[derive(Debug, Default)]

@@ -26,6 +26,7 @@ mod serve;
 mod servicenow;
 mod sessions;
 mod systems;
+mod tenants;
 mod tickets_tried;
 mod tried;
 mod unclear;
