@@ -9,7 +9,7 @@
 //! * What happened is told by ledgers ([`Graph::ledger`], [`Graph::grants`], [`Jira::comments`], [`ServiceNow::work_notes`]), not by stint.
 //! * What goes wrong is asked for: knobs bend the world for good, faults strike the next call they match.
 //!
-//! Left out on purpose: delegated callers, self-activation, PIM for Groups, the user interfaces of the ticket systems.
+//! Left out on purpose: delegated callers, self-activation by API, the user interfaces of the ticket systems.
 
 #![expect(clippy::disallowed_methods, reason = "the outside world keeps its own time and sends by itself")]
 

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -17,8 +18,11 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+
+use super::wire::{http_date, set_header};
 
 /// What a handler decides about one request.
 pub(super) enum Answer {
@@ -30,6 +34,8 @@ pub(super) enum Answer {
     HangUp,
     /// Keep the connection open and stay silent until the client goes away.
     Stall,
+    /// Answer so, after so much real time; the guard is dropped when that is done or the client goes away.
+    Held { answer: Box<Answer>, latency: Duration, until_answered: Box<dyn Send> },
 }
 
 impl Answer {
@@ -38,6 +44,16 @@ impl Answer {
         match self {
             Self::Reply(response) | Self::Truncate(response) => response.status().as_u16(),
             Self::HangUp | Self::Stall => 0,
+            Self::Held { answer, .. } => answer.status(),
+        }
+    }
+
+    /// Dates the answer by the server's own clock.
+    pub(super) fn date(&mut self, now: Timestamp) {
+        match self {
+            Self::Reply(response) | Self::Truncate(response) => set_header(response, "date", &http_date(now)),
+            Self::Held { answer, .. } => answer.date(now),
+            Self::HangUp | Self::Stall => {}
         }
     }
 }
@@ -105,11 +121,23 @@ async fn converse(stream: TcpStream, handler: Handler) {
 async fn respond(request: Request<Incoming>, handler: Handler) -> io::Result<Response<Body>> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    match handler(&Request::from_parts(parts, body)) {
+    play(handler(&Request::from_parts(parts, body))).await
+}
+
+async fn play(answer: Answer) -> io::Result<Response<Body>> {
+    match answer {
         Answer::Reply(response) => Ok(response.map(whole)),
         Answer::Truncate(response) => Ok(halved(response)),
         Answer::HangUp => Err(io::ErrorKind::ConnectionReset.into()),
         Answer::Stall => std::future::pending().await,
+        Answer::Held { answer, latency, until_answered } => {
+            if !latency.is_zero() {
+                tokio::time::sleep(latency).await;
+            }
+            let response = Box::pin(play(*answer)).await;
+            drop(until_answered);
+            response
+        }
     }
 }
 

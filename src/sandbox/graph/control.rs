@@ -1,15 +1,13 @@
-//! What a test or the demo says to this Graph: seeds, knobs, faults, and what others did behind stint's back.
+//! What a test or the demo says to this Graph: seeds, knobs and faults, and what it tells of calls.
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::super::Call;
-use super::super::wire::{guid, lock, opaque};
+use super::super::wire::lock;
 use super::knobs::Knobs;
-use super::ledger::{Entry, Grant};
-use super::policy::RolePolicy;
-use super::state::{Assignment, Triple};
-use super::{Fault, Graph, User};
+use super::ledger::Entry;
+use super::traffic::MostInFlight;
+use super::{Fault, Graph, Group, ServicePrincipal, User};
 
 impl Graph {
     /// The origin, without a trailing slash and without a version.
@@ -35,21 +33,48 @@ impl Graph {
         lock(&self.state).tenant(tenant).users.remove(&id.to_ascii_lowercase());
     }
 
-    /// Puts a user into a group.
+    /// Adds a group; one with the same object id is replaced.
+    pub fn add_group(&self, tenant: Uuid, group: Group) {
+        lock(&self.state).tenant(tenant).groups.insert(group.id.to_ascii_lowercase(), group);
+    }
+
+    /// Adds a service principal; one with the same object id is replaced.
+    pub fn add_service_principal(&self, tenant: Uuid, principal: ServicePrincipal) {
+        let id = principal.id.to_ascii_lowercase();
+        lock(&self.state).tenant(tenant).service_principals.insert(id, principal);
+    }
+
+    /// Adds an administrative unit: a scope for roles.
+    pub fn add_administrative_unit(&self, tenant: Uuid, id: &str) {
+        lock(&self.state).tenant(tenant).administrative_units.insert(id.to_ascii_lowercase());
+    }
+
+    /// Puts a user into a group, which need not have been added, for good.
     pub fn add_to_group(&self, tenant: Uuid, group: &str, user: &str) {
         let mut state = lock(&self.state);
-        let members = state.tenant(tenant).groups.entry(group.to_ascii_lowercase()).or_default();
+        let members = state.tenant(tenant).members.entry(group.to_ascii_lowercase()).or_default();
         members.insert(user.to_ascii_lowercase());
     }
 
-    /// Adds a role definition with the default [`RolePolicy`].
+    /// Adds a role definition with the default [`RolePolicy`](super::RolePolicy).
     pub fn add_role(&self, tenant: Uuid, id: &str, name: &str) {
         lock(&self.state).tenant(tenant).roles.insert(id.to_ascii_lowercase(), name.to_owned());
     }
 
-    /// Sets the role's policy.
-    pub fn set_policy(&self, tenant: Uuid, role: &str, policy: RolePolicy) {
-        lock(&self.state).tenant(tenant).policies.insert(role.to_ascii_lowercase(), policy);
+    /// From now on the role can only be given for the whole tenant.
+    pub fn refuse_scopes(&self, tenant: Uuid, role: &str) {
+        lock(&self.state).tenant(tenant).unscopable.insert(role.to_ascii_lowercase());
+    }
+
+    /// Limits the application to these permissions, by name; one that was never limited may do everything.
+    pub fn set_permissions(&self, tenant: Uuid, client_id: &str, names: &[&str]) {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        lock(&self.state).tenant(tenant).permissions.insert(client_id.to_ascii_lowercase(), names);
+    }
+
+    /// Whether the tenant has paid for PIM; at first it has.
+    pub fn set_licensed(&self, tenant: Uuid, licensed: bool) {
+        lock(&self.state).tenant(tenant).unlicensed = !licensed;
     }
 
     /// Bends the service from now on.
@@ -73,54 +98,6 @@ impl Graph {
         lock(&self.state).faults.waiting()
     }
 
-    /// An assignment that somebody else made. Without an end it was made outside PIM altogether. Answers its
-    /// schedule id.
-    #[expect(clippy::must_use_candidate, reason = "called for what it does")]
-    pub fn add_foreign_grant(
-        &self,
-        tenant: Uuid,
-        principal: &str,
-        role: &str,
-        scope: &str,
-        end: Option<Timestamp>,
-    ) -> String {
-        let now = (self.now)();
-        let instance_id = format!("{}-1", opaque());
-        let schedule_id = if end.is_some() { guid() } else { instance_id.clone() };
-        let assignment = Assignment {
-            schedule_id: schedule_id.clone(),
-            instance_id,
-            request_id: end.map(|_| guid()),
-            triple: Triple::new(principal, role, scope),
-            created: now,
-            start: Some(now),
-            end,
-            scheduled: false,
-            removed_at: None,
-            shown_from: now,
-            hidden_from: None,
-            foreign: true,
-            justification: None,
-        };
-        lock(&self.state).tenant(tenant).assignments.push(assignment);
-        schedule_id
-    }
-
-    /// Somebody takes the assignment away at once, without the API. Answers whether there was one.
-    #[expect(clippy::must_use_candidate, reason = "called for what it does")]
-    pub fn remove_grant(&self, tenant: Uuid, principal: &str, role: &str, scope: &str) -> bool {
-        let now = (self.now)();
-        let mut state = lock(&self.state);
-        match state.tenant(tenant).live(&Triple::new(principal, role, scope), now) {
-            Some(assignment) => {
-                assignment.removed_at = Some(now);
-                assignment.hidden_from = Some(now);
-                true
-            }
-            None => false,
-        }
-    }
-
     /// Forgets all request objects, as PIM does after a month and a half; assignments stay.
     pub fn purge_requests(&self, tenant: Uuid) {
         lock(&self.state).tenant(tenant).requests.clear();
@@ -132,20 +109,10 @@ impl Graph {
         lock(&self.state).ledger.clone()
     }
 
-    /// Every assignment ever made in the tenant, oldest first.
+    /// The most calls of the tenant that were under way at once. Without [`Knobs::latency_ms`] calls hardly meet.
     #[must_use]
-    pub fn grants(&self, tenant: Uuid) -> Vec<Grant> {
-        let now = (self.now)();
-        lock(&self.state).tenant(tenant).assignments.iter().map(|assignment| assignment.grant(now)).collect()
-    }
-
-    /// The assignments in effect now: the truth, whatever reads show.
-    #[must_use]
-    pub fn active_grants(&self, tenant: Uuid) -> Vec<Grant> {
-        let now = (self.now)();
-        let mut state = lock(&self.state);
-        let assignments = state.tenant(tenant).assignments.iter();
-        assignments.filter(|assignment| assignment.is_active(now)).map(|assignment| assignment.grant(now)).collect()
+    pub fn most_in_flight(&self, tenant: Uuid) -> MostInFlight {
+        lock(&self.state).traffic.most(tenant)
     }
 
     /// The last ten thousand HTTP calls, oldest first.

@@ -1,8 +1,9 @@
-//! Users and role definitions.
+//! Users.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::ledger::Entry;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::state::State;
@@ -60,7 +61,7 @@ impl User {
         })
     }
 
-    fn is(&self, id_or_upn: &str) -> bool {
+    pub(super) fn is(&self, id_or_upn: &str) -> bool {
         self.id.eq_ignore_ascii_case(id_or_upn) || self.upn.eq_ignore_ascii_case(id_or_upn)
     }
 }
@@ -82,20 +83,14 @@ impl Graph {
         Ok((200, Some(row)))
     }
 
-    /// Those of the groups asked about that the user is in.
-    pub(super) fn check_member_groups(&self, state: &mut State, asked: &Asked, id: &str) -> Outcome {
-        let body: Value = serde_json::from_slice(asked.request.body())
-            .map_err(|_| Refusal::bad("Unable to read JSON request payload."))?;
-        let groups = body["groupIds"].as_array().ok_or_else(|| Refusal::bad("The property 'groupIds' is required."))?;
+    /// Ends the user's sessions; access tokens already issued run on, so all there is to see is the ledger.
+    pub(super) fn revoke_sessions(&self, state: &mut State, asked: &Asked, id: &str) -> Outcome {
         let tenant = state.tenant(asked.caller.tenant);
         let user = tenant.users.values().find(|user| user.is(id)).ok_or_else(|| Refusal::directory_object(id))?;
-        let is_in = |group: &&Value| {
-            let members = group.as_str().and_then(|group| tenant.groups.get(&group.to_ascii_lowercase()));
-            members.is_some_and(|members| members.contains(&user.id.to_ascii_lowercase()))
-        };
-        let found: Vec<_> = groups.iter().filter(is_in).collect();
-        let context = format!("{}/v1.0/$metadata#Collection(Edm.String)", self.url);
-        Ok((200, Some(json!({ "@odata.context": context, "value": found }))))
+        let entry = Entry { principal: user.id.to_ascii_lowercase(), committed: true, ..Entry::of_sessions(asked) };
+        state.ledger.push(entry);
+        let context = format!("{}/v1.0/$metadata#Edm.Boolean", self.url);
+        Ok((200, Some(json!({ "@odata.context": context, "value": true }))))
     }
 
     pub(super) fn users(&self, state: &mut State, asked: &Asked) -> Outcome {
@@ -112,26 +107,6 @@ impl Graph {
         }
         Ok((200, Some(page)))
     }
-
-    pub(super) fn role_definition(&self, state: &mut State, asked: &Asked, id: &str) -> Outcome {
-        let query = Query::of(asked.request.uri())?;
-        let key = id.to_ascii_lowercase();
-        let tenant = state.tenant(asked.caller.tenant);
-        let name = tenant.roles.get(&key).ok_or_else(|| Refusal::pim_object(id))?;
-        let mut row = query.select(role_row(&key, name));
-        let context = "roleManagement/directory/roleDefinitions/$entity";
-        row["@odata.context"] = json!(format!("{}/v1.0/$metadata#{context}", self.url));
-        Ok((200, Some(row)))
-    }
-
-    pub(super) fn role_definitions(&self, state: &mut State, asked: &Asked) -> Outcome {
-        let uri = asked.request.uri();
-        let query = Query::of(uri)?;
-        let page_size = state.knobs.page_size;
-        let tenant = state.tenant(asked.caller.tenant);
-        let rows = tenant.roles.iter().map(|(id, name)| role_row(id, name)).collect();
-        Ok((200, Some(query.page(&self.url, uri, rows, page_size))))
-    }
 }
 
 fn by_default(query: &Query, row: Value) -> Value {
@@ -142,18 +117,4 @@ fn by_default(query: &Query, row: Value) -> Value {
         }
         (_, row) => query.select(row),
     }
-}
-
-fn role_row(id: &str, name: &str) -> Value {
-    json!({
-        "id": id,
-        "displayName": name,
-        "templateId": id,
-        "description": format!("{name} (sandbox)"),
-        "isBuiltIn": true,
-        "isEnabled": true,
-        "resourceScopes": ["/"],
-        "rolePermissions": [],
-        "version": "1",
-    })
 }

@@ -30,6 +30,12 @@ pub enum On {
     ReadRoles,
     /// Reading policies.
     ReadPolicies,
+    /// Reading a group.
+    ReadGroups,
+    /// Reading a service principal or its permissions.
+    ReadServicePrincipals,
+    /// Ending a user's sessions.
+    RevokeSessions,
     /// Every call.
     Any,
 }
@@ -65,6 +71,15 @@ pub enum FaultKind {
     StallAfterCommit,
     /// This error; nothing is done.
     Code {
+        /// HTTP status.
+        status: u16,
+        /// `error.code`
+        code: String,
+        /// `error.message`
+        message: String,
+    },
+    /// The call is carried out, then this error is answered: so a removal that worked can be denied (§0.6).
+    CodeAfterCommit {
         /// HTTP status.
         status: u16,
         /// `error.code`
@@ -135,6 +150,9 @@ impl FaultKind {
             Self::StallBeforeCommit => Effect::Instead(Play::Stall),
             Self::StallAfterCommit => Effect::After(Play::Stall),
             Self::Code { status, code, message } => Effect::Instead(Play::error(status, &code, message, false)),
+            Self::CodeAfterCommit { status, code, message } => {
+                Effect::After(Play::error(status, &code, message, false))
+            }
             Self::WrappedCode { status, code, message } => Effect::Instead(Play::error(status, &code, message, true)),
         }
     }

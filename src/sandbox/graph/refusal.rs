@@ -62,6 +62,27 @@ impl Refusal {
         Self::new(404, "Request_ResourceNotFound", message)
     }
 
+    /// None of the permissions that would do is held.
+    pub(super) fn scope_missing(any_of: &[&str]) -> Self {
+        let message = format!("Authorization failed due to missing permission scope {}.", any_of.join(","));
+        Self::new(403, "PermissionScopeNotGranted", message)
+    }
+
+    /// The same for users, groups and service principals.
+    pub(super) fn denied() -> Self {
+        Self::new(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+    }
+
+    /// The answer also says when to come back.
+    pub(super) fn throttled(_seconds: u64) -> Self {
+        Self::new(429, "TooManyRequests", "Too many requests.")
+    }
+
+    pub(super) fn unlicensed() -> Self {
+        let message = "The tenant needs to have Microsoft Entra ID P2 or Microsoft Entra ID Governance license.";
+        Self::new(400, "AadPremiumLicenseRequired", message)
+    }
+
     pub(super) fn exists() -> Self {
         Self::new(400, "RoleAssignmentExists", "The Role assignment already exists.")
     }
@@ -87,8 +108,9 @@ impl Refusal {
         Self::new(400, "RoleAssignmentRequestPolicyValidationFailed", message)
     }
 
+    /// A throttled call was never seen by the service that wraps its errors.
     pub(super) fn answer(&self, trace: &Trace, wrapped: bool) -> Response<Bytes> {
-        let (code, message) = if wrapped {
+        let (code, message) = if wrapped && self.status != 429 {
             ("UnknownError", json!({"errorCode": self.code, "message": self.message}).to_string())
         } else {
             (self.code.as_str(), self.message.clone())

@@ -6,22 +6,27 @@ use serde_json::Value;
 
 use super::super::wire::segments;
 use super::fault::On;
+use super::surface::Surface;
 
 /// The operations this Graph knows; ids are percent-decoded.
 pub(super) enum Route {
     User(String),
     CheckMemberGroups(String),
+    RevokeSessions(String),
     Users,
+    Group(String),
+    ServicePrincipal(String),
+    AppRoleAssignments(String),
     RoleDefinition(String),
     RoleDefinitions,
-    CreateRequest,
-    CancelRequest(String),
-    Request(String),
-    Requests,
-    Schedule(String),
-    Schedules,
-    Instance(String),
-    Instances,
+    CreateRequest(Surface),
+    CancelRequest(Surface, String),
+    Request(Surface, String),
+    Requests(Surface),
+    Schedule(Surface, String),
+    Schedules(Surface),
+    Instance(Surface, String),
+    Instances(Surface),
     PolicyAssignments,
     PolicyRules(String),
     Unknown,
@@ -32,28 +37,54 @@ impl Route {
         let segments = segments(path);
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (method.as_str(), path.as_slice()) {
-            (method, ["v1.0", "roleManagement", "directory", rest @ ..]) => Self::pim(method, rest),
-            ("GET", ["v1.0", "users"]) => Self::Users,
-            ("GET", ["v1.0", "users", id]) => Self::User((*id).to_owned()),
-            ("POST", ["v1.0", "users", id, "checkMemberGroups"]) => Self::CheckMemberGroups((*id).to_owned()),
+            ("GET", ["v1.0", "roleManagement", "directory", "roleDefinitions"]) => Self::RoleDefinitions,
+            ("GET", ["v1.0", "roleManagement", "directory", "roleDefinitions", id]) => {
+                Self::RoleDefinition((*id).to_owned())
+            }
+            (method, ["v1.0", "roleManagement", "directory", collection, rest @ ..]) => {
+                Self::pim(method, &[Surface::RoleAssignment, Surface::RoleEligibility], collection, rest)
+            }
+            (method, ["v1.0", "identityGovernance", "privilegedAccess", "group", collection, rest @ ..]) => {
+                Self::pim(method, &[Surface::GroupAssignment, Surface::GroupEligibility], collection, rest)
+            }
             ("GET", ["v1.0", "policies", "roleManagementPolicyAssignments"]) => Self::PolicyAssignments,
             ("GET", ["v1.0", "policies", "roleManagementPolicies", id, "rules"]) => Self::PolicyRules((*id).to_owned()),
+            (method, ["v1.0", rest @ ..]) => Self::directory(method, rest),
             _ => Self::Unknown,
         }
     }
 
-    fn pim(method: &str, path: &[&str]) -> Self {
+    fn directory(method: &str, path: &[&str]) -> Self {
         match (method, path) {
-            ("GET", ["roleDefinitions"]) => Self::RoleDefinitions,
-            ("GET", ["roleDefinitions", id]) => Self::RoleDefinition((*id).to_owned()),
-            ("POST", ["roleAssignmentScheduleRequests"]) => Self::CreateRequest,
-            ("POST", ["roleAssignmentScheduleRequests", id, "cancel"]) => Self::CancelRequest((*id).to_owned()),
-            ("GET", ["roleAssignmentScheduleRequests"]) => Self::Requests,
-            ("GET", ["roleAssignmentScheduleRequests", id]) => Self::Request((*id).to_owned()),
-            ("GET", ["roleAssignmentSchedules"]) => Self::Schedules,
-            ("GET", ["roleAssignmentSchedules", id]) => Self::Schedule((*id).to_owned()),
-            ("GET", ["roleAssignmentScheduleInstances"]) => Self::Instances,
-            ("GET", ["roleAssignmentScheduleInstances", id]) => Self::Instance((*id).to_owned()),
+            ("GET", ["users"]) => Self::Users,
+            ("GET", ["users", id]) => Self::User((*id).to_owned()),
+            ("POST", ["users", id, "checkMemberGroups"]) => Self::CheckMemberGroups((*id).to_owned()),
+            ("POST", ["users", id, "revokeSignInSessions"]) => Self::RevokeSessions((*id).to_owned()),
+            ("GET", ["groups", id]) => Self::Group((*id).to_owned()),
+            ("GET", ["servicePrincipals", id]) => Self::ServicePrincipal((*id).to_owned()),
+            ("GET", ["servicePrincipals", id, "appRoleAssignments"]) => Self::AppRoleAssignments((*id).to_owned()),
+            ("GET", [key]) if key.starts_with("servicePrincipals(") => Self::ServicePrincipal((*key).to_owned()),
+            ("GET", [key, "appRoleAssignments"]) if key.starts_with("servicePrincipals(") => {
+                Self::AppRoleAssignments((*key).to_owned())
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    fn pim(method: &str, surfaces: &[Surface], collection: &str, rest: &[&str]) -> Self {
+        let found = surfaces.iter().find_map(|surface| Some((*surface, collection.strip_prefix(surface.prefix())?)));
+        let Some((surface, kind)) = found else {
+            return Self::Unknown;
+        };
+        match (method, kind, rest) {
+            ("POST", "ScheduleRequests", []) => Self::CreateRequest(surface),
+            ("POST", "ScheduleRequests", [id, "cancel"]) => Self::CancelRequest(surface, (*id).to_owned()),
+            ("GET", "ScheduleRequests", []) => Self::Requests(surface),
+            ("GET", "ScheduleRequests", [id]) => Self::Request(surface, (*id).to_owned()),
+            ("GET", "Schedules", []) => Self::Schedules(surface),
+            ("GET", "Schedules", [id]) => Self::Schedule(surface, (*id).to_owned()),
+            ("GET", "ScheduleInstances", []) => Self::Instances(surface),
+            ("GET", "ScheduleInstances", [id]) => Self::Instance(surface, (*id).to_owned()),
             _ => Self::Unknown,
         }
     }
@@ -62,20 +93,28 @@ impl Route {
     pub(super) fn on(&self, body: &Bytes) -> On {
         match self {
             Self::User(_) | Self::Users | Self::CheckMemberGroups(_) => On::ReadUsers,
+            Self::RevokeSessions(_) => On::RevokeSessions,
+            Self::Group(_) => On::ReadGroups,
+            Self::ServicePrincipal(_) | Self::AppRoleAssignments(_) => On::ReadServicePrincipals,
             Self::RoleDefinition(_) | Self::RoleDefinitions => On::ReadRoles,
-            Self::CreateRequest if removes(body) => On::Remove,
-            Self::CreateRequest => On::Create,
-            Self::CancelRequest(_) => On::Cancel,
-            Self::Request(_) | Self::Requests => On::ReadRequests,
-            Self::Schedule(_) | Self::Schedules => On::ReadSchedules,
-            Self::Instance(_) | Self::Instances => On::ReadInstances,
+            Self::CreateRequest(_) if removes(body) => On::Remove,
+            Self::CreateRequest(_) => On::Create,
+            Self::CancelRequest(..) => On::Cancel,
+            Self::Request(..) | Self::Requests(_) => On::ReadRequests,
+            Self::Schedule(..) | Self::Schedules(_) => On::ReadSchedules,
+            Self::Instance(..) | Self::Instances(_) => On::ReadInstances,
             Self::PolicyAssignments | Self::PolicyRules(_) => On::ReadPolicies,
             Self::Unknown => On::Any,
         }
     }
+
+    /// Whether it changes something.
+    pub(super) fn writes(&self) -> bool {
+        matches!(self, Self::CreateRequest(_) | Self::CancelRequest(..) | Self::RevokeSessions(_))
+    }
 }
 
-fn removes(body: &Bytes) -> bool {
+pub(super) fn removes(body: &Bytes) -> bool {
     serde_json::from_slice::<Value>(body)
         .ok()
         .and_then(|body| body["action"].as_str().map(|action| action.eq_ignore_ascii_case("adminRemove")))

@@ -8,12 +8,15 @@ use uuid::Uuid;
 
 use super::super::call::Calls;
 use super::super::fault::Queue;
+use super::assignment::Assignment;
 use super::fault::{FaultKind, On};
 use super::knobs::Knobs;
-use super::ledger::{Entry, Grant};
-use super::policy::RolePolicy;
+use super::ledger::Entry;
+use super::policy::{PolicyKey, RolePolicy};
 use super::route::Route;
-use super::{Asked, User};
+use super::surface::{Access, Surface, What};
+use super::traffic::Traffic;
+use super::{Asked, Group, ServicePrincipal, User};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -21,6 +24,7 @@ pub(super) struct State {
     pub(super) faults: Queue<On, FaultKind>,
     pub(super) ledger: Vec<Entry>,
     pub(super) calls: Calls,
+    pub(super) traffic: Traffic,
     tenants: HashMap<Uuid, Tenant>,
 }
 
@@ -28,27 +32,35 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct Tenant {
     pub(super) users: BTreeMap<String, User>,
+    pub(super) groups: BTreeMap<String, Group>,
+    pub(super) service_principals: BTreeMap<String, ServicePrincipal>,
+    pub(super) administrative_units: BTreeSet<String>,
+    /// The permissions of each application that does not have them all, by client id.
+    pub(super) permissions: HashMap<String, BTreeSet<String>>,
+    pub(super) unlicensed: bool,
     /// Members, direct or not, by group.
-    pub(super) groups: HashMap<String, BTreeSet<String>>,
+    pub(super) members: HashMap<String, BTreeSet<String>>,
     pub(super) roles: BTreeMap<String, String>,
-    pub(super) policies: HashMap<String, RolePolicy>,
+    /// Roles that can only be given for the whole tenant.
+    pub(super) unscopable: BTreeSet<String>,
+    /// With the time of the last edit.
+    pub(super) policies: HashMap<PolicyKey, (RolePolicy, Timestamp)>,
     pub(super) requests: Vec<ScheduleRequest>,
     pub(super) assignments: Vec<Assignment>,
 }
 
-/// Principal, role, scope: what may be assigned only once at a time.
+/// Principal and what they hold: what may be given directly only once at a time.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Triple {
+pub(super) struct Holding {
     pub(super) principal: String,
-    pub(super) role: String,
-    pub(super) scope: String,
+    pub(super) what: What,
 }
 
 /// PIM's request object.
 pub(super) struct ScheduleRequest {
     pub(super) id: String,
     pub(super) action: &'static str,
-    pub(super) triple: Triple,
+    pub(super) holding: Holding,
     pub(super) client_id: String,
     pub(super) justification: Option<String>,
     pub(super) ticket: (Option<String>, Option<String>),
@@ -56,6 +68,8 @@ pub(super) struct ScheduleRequest {
     pub(super) shown_from: Timestamp,
     /// Absent on a removal.
     pub(super) window: Option<Window>,
+    /// The schedule that it made; absent on a removal.
+    pub(super) target_schedule: Option<String>,
     pub(super) canceled: bool,
     /// When reads begin to show that its assignment was removed.
     pub(super) revoked_from: Option<Timestamp>,
@@ -75,23 +89,6 @@ pub(super) struct Window {
     pub(super) asked_end: Option<Timestamp>,
 }
 
-/// What PIM gives for a while.
-pub(super) struct Assignment {
-    pub(super) schedule_id: String,
-    pub(super) instance_id: String,
-    pub(super) request_id: Option<String>,
-    pub(super) triple: Triple,
-    pub(super) created: Timestamp,
-    pub(super) start: Option<Timestamp>,
-    pub(super) end: Option<Timestamp>,
-    pub(super) scheduled: bool,
-    pub(super) removed_at: Option<Timestamp>,
-    pub(super) shown_from: Timestamp,
-    pub(super) hidden_from: Option<Timestamp>,
-    pub(super) foreign: bool,
-    pub(super) justification: Option<String>,
-}
-
 impl State {
     pub(super) fn tenant(&mut self, id: Uuid) -> &mut Tenant {
         self.tenants.entry(id).or_default()
@@ -100,11 +97,12 @@ impl State {
     /// Reads leave no trace in the ledger; a refused write does.
     pub(super) fn record_refused(&mut self, route: &Route, asked: &Asked, error: &str) {
         let mut entry = match route {
-            Route::CreateRequest => Entry::of_body(asked),
-            Route::CancelRequest(id) => {
+            Route::CreateRequest(surface) => Entry::of_body(asked, *surface),
+            Route::CancelRequest(_, id) => {
                 let request = self.tenant(asked.caller.tenant).requests.iter().find(|request| request.id == *id);
                 Entry::of_cancel(asked, id, request)
             }
+            Route::RevokeSessions(id) => Entry { principal: id.to_ascii_lowercase(), ..Entry::of_sessions(asked) },
             _ => return,
         };
         entry.error = Some(error.to_owned());
@@ -113,77 +111,37 @@ impl State {
 }
 
 impl Tenant {
-    /// The direct assignment of the triple that is running or still to come.
-    pub(super) fn live(&mut self, triple: &Triple, now: Timestamp) -> Option<&mut Assignment> {
-        self.assignments.iter_mut().find(|assignment| assignment.triple == *triple && !assignment.is_over(now))
+    /// The direct assignment of the holding that is running or still to come; the newest, when one waits to replace
+    /// another.
+    pub(super) fn live(&mut self, holding: &Holding, now: Timestamp) -> Option<&mut Assignment> {
+        self.assignments.iter_mut().rev().find(|row| row.is_direct() && row.holding == *holding && !row.is_over(now))
     }
 }
 
-impl Triple {
-    pub(super) fn new(principal: &str, role: &str, scope: &str) -> Self {
-        Self { principal: principal.to_ascii_lowercase(), role: role.to_ascii_lowercase(), scope: scope.to_owned() }
-    }
-}
-
-impl Assignment {
-    pub(super) fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let expired = self.end.filter(|end| *end <= now);
-        match (self.removed_at, expired) {
-            (Some(removed), Some(expired)) => Some(removed.min(expired)),
-            (removed, expired) => removed.or(expired),
-        }
-    }
-
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        self.ended_at(now).is_some()
-    }
-
-    pub(super) fn is_active(&self, now: Timestamp) -> bool {
-        self.start.is_some_and(|start| start <= now) && !self.is_over(now)
-    }
-
-    /// Accepted for now, not yet provisioned.
-    pub(super) fn is_in_flight(&self, now: Timestamp) -> bool {
-        !self.scheduled && self.start.is_none_or(|start| now < start)
-    }
-
-    /// Whether reads show it; they lag behind writes, not behind the clock.
-    pub(super) fn is_shown(&self, now: Timestamp) -> bool {
-        let removed = self.hidden_from.is_some_and(|from| from <= now);
-        let expired = self.end.is_some_and(|end| end <= now);
-        self.shown_from <= now && !removed && !expired
-    }
-
-    pub(super) fn grant(&self, now: Timestamp) -> Grant {
-        Grant {
-            principal: self.triple.principal.clone(),
-            role: self.triple.role.clone(),
-            scope: self.triple.scope.clone(),
-            start: self.start.filter(|start| *start <= now),
-            end: self.end,
-            ended_at: self.ended_at(now),
-            foreign: self.foreign,
-            request_id: self.request_id.clone(),
-            schedule_id: self.schedule_id.clone(),
-            justification: self.justification.clone(),
-        }
+impl Holding {
+    pub(super) fn new(principal: &str, what: What) -> Self {
+        Self { principal: principal.to_ascii_lowercase(), what }
     }
 }
 
 impl Entry {
     /// What the body says, unverified.
-    pub(super) fn of_body(asked: &Asked) -> Self {
+    pub(super) fn of_body(asked: &Asked, surface: Surface) -> Self {
         let body: Value = serde_json::from_slice(asked.request.body()).unwrap_or_default();
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         Self {
             action: text("/action").unwrap_or_default(),
+            surface,
             principal: text("/principalId").unwrap_or_default(),
             role: text("/roleDefinitionId").unwrap_or_default(),
             scope: text("/directoryScopeId").unwrap_or_default(),
+            group: text("/groupId"),
+            access: text("/accessId").and_then(|access| Access::parse(&access)),
             justification: text("/justification"),
             ticket_number: text("/ticketInfo/ticketNumber"),
             ticket_system: text("/ticketInfo/ticketSystem"),
             duration: text("/scheduleInfo/expiration/duration"),
+            validation_only: body["isValidationOnly"] == true,
             ..Self::of_call(asked)
         }
     }
@@ -191,12 +149,14 @@ impl Entry {
     pub(super) fn of_cancel(asked: &Asked, id: &str, request: Option<&ScheduleRequest>) -> Self {
         let mut entry = Self { action: "cancel".to_owned(), request_id: Some(id.to_owned()), ..Self::of_call(asked) };
         if let Some(request) = request {
-            entry.principal.clone_from(&request.triple.principal);
-            entry.role.clone_from(&request.triple.role);
-            entry.scope.clone_from(&request.triple.scope);
+            entry.about(&request.holding.principal, &request.holding.what);
             entry.justification.clone_from(&request.justification);
         }
         entry
+    }
+
+    pub(super) fn of_sessions(asked: &Asked) -> Self {
+        Self { action: "revokeSignInSessions".to_owned(), ..Self::of_call(asked) }
     }
 
     fn of_call(asked: &Asked) -> Self {

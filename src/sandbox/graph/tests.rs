@@ -281,7 +281,13 @@ async fn validation_only_checks_and_changes_nothing() {
     body["isValidationOnly"] = json!(true);
     let (status, answer) = world.graph_post(REQUESTS, &body).await.unwrap();
     assert_eq!((status, &answer["isValidationOnly"]), (201, &json!(true)));
-    assert!(graph(&world).grants(TENANT).is_empty() && graph(&world).ledger().is_empty());
+    assert!(graph(&world).grants(TENANT).is_empty() && world.rows(REQUESTS).await.is_empty());
+    let ledger = graph(&world).ledger();
+    assert_eq!((ledger.len(), ledger[0].validation_only, ledger[0].committed), (1, true, false));
+
+    world.assign("PT1H").await.unwrap();
+    assert_eq!(code(&world.graph_post(REQUESTS, &body).await.unwrap().1), "RoleAssignmentExists");
+    assert!(graph(&world).ledger()[2].validation_only);
 }
 
 #[tokio::test]
