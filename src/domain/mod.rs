@@ -13,6 +13,7 @@ pub mod entitlement;
 pub mod id;
 pub mod lifecycle;
 pub mod note;
+pub mod pim_policy;
 pub mod policy;
 pub mod request;
 pub mod sight;

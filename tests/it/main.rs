@@ -13,6 +13,7 @@ mod intake;
 mod migrations;
 mod mutants;
 mod mutation;
+mod policies;
 mod reading;
 mod refused;
 mod revoke;

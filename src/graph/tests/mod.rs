@@ -4,6 +4,7 @@ mod answers;
 mod calls;
 mod kinds;
 mod people;
+mod policies;
 mod rows;
 mod server;
 mod tokens;
