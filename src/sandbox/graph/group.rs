@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::assignment::Assignment;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::state::{State, Tenant};
@@ -87,7 +88,7 @@ impl Tenant {
         let user = user.to_ascii_lowercase();
         let place = What::group(group, Access::Member);
         let for_good = self.members.get(&group.to_ascii_lowercase()).is_some_and(|members| members.contains(&user));
-        let given = |row: &super::assignment::Assignment| row.holding.principal == user && row.holding.what == place;
+        let given = |row: &Assignment| row.holding.principal == user && row.holding.what == place;
         for_good || self.assignments.iter().any(|row| given(row) && row.is_active(now))
     }
 }

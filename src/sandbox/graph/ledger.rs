@@ -7,6 +7,7 @@ use super::surface::{Access, Surface, What};
 
 /// One call that changed something or tried to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own for some checker")]
 pub struct Entry {
     /// When it arrived.
     pub at: Timestamp,

@@ -130,7 +130,7 @@ impl Graph {
     fn reply(&self, state: &mut State, route: &Route, asked: &Asked) -> Response<Bytes> {
         let limit = state.knobs.calls_per_ten_seconds;
         let counted = state.traffic.count(asked.caller.tenant, limit, asked.now);
-        let outcome = counted.map_err(Refusal::throttled).and_then(|()| self.serve(state, route, asked));
+        let outcome = counted.map_err(|_| Refusal::throttled()).and_then(|()| self.serve(state, route, asked));
         let mut response = match outcome {
             Ok((status, Some(body))) => json(status, &body),
             Ok((status, None)) => empty(status),

@@ -5,14 +5,14 @@ use super::super::testing::{INSTANCES, REQUESTS, ROLE, World};
 use super::tests::{code, graph};
 use super::{Fault, FaultKind, Held, On, What};
 
-fn later() -> Option<jiff::Timestamp> {
-    Some("2026-11-03T17:00:00Z".parse().unwrap())
+fn later() -> jiff::Timestamp {
+    "2026-11-03T17:00:00Z".parse().unwrap()
 }
 
 #[tokio::test]
 async fn an_activation_is_neither_removed_nor_updated_by_an_administrator() {
     let world = World::story().await;
-    graph(&world).add_foreign(TENANT, story::NINA_ID, What::role(ROLE, "/"), Held::Activated, later());
+    graph(&world).add_foreign(TENANT, story::NINA_ID, What::role(ROLE, "/"), Held::Activated, Some(later()));
     assert_eq!(world.rows(INSTANCES).await[0]["assignmentType"], "Activated");
     world.pass(600);
     assert_eq!(code(&world.remove().await.1), "RoleAssignmentDoesNotExist");
@@ -24,7 +24,7 @@ async fn an_assignment_over_an_activation_is_refused_or_stands_beside_it() {
     for (blocks, status, rows) in [(true, 400, 1), (false, 201, 2)] {
         let world = World::story().await;
         graph(&world).set(|knobs| knobs.activation_blocks_assign = blocks);
-        graph(&world).add_foreign(TENANT, story::NINA_ID, What::role(ROLE, "/"), Held::Activated, later());
+        graph(&world).add_foreign(TENANT, story::NINA_ID, What::role(ROLE, "/"), Held::Activated, Some(later()));
         let (answered, body) = world.assign("PT1H").await.unwrap();
         assert_eq!(answered, status);
         assert!(!blocks || code(&body) == "RoleAssignmentExists");

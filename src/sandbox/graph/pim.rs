@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 
+use super::assignment::Assignment;
 use super::knobs::Knobs;
 use super::ledger::{Entry, Held};
 use super::policy::MINIMUM_SECONDS;
@@ -84,10 +85,9 @@ impl Tenant {
     }
 
     fn check_existing(&mut self, wish: &Wish, knobs: &Knobs, now: Timestamp) -> Result<(), Refusal> {
-        let activated = |row: &&super::assignment::Assignment| {
-            row.held == Held::Activated && row.holding == wish.holding && !row.is_over(now)
-        };
-        let blocked = knobs.activation_blocks_assign && self.assignments.iter().any(|row| activated(&row));
+        let activated =
+            |row: &Assignment| row.held == Held::Activated && row.holding == wish.holding && !row.is_over(now);
+        let blocked = knobs.activation_blocks_assign && self.assignments.iter().any(activated);
         match self.live(&wish.holding, now) {
             Some(existing) if existing.is_in_flight(now) => Err(Refusal::pending()),
             Some(existing) if wish.changes_existing() => {

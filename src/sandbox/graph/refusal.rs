@@ -74,7 +74,7 @@ impl Refusal {
     }
 
     /// The answer also says when to come back.
-    pub(super) fn throttled(_seconds: u64) -> Self {
+    pub(super) fn throttled() -> Self {
         Self::new(429, "TooManyRequests", "Too many requests.")
     }
 
