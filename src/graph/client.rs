@@ -70,12 +70,17 @@ impl Client {
 
     /// The document that a call which changes nothing is answered with.
     pub(super) async fn read(&self, call: &Call) -> Result<Value, GraphError> {
+        error::document(&self.ask(call).await?, self.clock.now())
+    }
+
+    /// Whatever a call that changes nothing is answered with.
+    pub(super) async fn ask(&self, call: &Call) -> Result<Answer, GraphError> {
         let _permit = self.reads.acquire().await.ok();
         let mut outcome = self.read_once(call).await?;
         if is_worth_repeating(&outcome) {
             outcome = self.read_once(call).await?;
         }
-        error::document(&outcome?, self.clock.now())
+        Ok(outcome?)
     }
 
     /// All rows of a list, through all its pages.

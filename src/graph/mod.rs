@@ -38,7 +38,9 @@ mod directory_role_eligible;
 mod error;
 mod group_membership;
 mod group_membership_eligible;
+mod inspect;
 pub mod kind;
+pub mod permission;
 mod policy;
 mod principal;
 mod schedule;
@@ -51,6 +53,7 @@ mod tests;
 
 pub use assertion::CredentialFault;
 pub use error::{GraphError, Retry};
+pub use inspect::{Inspected, permissions_for};
 pub use kind::TargetKind;
 pub use policy::PolicyPlace;
 pub use schedule::Surface;
@@ -97,6 +100,17 @@ pub struct Part {
     pub name: String,
     /// Reads it.
     pub call: Call,
+    /// What is to be said about it as it was read.
+    pub flaws: fn(&Value) -> Vec<Flaw>,
+}
+
+/// Something about a part of a target that whoever configures it should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// PIM refuses it like this.
+    Refused(&'static str),
+    /// Whoever holds it may come to hold roles through it.
+    HoldsRoles,
 }
 
 /// One tenant's directory and PIM.

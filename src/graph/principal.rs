@@ -43,6 +43,12 @@ pub(super) fn by_upn(upn: &str) -> Call {
     user(format!("/users/{}", segment(upn)))
 }
 
+/// The group with this id, with what decides whether PIM can give places in it.
+pub(super) fn group(id: ObjectId) -> Call {
+    let select = "id,displayName,groupTypes,onPremisesSyncEnabled,isAssignableToRole";
+    get(format!("/groups/{id}"), vec![("$select".into(), select.into())])
+}
+
 /// All users with this mail address.
 pub(super) fn by_mail(mail: &str) -> Call {
     users(format!("mail eq {}", literal(mail)))

@@ -10,6 +10,7 @@ mod audit;
 mod deliveries;
 mod error;
 mod findings;
+mod health;
 pub mod history;
 mod leases;
 mod notes;
@@ -29,6 +30,7 @@ use sqlx::{
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
+pub use health::Health;
 pub use leases::{Lease, Room};
 pub use notes::{DueNote, NoteResult};
 pub use polls::{Noticed, Poll, PollResult};

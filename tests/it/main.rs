@@ -6,6 +6,7 @@
 mod another_system;
 mod arrows;
 mod crash;
+mod doctor;
 mod every_system;
 mod fair;
 mod granted;
