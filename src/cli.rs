@@ -8,8 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     app::{self, Only},
+    clock::Clock,
     config::{self, Config},
-    demo, sandbox, telemetry,
+    demo, doctor,
+    outbound::{Limits, Wire},
+    sandbox, telemetry,
 };
 
 /// An approved ticket becomes a time-bound admin assignment in Microsoft Entra, and everybody can prove it.
@@ -38,6 +41,14 @@ enum Command {
     Migrate {
         #[command(flatten)]
         configuration: Configuration,
+    },
+    /// Ask everybody around whether they are as stint needs them; change nothing.
+    Doctor {
+        #[command(flatten)]
+        configuration: Configuration,
+        /// Print the checks as a JSON array.
+        #[arg(long)]
+        json: bool,
     },
     /// Play the whole story against the simulators, in faster time, on a private PostgreSQL.
     Demo,
@@ -79,6 +90,10 @@ pub fn run(cli: Cli) -> ExitCode {
             with_config(&configuration, |config| serve(config, only, dry_run))
         }
         Command::Migrate { configuration } => with_config(&configuration, |config| in_runtime(app::migrate(config))),
+        Command::Doctor { configuration, json } => {
+            telemetry::quiet();
+            with_config(&configuration, |config| examine(&config, json))
+        }
         Command::Demo => {
             telemetry::quiet();
             in_runtime(demo::play())
@@ -125,6 +140,19 @@ fn print_schema() -> ExitCode {
         }
         Err(error) => failed(&error.into()),
     }
+}
+
+/// Prints what the doctor says; whatever will fail makes the command fail.
+fn examine(config: &Config, json: bool) -> ExitCode {
+    let mut failing = false;
+    let ended = in_runtime(async {
+        let report = doctor::examine(config, &Wire::new(Limits::default())?, &Clock::system()).await;
+        failing = report.has_failed();
+        let text = if json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+        anstream::println!("{text}");
+        Ok(())
+    });
+    if failing { ExitCode::FAILURE } else { ended }
 }
 
 fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {

@@ -12,8 +12,10 @@ use crate::{
         entitlement::PrincipalKind,
         id::{ObjectId, TenantName},
         lifecycle::Event,
-        policy::{self, Case, Directory, Verdict},
+        pim_policy::PimPolicy,
+        policy::{self, Case, Directory, Questions, Verdict},
         request::{Decision, EndOrder, Hold, Reason, Request, State},
+        target::Target,
         ticket::{self, Field, Ticket},
         withdrawal::CLOSED,
     },
@@ -209,9 +211,38 @@ impl Engine {
     }
 }
 
-/// Asks the directory what the case needs to know.
+/// Asks the directory and PIM what the case needs to know.
 async fn ask(tenant: &Tenant, case: &Case<'_>, decided: Option<&Decision>) -> Result<Directory, GraphError> {
     let questions = policy::questions(case);
+    let of_target = ask_about_target(tenant, questions.target);
+    // Neither is dropped when the other fails: one of them may be the call that a stopped tenant is tried by.
+    let (directory, of_target) = tokio::join!(ask_about_people(tenant, questions, decided), of_target);
+    let (pim, missing) = of_target?;
+    Ok(Directory { pim, missing, ..directory? })
+}
+
+/// PIM's policy for what would be given, and what of it is not there. Without either there is nothing to decide on.
+async fn ask_about_target(
+    tenant: &Tenant,
+    target: Option<&Target>,
+) -> Result<(Option<PimPolicy>, Vec<String>), GraphError> {
+    let Some(target) = target else { return Ok((None, vec![])) };
+    let missing = tenant.graph.missing(target).await?;
+    if !missing.is_empty() {
+        return Ok((None, missing));
+    }
+    match tenant.graph.policy(target).await? {
+        Some(policy) => Ok((Some(policy), missing)),
+        None => Err(GraphError::NoPolicy { target: target.to_string() }),
+    }
+}
+
+/// Asks the directory who is who.
+async fn ask_about_people(
+    tenant: &Tenant,
+    questions: Questions<'_>,
+    decided: Option<&Decision>,
+) -> Result<Directory, GraphError> {
     let mut directory = Directory::default();
     if let Some(name) = questions.principal {
         directory.principal = Some(who(tenant, name, questions.kinds, decided).await?);

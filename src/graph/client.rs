@@ -108,6 +108,12 @@ impl Client {
         error::document(&outcome?, self.clock.now())
     }
 
+    /// Whatever a call that changes nothing is answered with, a refusal too.
+    pub(super) async fn ask(&self, call: &Call) -> Result<Answer, GraphError> {
+        let _permit = self.reads.acquire().await.ok();
+        Ok(self.read_once(call).await??)
+    }
+
     /// All rows of a list, through all its pages.
     pub(super) async fn list(&self, first: Call) -> Result<Vec<Value>, GraphError> {
         let mut rows = Vec::new();

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    AssignmentTarget, Row,
+    AssignmentTarget, Flaw, Part, PolicyPlace, Row,
     kind::{TargetKey, TargetKind},
-    schedule::{Surface, as_guid, guid, list},
+    permission::{Permissions, ROLE_POLICY, ROLE_REMOVE, ROLE_WRITE},
+    schedule::{Surface, as_guid, guid, list, object},
     tier0,
 };
 use crate::{
@@ -37,6 +38,7 @@ const ACTIVE: Surface = Surface {
     instances: "/roleManagement/directory/roleAssignmentScheduleInstances",
     schedule_field: "/roleAssignmentScheduleId",
     tells_activated: true,
+    permissions: Permissions { write: ROLE_WRITE, remove: ROLE_REMOVE, policy: ROLE_POLICY },
 };
 
 /// What names a role and where it counts, however it is given.
@@ -112,4 +114,34 @@ impl AssignmentTarget for DirectoryRole {
     fn list_all_instances(&self) -> Call {
         list(self.surface.instances, None)
     }
+
+    /// A role has one policy for all its scopes.
+    fn policy(&self) -> PolicyPlace {
+        PolicyPlace { scope: "/".into(), scope_type: "DirectoryRole", role: self.role.to_string() }
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let role = self.role;
+        let role = Part {
+            name: format!("role {role}"),
+            call: object(format!("/roleManagement/directory/roleDefinitions/{role}")),
+            flaws: role_flaws,
+        };
+        [Some(role), place(&self.scope)].into_iter().flatten().collect()
+    }
+}
+
+/// The object at which a role counts; the tenant itself is always there.
+fn place(scope: &str) -> Option<Part> {
+    if let Some(unit) = scope.strip_prefix("/administrativeUnits/") {
+        let call = object(format!("/directory/administrativeUnits/{unit}"));
+        return Some(Part { name: format!("administrative unit {unit}"), call, flaws: |_| vec![] });
+    }
+    let id = scope.strip_prefix('/').filter(|id| !id.is_empty())?;
+    Some(Part { name: format!("object {id}"), call: object(format!("/directoryObjects/{id}")), flaws: |_| vec![] })
+}
+
+fn role_flaws(role: &Value) -> Vec<Flaw> {
+    let disabled = role.pointer("/isEnabled") == Some(&Value::Bool(false));
+    disabled.then_some(Flaw::Refused("the role is disabled")).into_iter().collect()
 }

@@ -59,9 +59,9 @@ pub(super) fn service_principal(id: ObjectId) -> Call {
     get(format!("/servicePrincipals/{id}"), vec![("$select".into(), select.into())])
 }
 
-/// The group with this id.
+/// The group with this id, with what decides whether it can hold a role, and whether PIM can give places in it.
 pub(super) fn group(id: ObjectId) -> Call {
-    let select = "id,displayName,isAssignableToRole,securityEnabled";
+    let select = "id,displayName,isAssignableToRole,securityEnabled,groupTypes,onPremisesSyncEnabled";
     get(format!("/groups/{id}"), vec![("$select".into(), select.into())])
 }
 

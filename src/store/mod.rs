@@ -10,6 +10,7 @@ mod audit;
 mod deliveries;
 mod error;
 mod findings;
+mod health;
 pub mod history;
 mod kin;
 mod leases;
@@ -30,6 +31,7 @@ use sqlx::{
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
+pub use health::Health;
 pub use leases::{Lease, Room};
 pub use notes::{DueNote, NoteResult};
 pub use polls::{Noticed, Poll, PollResult};
