@@ -16,6 +16,7 @@ pub mod note;
 pub mod policy;
 pub mod request;
 pub mod sight;
+pub mod sweep;
 pub mod target;
 pub mod ticket;
 pub mod withdrawal;

@@ -32,7 +32,7 @@ const PROOF_AFTER: SignedDuration = SignedDuration::from_mins(2);
 const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(3);
 
 /// PIM refuses to remove a younger assignment; with a margin for its clock.
-const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
+pub(super) const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
 
 /// A removal that was refused for now is repeated after this long at the earliest, if the assignment still shows.
 const REMOVE_AGAIN: SignedDuration = SignedDuration::from_secs(30);
@@ -77,7 +77,7 @@ impl Engine {
             Seen::InForce { instance, .. } if order.remove => {
                 self.remove(lease, tenant, request, decision, &instance).await
             }
-            Seen::InForce { instance, .. } => Ok(overdue(request, &instance, order, now)),
+            Seen::InForce { instance, .. } => Ok(overdue(request, &instance, assignment, order, now)),
             // What was in force once does not start again.
             Seen::Known(schedule_request) if assignment.is_none() && may_still_start(&schedule_request) => {
                 self.cancel(lease, tenant, request, decision, &schedule_request).await
@@ -176,13 +176,24 @@ fn forget_absence(request: &Request, mut change: Change) -> Change {
     change
 }
 
-/// Still in force although its time is over: read again while reads may lag, then remove it and say so.
-fn overdue(request: &Request, instance: &Instance, order: &EndOrder, now: Timestamp) -> Change {
-    if now < order.ordered_at + OVERDUE_AFTER {
+/// Still in force although its time is over: read again while reads may lag, then remove it and say so. One that only
+/// seemed to be gone keeps the time it was given.
+fn overdue(
+    request: &Request,
+    instance: &Instance,
+    assignment: Option<&Assignment>,
+    order: &EndOrder,
+    now: Timestamp,
+) -> Change {
+    let over = assignment.map_or(order.ordered_at, |assignment| assignment.ends_at.max(order.ordered_at));
+    if now < over {
+        return go_on(request, now, over.min(retry::parked(now)));
+    }
+    if now < over + OVERDUE_AFTER {
         return go_on(request, now, now + SignedDuration::from_secs(20));
     }
     let reason = "its time is over, and PIM has not ended it";
-    let again = EndOrder::by_stint(EndCause::Expired, reason, true, order.ordered_at);
+    let again = EndOrder::by_stint(EndCause::Expired, reason, true, over);
     let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": instance }) };
     Change { findings: vec![finding], ..Change::to(Event::End(again), now, now) }
 }

@@ -9,9 +9,11 @@ mod confirm;
 mod credential;
 mod end;
 mod look;
+mod overstay;
 mod reconcile;
 mod retry;
 mod step;
+mod sweep;
 mod verify;
 mod watch;
 mod worker;
@@ -63,6 +65,8 @@ pub struct Engine {
     wake: Arc<Notify>,
     /// When this process next asks whether a search for missed approvals is due; `None` before it ever did.
     next_poll: Mutex<Option<Timestamp>>,
+    /// The same for comparisons with Graph.
+    next_sweep: Mutex<Option<Timestamp>>,
     /// Connections whose credential was taken, and when the database was told so.
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
 }
@@ -77,8 +81,9 @@ impl Engine {
         tenants: HashMap<TenantName, Tenant>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (next_poll, works) = (Mutex::default(), Mutex::default());
-        Self { store, clock, connections, tenants, metrics, wake: Arc::new(Notify::new()), next_poll, works }
+        let (next_poll, next_sweep, works) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let wake = Arc::new(Notify::new());
+        Self { store, clock, connections, tenants, metrics, wake, next_poll, next_sweep, works }
     }
 
     /// Wakes the worker of this process: something may be due.

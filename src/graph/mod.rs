@@ -35,6 +35,7 @@ mod client;
 mod directory_role;
 mod directory_role_eligible;
 mod error;
+mod everybody;
 mod group_membership;
 mod group_membership_eligible;
 pub mod kind;
@@ -49,6 +50,7 @@ mod tests;
 
 pub use assertion::CredentialFault;
 pub use error::{GraphError, Retry};
+pub use everybody::Everybody;
 pub use kind::TargetKind;
 pub use schedule::Surface;
 

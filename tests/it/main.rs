@@ -20,6 +20,7 @@ mod samples;
 mod secrets;
 mod serve;
 mod servicenow;
+mod sweep;
 mod systems;
 mod tickets_tried;
 mod tried;

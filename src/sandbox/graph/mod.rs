@@ -7,6 +7,7 @@
 mod control;
 mod directory;
 mod fault;
+mod hand;
 mod knobs;
 mod ledger;
 mod pim;
