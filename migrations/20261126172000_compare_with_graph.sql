@@ -32,5 +32,12 @@ comment on column findings.subject is
 create unique index findings_once_per_subject on findings (tenant, kind, subject)
     where subject is not null and cleared_at is null;
 
+-- What is about one thing among many is not about the tenant as a whole.
+drop index findings_once_per_tenant;
+create unique index findings_once_per_tenant on findings (tenant, kind)
+    where request_id is null and connection is null and subject is null and cleared_at is null;
+comment on column findings.tenant is
+    'Name of the tenant it concerns, as a whole where it names neither a request nor a connection nor a subject; null when none';
+
 create index attempts_by_schedule on attempts (tenant, schedule_id) where schedule_id is not null;
 create index attempts_by_schedule_request on attempts (tenant, schedule_request_id) where schedule_request_id is not null;

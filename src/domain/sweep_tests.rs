@@ -62,11 +62,14 @@ fn missed(number: u128) -> Follows {
     Follows::Missed(Missed { request: id(number), holding: holding(1), since: None })
 }
 
+/// What it is, what the books hold, what shows, and what follows.
+type Case = (&'static str, Vec<Entry>, Vec<Held>, Vec<Follows>);
+
 #[test]
 fn each_pair_of_book_and_list_has_one_consequence() {
     let ours = || held("s", Some("12:00:00"));
     let over = |since: &str| Stands::Over(at(since));
-    let table: Vec<(&str, Vec<Entry>, Vec<Held>, Vec<Follows>)> = vec![
+    let table: Vec<Case> = vec![
         ("in force on both sides", vec![entry(7, in_force("12:00:00"))], vec![ours()], vec![]),
         ("nothing on either side", vec![], vec![], vec![]),
         ("in force here, gone there", vec![entry(7, in_force("12:00:00"))], vec![], vec![missed(7)]),

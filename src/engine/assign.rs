@@ -3,7 +3,6 @@
 use std::time::Duration as Wait;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 use tracing::info;
 
 use super::{
@@ -25,8 +24,8 @@ use crate::{
         sight::{Seen, judge},
         withdrawal::{CLOSED, Carried, carried},
     },
-    graph::Sent,
-    store::{Change, Lease, NewFinding, Reading, StoreError},
+    graph::{Sent, TenantFault, Way},
+    store::{Change, Lease, Reading, StoreError},
 };
 
 /// The ticket was read at most this long before the call that assigns is sent.
@@ -78,6 +77,9 @@ impl Engine {
         if let State::Held { .. } = request.state
             && let Err(change) = self.still_held(tenant, request, decision).await
         {
+            return Ok(*change);
+        }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
             return Ok(*change);
         }
         let now = self.clock.now();
@@ -245,9 +247,7 @@ impl Engine {
             }
             Answer::TenantRefused { code, detail } => {
                 attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
-                let finding = NewFinding { kind: "tenant-refused", detail: json!({ "code": code, "detail": detail }) };
-                let change = held("graph-refuses-tenant", format!("{code}: {detail}"), retry::parked(now));
-                Change { findings: vec![finding], ..change }
+                held(TenantFault::of_code(&code).code(), format!("{code}: {detail}"), retry::parked(now))
             }
             Answer::NotYet { code } => {
                 attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
@@ -258,7 +258,7 @@ impl Engine {
             }
             Answer::Throttled { after } => {
                 attempt.close(AttemptOutcome::Refused, Some("TooManyRequests".into()), now);
-                let due_at = retry::asked(now, after, request.looks);
+                let due_at = retry::scattered(retry::asked(now, after, request.looks), request.id);
                 held("graph-throttled", "Graph asks stint to wait".into(), due_at)
             }
             Answer::NotSent { reason } => {

@@ -21,7 +21,7 @@ use crate::{
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
         sight::{Seen, judge},
     },
-    graph::Sent,
+    graph::{Sent, Way},
     store::{Change, Lease, NewFinding, StoreError},
 };
 
@@ -101,6 +101,9 @@ impl Engine {
         if now < allowed {
             return Ok(go_on(request, now, allowed));
         }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Remove) {
+            return Ok(*change);
+        }
         let Some((attempt, request)) = self.record(lease, request, AttemptKind::Remove).await? else {
             return Ok(go_on(request, now, now + REMOVE_AGAIN));
         };
@@ -121,6 +124,9 @@ impl Engine {
         let now = self.clock.now();
         if request.attempts.iter().filter(|a| a.kind == AttemptKind::Cancel).count() >= CANCEL_TRIES {
             return Ok(stuck(request, schedule_request, now));
+        }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
+            return Ok(*change);
         }
         let Some((attempt, request)) = self.record(lease, request, AttemptKind::Cancel).await? else {
             return Ok(go_on(request, now, now + REMOVE_AGAIN));

@@ -14,6 +14,7 @@ mod reconcile;
 mod retry;
 mod step;
 mod sweep;
+mod tenant_fault;
 mod verify;
 mod watch;
 mod worker;
@@ -69,6 +70,8 @@ pub struct Engine {
     next_sweep: Mutex<Option<Timestamp>>,
     /// Connections whose credential was taken, and when the database was told so.
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
+    /// Held while the database is told what calls say of a tenant, so that it is told in order.
+    telling: tokio::sync::Mutex<()>,
 }
 
 impl Engine {
@@ -82,8 +85,8 @@ impl Engine {
         metrics: Arc<Metrics>,
     ) -> Self {
         let (next_poll, next_sweep, works) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let wake = Arc::new(Notify::new());
-        Self { store, clock, connections, tenants, metrics, wake, next_poll, next_sweep, works }
+        let (wake, telling) = (Arc::new(Notify::new()), tokio::sync::Mutex::default());
+        Self { store, clock, connections, tenants, metrics, wake, next_poll, next_sweep, works, telling }
     }
 
     /// Wakes the worker of this process: something may be due.

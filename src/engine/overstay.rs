@@ -19,7 +19,7 @@ use crate::{
         id::{RequestId, TicketNumber},
         sweep::{Held, is_alone},
     },
-    graph::Sent,
+    graph::{Sent, Way},
     store::{NewFinding, StoreError},
 };
 
@@ -34,6 +34,10 @@ impl Engine {
         self.store.raise_of_request(&run.sweep.tenant, request, &finding, now).await?;
         if held.instance.starts_at.is_some_and(|start| now < start + REMOVABLE_AFTER) {
             run.doubted = true;
+            return Ok(());
+        }
+        if let Err(error) = run.tenant.graph.may_send(&held.holding.target, Way::Remove) {
+            run.stop_looking::<()>(error);
             return Ok(());
         }
         let mut attempt = Attempt::new(AttemptKind::Remove, now);

@@ -37,7 +37,7 @@ const INTERVAL: SignedDuration = SignedDuration::from_mins(15);
 const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// A comparison is given up after this long: many pages, one after the other.
-pub(super) const SWEEP_WITHIN: Duration = Duration::from_secs(10 * 60);
+pub(super) const SWEEP_WITHIN: Duration = Duration::from_mins(10);
 
 /// The right to make it lasts a little longer.
 const LEASE: SignedDuration = SignedDuration::from_secs(11 * 60);
@@ -111,6 +111,7 @@ impl Engine {
         let began = self.clock.now();
         let mut run = Run { sweep: &sweep, tenant, began, looks_left: MOST_LOOKED, doubted: false, trouble: None };
         let outcome = self.compare(&mut run).await;
+        self.mind_tenants().await;
         let (result, due_at) = self.outcome(&run, outcome);
         if let SweepResult::Failed(why) = &result {
             warn!(tenant = %sweep.tenant, why, "assignments could not all be compared; it is repeated");

@@ -58,6 +58,8 @@ pub(super) enum Trouble {
     Hold(Hold, Timestamp),
     /// Neither the ticket nor a sign of it is there.
     Absent,
+    /// The directory cannot be asked now; whose it is is known by then.
+    Directory(Box<Reading>, Hold, Timestamp),
     /// The ticket names no tenant of this connection.
     NoTenant(Box<Reading>, Option<UsedApproval>, Reason),
 }
@@ -112,6 +114,9 @@ impl Engine {
         let now = self.clock.now();
         match trouble {
             Trouble::Hold(hold, due_at) => hold_until(request, hold, now, due_at),
+            Trouble::Directory(reading, hold, due_at) => {
+                Change { reading: Some(*reading), ..hold_until(request, hold, now, due_at) }
+            }
             Trouble::Absent if is_gone(request, now) => {
                 Change::to(Event::End(EndOrder::withdrawal(MISSED, now)), now, now)
             }
@@ -155,7 +160,10 @@ impl Engine {
         };
         let verdict = match policy::settle_early(&case) {
             Some(early) => early,
-            None => self.ask_and_decide(request, tenant, &case).await?,
+            None => {
+                let asked = self.ask_and_decide(request, tenant, &case).await;
+                asked.map_err(|(hold, due_at)| Trouble::Directory(Box::new(reading.clone()), hold, due_at))?
+            }
         };
         Ok(Examined { ticket, reading, approval, verdict, read_at })
     }
@@ -185,10 +193,15 @@ impl Engine {
         }
     }
 
-    async fn ask_and_decide(&self, request: &Request, tenant: &Tenant, case: &Case<'_>) -> Result<Verdict, Trouble> {
+    async fn ask_and_decide(
+        &self,
+        request: &Request,
+        tenant: &Tenant,
+        case: &Case<'_>,
+    ) -> Result<Verdict, (Hold, Timestamp)> {
         let directory = ask(tenant, case).await.map_err(|error| {
-            let due_at = retry::after_graph_error(self.clock.now(), &error, request.looks);
-            Trouble::Hold(Hold::new(error.code(), error.to_string()), due_at)
+            let due_at = retry::after_graph(self.clock.now(), &error, request);
+            (Hold::new(error.code(), error.to_string()), due_at)
         })?;
         Ok(policy::decide(case, &directory))
     }

@@ -107,7 +107,8 @@ impl Worker {
         let now = self.engine.clock.now();
         let until = now + self.pace.lease;
         let others = self.room_for_others(room);
-        let asked = Room { ends: room, others, per_connection: self.pace.in_flight.div_ceil(2) };
+        let (per_connection, per_tenant) = (self.pace.in_flight.div_ceil(2), self.pace.in_flight.div_ceil(4));
+        let asked = Room { ends: room, others, per_connection, per_tenant };
         let leases = self.engine.store.lease_due(now, until, asked).await?;
         let taken = u32::try_from(leases.iter().filter(|lease| !lease.is_end()).count()).unwrap_or(u32::MAX);
         let notes_room = others.saturating_sub(taken);

@@ -29,6 +29,8 @@ const TERMINAL: &[&str] = &[
 /// Why a write has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unanswered {
+    /// It was not let through.
+    Stopped(GraphError),
     /// There was no token to send it with.
     NoToken(GraphError),
     /// The time to send it had passed.
@@ -40,6 +42,8 @@ pub(super) enum Unanswered {
 /// What it means to have no answer: only a call that may have left is unclear.
 pub(super) fn to_silence(silence: Unanswered) -> Answer {
     match silence {
+        Unanswered::Stopped(GraphError::Throttled { after }) => Answer::Throttled { after },
+        Unanswered::Stopped(error) => not_sent(error.to_string()),
         Unanswered::NoToken(GraphError::Credential { code, detail }) => Answer::TenantRefused { code, detail },
         Unanswered::NoToken(error) => not_sent(error.to_string()),
         Unanswered::TooLate => not_sent("too late to send"),

@@ -17,6 +17,8 @@ use super::{
     answer::Unanswered,
     assertion::CredentialFault,
     error::{self, GraphError},
+    gate::{Gate, Heard},
+    part::Part,
     settings::TenantSettings,
     token::Tokens,
 };
@@ -47,6 +49,7 @@ pub(super) struct Client {
     wire: Wire,
     clock: Clock,
     tokens: Tokens,
+    gate: Gate,
     reads: Semaphore,
     writes: Semaphore,
 }
@@ -61,6 +64,7 @@ impl Client {
             tokens: Tokens::new(settings, wire.clone(), clock.clone())?,
             wire,
             clock,
+            gate: Gate::new(false),
             reads: Semaphore::new(READS_AT_ONCE),
             writes: Semaphore::new(WRITES_AT_ONCE),
         })
@@ -73,7 +77,18 @@ impl Client {
 
     /// The document that a call which changes nothing is answered with.
     pub(super) async fn read(&self, call: &Call) -> Result<Value, GraphError> {
+        let part = Part::read_by(call);
+        // Asked before the queue too: who will not be let through holds no place in it.
+        self.gate.check(part, self.clock.monotonic())?;
         let _permit = self.reads.acquire().await.ok();
+        let began = self.clock.monotonic();
+        self.gate.admit(part, began)?;
+        let outcome = self.read_twice(call).await;
+        self.heard(part, &Heard::of_read(&outcome), began, Uuid::new_v4());
+        outcome
+    }
+
+    async fn read_twice(&self, call: &Call) -> Result<Value, GraphError> {
         let mut outcome = self.read_once(call).await?;
         if is_worth_repeating(&outcome) {
             outcome = self.read_once(call).await?;
@@ -122,12 +137,33 @@ impl Client {
         call_id: Uuid,
         send_not_after: Duration,
     ) -> Result<Answer, Unanswered> {
+        let part = Part::changed_by(call);
+        self.gate.check(part, self.clock.monotonic()).map_err(Unanswered::Stopped)?;
         let _permit = self.writes.acquire().await.ok();
+        let began = self.clock.monotonic();
+        self.gate.admit(part, began).map_err(Unanswered::Stopped)?;
+        let outcome = self.write_once(call, call_id, send_not_after).await;
+        self.heard(part, &Heard::of_write(&outcome, self.clock.now()), began, call_id);
+        outcome
+    }
+
+    async fn write_once(&self, call: &Call, call_id: Uuid, send_not_after: Duration) -> Result<Answer, Unanswered> {
         let token = self.tokens.bearer().await.map_err(Unanswered::NoToken)?;
         if self.clock.monotonic() > send_not_after {
             return Err(Unanswered::TooLate);
         }
         self.send(call, call_id, token).await.map_err(Unanswered::Fault)
+    }
+
+    /// What every call passes.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// An id is random where it ends: that scatters calls which were throttled together.
+    fn heard(&self, part: Part, heard: &Heard, began: Duration, id: Uuid) {
+        let [.., a, b, c] = *id.as_bytes();
+        self.gate.heard(part, heard, began, self.clock.monotonic(), u32::from_be_bytes([0, a, b, c]));
     }
 
     /// The outer error is a missing token, which is not worth repeating here.

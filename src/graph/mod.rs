@@ -2,7 +2,8 @@
 //!
 //! [`TenantGraph`] is all that others see of one tenant. It lends its calls to the vendor files, which are pure: an
 //! [`AssignmentTarget`] turns orders into calls and rows into domain types, `principal` does the same for users, and
-//! `answer` says what an answer to a write means. `client` is the one sender, `token` its credential.
+//! `answer` says what an answer to a write means. `client` is the one sender, `token` its credential. Every call passes
+//! the tenant's `gate`: `circuit` stops what only a person can mend, `pause` what Graph throttles, each for a `part` alone.
 //!
 //! Promised here: a write leaves at most once, and not after its time; an answer that cannot be read is never taken
 //! for a yes, a no, or an absence; a token goes nowhere but to the configured Graph. Left out: waiting and trying
@@ -31,14 +32,18 @@ use settings::TenantSettings;
 
 mod answer;
 mod assertion;
+mod circuit;
 mod client;
 mod directory_role;
 mod directory_role_eligible;
 mod error;
 mod everybody;
+mod gate;
 mod group_membership;
 mod group_membership_eligible;
 pub mod kind;
+mod part;
+mod pause;
 mod principal;
 mod schedule;
 pub mod settings;
@@ -49,9 +54,11 @@ mod token;
 mod tests;
 
 pub use assertion::CredentialFault;
+pub use circuit::{News, TenantFault};
 pub use error::{GraphError, Retry};
 pub use everybody::Everybody;
 pub use kind::TargetKind;
+pub use part::Way;
 pub use schedule::Surface;
 
 /// Every kind of target that can be assigned: a new one is a file, and a line here.
@@ -118,11 +125,13 @@ impl TenantGraph {
     pub async fn look(&self, holding: &Holding) -> Result<Sighting, GraphError> {
         let target = target(&holding.target)?;
         let principal = holding.principal;
-        let (requests, schedules, instances) = tokio::try_join!(
+        // All three to their ends: one of them may be the single call that tries a stopped part again.
+        let (requests, schedules, instances) = tokio::join!(
             self.client.list(target.list_requests(principal)),
             self.client.list(target.list_schedules(principal)),
             self.client.list(target.list_instances(principal)),
-        )?;
+        );
+        let (requests, schedules, instances) = (requests?, schedules?, instances?);
         let mut requests = read_all(&requests, |row| target.read_request(principal, row))?;
         requests.retain(|request| !request.only_validated);
         Ok(Sighting {
@@ -216,12 +225,13 @@ impl TenantGraph {
         if !principal::is_address(mail) {
             return Ok(vec![]);
         }
-        let (by_upn, by_mail, further) = tokio::try_join!(
+        // All three to their ends, as in a look.
+        let (by_upn, by_mail, further) = tokio::join!(
             self.user_by_upn(mail),
             self.users(principal::by_mail(mail)),
             self.users(principal::by_proxy_address(mail)),
-        )?;
-        let all = by_upn.into_iter().chain(by_mail).chain(further);
+        );
+        let all = by_upn?.into_iter().chain(by_mail?).chain(further?);
         let mut ids: Vec<_> = all.map(|user| user.id).collect();
         ids.sort_unstable();
         ids.dedup();

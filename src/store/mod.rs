@@ -17,6 +17,7 @@ mod notes;
 mod polls;
 mod requests;
 mod schema;
+mod subjects;
 mod sweeps;
 mod told;
 mod wake;
