@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// PIM refuses to remove a younger assignment; with a margin for its clock.
-const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
+pub(super) const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
 
 /// A removal that was refused for now is repeated after this long at the earliest, if the assignment still shows.
 pub(super) const REMOVE_AGAIN: SignedDuration = SignedDuration::from_secs(30);
@@ -81,7 +81,7 @@ impl Engine {
                 self.remove(lease, tenant, request, decision, &instance).await
             }
             Seen::InForce { instance, .. } | Seen::OfKin { instance, .. } => {
-                Ok(overdue(request, &instance, order, now))
+                Ok(overdue(request, &instance, assignment, order, now))
             }
             // What was in force once does not start again.
             Seen::Known(schedule_request) if assignment.is_none() && may_still_start(&schedule_request) => {

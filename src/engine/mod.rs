@@ -13,10 +13,12 @@ mod end;
 mod join;
 mod leave;
 mod look;
+mod overstay;
 mod reconcile;
 mod retry;
 mod sessions;
 mod step;
+mod sweep;
 mod tenant_fault;
 mod verify;
 mod watch;
@@ -69,6 +71,8 @@ pub struct Engine {
     wake: Arc<Notify>,
     /// When this process next asks whether a search for missed approvals is due; `None` before it ever did.
     next_poll: Mutex<Option<Timestamp>>,
+    /// The same for comparisons with Graph.
+    next_sweep: Mutex<Option<Timestamp>>,
     /// Connections whose credential was taken, and when the database was told so.
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
     /// Held while the database is told what calls say of a tenant, so that it is told in order.
@@ -87,9 +91,10 @@ impl Engine {
         tenants: HashMap<TenantName, Tenant>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (next_poll, works) = (Mutex::default(), Mutex::default());
+        let (next_poll, next_sweep, works) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (wake, telling) = (Arc::new(Notify::new()), tokio::sync::Mutex::default());
-        Self { store, clock, connections, tenants, metrics, wake, next_poll, works, telling, dry_run: false }
+        let dry_run = false;
+        Self { store, clock, connections, tenants, metrics, wake, next_poll, next_sweep, works, telling, dry_run }
     }
 
     /// The same engine, which grants nothing when told so: PIM is only asked whether it would. Ends are never tried only.

@@ -38,6 +38,9 @@ const WRITES_AT_ONCE: usize = 2;
 /// A longer list is an error: half a list must never be taken for the whole.
 const MAX_PAGES: usize = 50;
 
+/// The same for a list about everybody.
+pub(super) const MAX_PAGES_OF_EVERYBODY: usize = 500;
+
 /// One tenant's way to Graph.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -117,16 +120,31 @@ impl Client {
     /// All rows of a list, through all its pages.
     pub(super) async fn list(&self, first: Call) -> Result<Vec<Value>, GraphError> {
         let mut rows = Vec::new();
+        let keep = |row: &Value| {
+            rows.push(row.clone());
+            Ok(())
+        };
+        self.each_row(first, MAX_PAGES, keep).await?;
+        Ok(rows)
+    }
+
+    /// Shows each row of a list, one page in memory at a time. After an error nothing is known of the list.
+    pub(super) async fn each_row(
+        &self,
+        first: Call,
+        max_pages: usize,
+        mut show: impl FnMut(&Value) -> Result<(), json::Fault>,
+    ) -> Result<(), GraphError> {
         let mut next = Some(first);
-        for _ in 0..MAX_PAGES {
-            let Some(call) = next else { return Ok(rows) };
+        for _ in 0..max_pages {
+            let Some(call) = next else { return Ok(()) };
             let page = self.read(&call).await?;
-            rows.extend_from_slice(json::array(&page, "/value")?);
+            json::array(&page, "/value")?.iter().try_for_each(&mut show)?;
             next = self.next_page(&page)?;
         }
         match next {
-            None => Ok(rows),
-            Some(_) => Err(GraphError::bad(format!("a list of more than {MAX_PAGES} pages"))),
+            None => Ok(()),
+            Some(_) => Err(GraphError::bad(format!("a list of more than {max_pages} pages"))),
         }
     }
 

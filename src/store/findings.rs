@@ -111,7 +111,7 @@ impl Store {
         let raised = sqlx::query_scalar!(
             "-- store::findings::raise_of_tenant\n\
              insert into findings (id, kind, tenant, detail, raised_at) values ($1, $2, $3, $4, $5) \
-             on conflict (tenant, kind) where request_id is null and connection is null and cleared_at is null \
+             on conflict (tenant, kind) where request_id is null and connection is null and subject is null and cleared_at is null \
              do update set detail = jsonb_set(findings.detail, '{parts}', findings.detail->'parts' || to_jsonb($6::text)) \
              where not findings.detail->'parts' ? $6 returning id = $1 as \"raised!\"",
             Uuid::now_v7(),
@@ -192,15 +192,15 @@ async fn tell(
     audit::append(connection, about, &event).await
 }
 
-/// Raises a finding about a request; the same kind about the same request is raised once.
+/// Raises a finding about a request; the same kind about the same request is raised once. `true` when it was raised now.
 pub(super) async fn raise(
     connection: &mut sqlx::PgConnection,
     request: RequestId,
     tenant: Option<&str>,
     finding: &NewFinding,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query!(
+) -> Result<bool, StoreError> {
+    let raised = sqlx::query!(
         "-- store::findings::raise\n\
          insert into findings (id, kind, tenant, request_id, detail, raised_at) values ($1, $2, $3, $4, $5, $6) \
          on conflict (request_id, kind) where request_id is not null do nothing",
@@ -210,8 +210,6 @@ pub(super) async fn raise(
         request.0,
         finding.detail,
         now.to_sqlx(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    );
+    Ok(raised.execute(connection).await?.rows_affected() > 0)
 }

@@ -7,6 +7,7 @@
 mod advance;
 mod attempts;
 mod audit;
+mod books;
 mod deliveries;
 mod error;
 mod findings;
@@ -18,6 +19,8 @@ mod notes;
 mod polls;
 mod requests;
 mod schema;
+mod subjects;
+mod sweeps;
 mod told;
 mod wake;
 
@@ -37,6 +40,7 @@ pub use notes::{DueNote, NoteResult};
 pub use polls::{Noticed, Poll, PollResult};
 pub use requests::{Ordered, Spent};
 pub use schema::{SchemaState, migrations};
+pub use sweeps::{Sweep, SweepResult};
 pub use wake::Wakes;
 
 /// stint's database.

@@ -27,6 +27,7 @@ mod secrets;
 mod serve;
 mod servicenow;
 mod sessions;
+mod sweep;
 mod systems;
 mod tenants;
 mod tickets_tried;

@@ -12,6 +12,7 @@ mod control_pim;
 mod directory;
 mod fault;
 mod group;
+mod hand;
 mod knobs;
 mod ledger;
 mod permission;
