@@ -21,7 +21,9 @@ impl Graph {
     /// Somebody gives the assignment another end, or none, and it keeps its ids. Answers whether there is one.
     #[expect(clippy::must_use_candidate, reason = "called for what it does")]
     pub fn move_end(&self, tenant: Uuid, principal: &str, role: &str, scope: &str, end: Option<Timestamp>) -> bool {
-        self.by_hand(tenant, &Holding::new(principal, What::role(role, scope)), |assignment| assignment.end = end)
+        self.by_hand(tenant, &Holding::new(principal, What::role(role, scope)), |assignment| {
+            assignment.end = end;
+        })
     }
 
     fn by_hand(&self, tenant: Uuid, holding: &Holding, change: impl FnOnce(&mut Assignment)) -> bool {
