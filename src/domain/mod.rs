@@ -14,6 +14,7 @@ pub mod id;
 pub mod lifecycle;
 pub mod note;
 pub mod overlap;
+pub mod pim_policy;
 pub mod policy;
 pub mod request;
 pub mod sight;

@@ -12,7 +12,9 @@ use super::{
     duration::{Duration, GRANTABLE},
     entitlement::{Catalog, Entitlement, PrincipalKind},
     id::{AccountId, ObjectId, TenantName},
+    pim_policy::PimPolicy,
     request::{Approver, Bound, Decision, Granted, Hold, Reason, Receiver},
+    target::Target,
     ticket::{Basis, Field, Standing, Ticket},
 };
 
@@ -44,6 +46,10 @@ pub struct Directory {
     pub principal_groups: Vec<ObjectId>,
     /// Approving accounts, requester and creator, with the Entra users their e-mail leads to.
     pub people: Vec<Match>,
+    /// The rules of PIM's policy for the entitlement's target; `None` when nobody could ask or PIM has no policy.
+    pub pim: Option<PimPolicy>,
+    /// What the entitlement's target is made of and the directory does not have, in words.
+    pub missing: Vec<String>,
 }
 
 /// What must be asked of the directory before a case can be decided.
@@ -57,6 +63,8 @@ pub struct Questions<'a> {
     pub people: Vec<(AccountId, String)>,
     /// The group approvers may have to be in.
     pub approver_group: Option<ObjectId>,
+    /// What would be given.
+    pub target: Option<&'a Target>,
 }
 
 /// What a case comes to.
@@ -86,6 +94,7 @@ pub fn questions<'a>(case: &Case<'a>) -> Questions<'a> {
         principal_groups: entitlement.map_or(&[], |e| &e.requester_groups),
         people: people.into_iter().filter_map(|a| Some((a.id.clone(), a.email.clone()?))).collect(),
         approver_group: entitlement.and_then(|e| e.approver_group),
+        target: entitlement.map(|e| &e.target),
     }
 }
 
@@ -113,6 +122,8 @@ pub fn decide(case: &Case<'_>, directory: &Directory) -> Verdict {
     let approvers = approval.map(|a| counted(case.ticket, directory, a, entitlement, &mut reasons)).unwrap_or_default();
     let bounded = entitlement.zip(asked).and_then(|(e, asked)| keep(bound(case, e, asked), &mut reasons));
     reasons.extend(entitlement.and_then(|entitlement| unread(case.ticket, entitlement)));
+    let length = bounded.map(|(duration, _)| duration);
+    reasons.extend(entitlement.map(|e| unassignable(&e.target, directory, length)).unwrap_or_default());
     match (approval, entitlement, asked, principal, bounded) {
         (Some(approval), Some(entitlement), Some(requested), Some(principal), Some((duration, bound_by)))
             if reasons.is_empty() =>
@@ -306,6 +317,18 @@ fn unread(ticket: &Ticket, entitlement: &Entitlement) -> Option<Reason> {
     let detail = "the entitlement is protected, and this connection's tickets cannot be read back";
     let refused = ticket.basis == Basis::Webhook && entitlement.protected;
     refused.then(|| Reason::new("read-back-needed", detail))
+}
+
+/// What the directory and PIM's own policy have against giving it, whoever asks.
+fn unassignable(target: &Target, directory: &Directory, length: Option<Duration>) -> Vec<Reason> {
+    if !directory.missing.is_empty() {
+        let missing = directory.missing.join(" and no ");
+        return vec![Reason::new("target-not-found", format!("the tenant has no {missing}"))];
+    }
+    match &directory.pim {
+        Some(policy) => policy.refusals(target, length),
+        None => vec![Reason::new("pim-policy-unknown", format!("PIM shows no policy for {target}"))],
+    }
 }
 
 /// The duration to grant, and which limit made it so.

@@ -7,6 +7,7 @@ use crate::domain::{
     approval::{Account, AccountKind, Vote},
     assignment::Principal,
     id::{ApprovalId, EntitlementKey, TicketId, TicketNumber},
+    pim_policy::Demand,
     target::{AssignmentKind, Target},
     ticket::{Basis, Window},
 };
@@ -102,7 +103,18 @@ fn story() -> Story {
         guest: false,
     };
     let omar = Match { account: AccountId::new("omar"), users: vec![user(2)], in_approver_group: false };
-    let directory = Directory { principal: Some(Lookup::One(nina)), principal_groups: vec![], people: vec![omar] };
+    let pim = PimPolicy {
+        maximum: Some(Duration::hours(24)),
+        expiration_required: true,
+        demands: vec![Demand::Justification],
+    };
+    let directory = Directory {
+        principal: Some(Lookup::One(nina)),
+        principal_groups: vec![],
+        people: vec![omar],
+        pim: Some(pim),
+        missing: vec![],
+    };
     Story { now: at("2026-11-03T08:31:10Z"), ticket, entitlement, never: vec![], directory }
 }
 
@@ -429,6 +441,42 @@ fn an_unread_ticket_gives_nothing_that_is_protected() {
     assert_eq!(story.decision().basis, Basis::Webhook);
     story.entitlement.protected = true;
     assert_eq!(story.codes(), ["read-back-needed"]);
+}
+
+#[test]
+fn what_pims_policy_forbids_is_refused_by_the_rules_name() {
+    let refused = |change: fn(&mut PimPolicy)| {
+        let mut story = story();
+        change(story.directory.pim.as_mut().expect("a policy"));
+        story.codes()
+    };
+    assert_eq!(refused(|pim| pim.demands.push(Demand::Mfa)), ["pim-mfa-required"]);
+    assert_eq!(refused(|pim| pim.maximum = Some(Duration::seconds(0))), ["pim-duration-none"]);
+    assert_eq!(refused(|pim| pim.maximum = Some(Duration::hours(3))), ["pim-duration-too-long"]);
+    let both = refused(|pim| {
+        *pim = PimPolicy { demands: vec![Demand::Mfa], maximum: Some(Duration::hours(1)), ..pim.clone() }
+    });
+    assert_eq!(both, ["pim-mfa-required", "pim-duration-too-long"]);
+}
+
+#[test]
+fn pims_maximum_is_held_against_what_would_be_granted_not_what_was_asked() {
+    let mut story = story();
+    story.ticket.duration = text_field("PT12H");
+    story.directory.pim.as_mut().expect("a policy").maximum = Some(Duration::hours(8));
+    assert_eq!(story.decision().duration, Duration::hours(8));
+    story.ticket.window.end = Some(at("2026-11-03T09:31:10Z"));
+    story.directory.pim.as_mut().expect("a policy").maximum = Some(Duration::hours(1));
+    assert_eq!(story.decision().duration, Duration::hours(1));
+}
+
+#[test]
+fn nothing_is_granted_without_a_policy_or_a_target() {
+    let mut story = story();
+    story.directory.pim = None;
+    assert_eq!(story.codes(), ["pim-policy-unknown"]);
+    story.directory.missing = vec!["role r1".into(), "administrative unit a1".into()];
+    assert_eq!(story.codes(), ["target-not-found"]);
 }
 
 #[test]

@@ -10,8 +10,10 @@ use crate::{
         approvers::Match,
         id::TenantName,
         lifecycle::Event,
-        policy::{self, Case, Directory, Verdict},
+        pim_policy::PimPolicy,
+        policy::{self, Case, Directory, Questions, Verdict},
         request::{EndOrder, Hold, Reason, Request, State},
+        target::Target,
         ticket::{self, Field, Ticket},
         withdrawal::CLOSED,
     },
@@ -194,9 +196,32 @@ impl Engine {
     }
 }
 
-/// Asks the directory what the case needs to know.
+/// Asks the directory and PIM what the case needs to know.
 async fn ask(tenant: &Tenant, case: &Case<'_>) -> Result<Directory, GraphError> {
     let questions = policy::questions(case);
+    let of_target = ask_about_target(tenant, questions.target);
+    let (directory, (pim, missing)) = tokio::try_join!(ask_about_people(tenant, questions), of_target)?;
+    Ok(Directory { pim, missing, ..directory })
+}
+
+/// PIM's policy for what would be given, and what of it is not there. Without either there is nothing to decide on.
+async fn ask_about_target(
+    tenant: &Tenant,
+    target: Option<&Target>,
+) -> Result<(Option<PimPolicy>, Vec<String>), GraphError> {
+    let Some(target) = target else { return Ok((None, vec![])) };
+    let missing = tenant.graph.missing(target).await?;
+    if !missing.is_empty() {
+        return Ok((None, missing));
+    }
+    match tenant.graph.policy(target).await? {
+        Some(policy) => Ok((Some(policy), missing)),
+        None => Err(GraphError::NoPolicy { target: target.to_string() }),
+    }
+}
+
+/// Asks the directory who is who.
+async fn ask_about_people(tenant: &Tenant, questions: Questions<'_>) -> Result<Directory, GraphError> {
     let mut directory = Directory::default();
     if let Some(name) = questions.principal {
         directory.principal = Some(tenant.graph.find_principal(name).await?);

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    AssignmentTarget, Row,
+    AssignmentTarget, Part, PolicyPlace, Row,
     kind::{TargetKey, TargetKind},
-    schedule::{Surface, as_guid, guid, list},
+    schedule::{Surface, as_guid, guid, list, object},
     tier0,
 };
 use crate::{
@@ -112,4 +112,28 @@ impl AssignmentTarget for DirectoryRole {
     fn list_all_instances(&self) -> Call {
         list(self.surface.instances, None)
     }
+
+    /// A role has one policy for all its scopes.
+    fn policy(&self) -> PolicyPlace {
+        PolicyPlace { scope: "/".into(), scope_type: "DirectoryRole", role: self.role.to_string() }
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let role = self.role;
+        let role = Part {
+            name: format!("role {role}"),
+            call: object(format!("/roleManagement/directory/roleDefinitions/{role}")),
+        };
+        [Some(role), place(&self.scope)].into_iter().flatten().collect()
+    }
+}
+
+/// The object at which a role counts; the tenant itself is always there.
+fn place(scope: &str) -> Option<Part> {
+    if let Some(unit) = scope.strip_prefix("/administrativeUnits/") {
+        let call = object(format!("/directory/administrativeUnits/{unit}"));
+        return Some(Part { name: format!("administrative unit {unit}"), call });
+    }
+    let id = scope.strip_prefix('/').filter(|id| !id.is_empty())?;
+    Some(Part { name: format!("object {id}"), call: object(format!("/directoryObjects/{id}")) })
 }

@@ -73,6 +73,12 @@ pub enum GraphError {
         /// Graph's message.
         detail: String,
     },
+    /// PIM has no policy for the target: it does not know it, or was never told to look after it.
+    #[error("PIM has no policy for {target}: is it there, and under PIM?")]
+    NoPolicy {
+        /// The target in words.
+        target: String,
+    },
     /// A target of a kind that no entry of [`super::TARGETS`] knows.
     #[error("nothing here can assign {target}")]
     Unsupported {
@@ -105,6 +111,7 @@ impl GraphError {
             Self::NotFound { .. } => "graph-not-found",
             Self::BadAnswer { .. } => "graph-bad-answer",
             Self::Refused { .. } => "graph-refused",
+            Self::NoPolicy { .. } => "graph-no-policy",
             Self::Unsupported { .. } => "target-unsupported",
         }
     }
@@ -125,6 +132,7 @@ impl GraphError {
             | Self::Credential { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
+            | Self::NoPolicy { .. }
             | Self::Unsupported { .. } => Retry::Never,
         }
     }

@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    AssignmentTarget, Row,
+    AssignmentTarget, Part, PolicyPlace, Row,
     kind::{TargetKey, TargetKind},
-    schedule::{Surface, as_guid, guid, list},
+    schedule::{Surface, as_guid, guid, list, object},
 };
 use crate::{
     domain::{
@@ -88,5 +88,14 @@ impl AssignmentTarget for Place {
 
     fn list_all_instances(&self) -> Call {
         list(self.surface.instances, Some(format!("groupId eq '{}'", self.group)))
+    }
+
+    fn policy(&self) -> PolicyPlace {
+        PolicyPlace { scope: self.group.to_string(), scope_type: "Group", role: self.access.clone() }
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let group = self.group;
+        vec![Part { name: format!("group {group}"), call: object(format!("/groups/{group}")) }]
     }
 }

@@ -21,6 +21,7 @@ use crate::{
             Answer, AssignOrder, Holding, Lookup, Principal, RemoveOrder, ScheduleAction, Sighting, UpdateOrder,
         },
         id::ObjectId,
+        pim_policy::PimPolicy,
         target::Target,
     },
     json,
@@ -43,6 +44,7 @@ pub mod kind;
 mod login;
 mod managed_identity;
 mod material;
+mod policy;
 mod principal;
 mod proof;
 mod refusal;
@@ -57,6 +59,7 @@ mod tests;
 pub use assertion::CredentialFault;
 pub use error::{GraphError, Retry};
 pub use kind::TargetKind;
+pub use policy::PolicyPlace;
 pub use schedule::Surface;
 
 /// Every kind of target that can be assigned: a new one is a file, and a line here.
@@ -86,6 +89,21 @@ pub trait AssignmentTarget: Send + Sync {
 
     /// Lists the instances of everybody who holds it; the same call for targets that share the list.
     fn list_all_instances(&self) -> Call;
+
+    /// Where PIM's policy for it is found.
+    fn policy(&self) -> PolicyPlace;
+
+    /// What must be in the directory for it to be given.
+    fn parts(&self) -> Vec<Part>;
+}
+
+/// An object of the directory that a target is made of.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// It in words, such as `role 29232cdf-…`.
+    pub name: String,
+    /// Reads it.
+    pub call: Call,
 }
 
 /// One tenant's directory and PIM.
@@ -234,6 +252,32 @@ impl TenantGraph {
         ids.sort_unstable();
         ids.dedup();
         Ok(ids)
+    }
+
+    /// The rules of PIM's policy that bind an assignment of this target, as they stand now; `None` when PIM has no policy
+    /// for it.
+    ///
+    /// # Errors
+    /// When the policy, or one of these rules, cannot be read.
+    pub async fn policy(&self, of: &Target) -> Result<Option<PimPolicy>, GraphError> {
+        let target = target(of)?;
+        let rows = self.client.list(target.policy().read()).await?;
+        policy::find(&rows, &*target, of.assignment)
+    }
+
+    /// The parts of this target, in words, that the directory says are not there. What it does not show to stint counts
+    /// as there: PIM will know.
+    ///
+    /// # Errors
+    /// When nothing here knows such a target.
+    pub async fn missing(&self, of: &Target) -> Result<Vec<String>, GraphError> {
+        let mut missing = Vec::new();
+        for part in target(of)?.parts() {
+            if let Err(GraphError::NotFound { .. }) = self.client.read(&part.call).await {
+                missing.push(part.name);
+            }
+        }
+        Ok(missing)
     }
 
     /// Those of these groups that the user is in, directly or through others.

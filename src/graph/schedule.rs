@@ -38,6 +38,11 @@ pub struct Surface {
     pub tells_activated: bool,
 }
 
+/// Reads one object.
+pub(super) fn object(path: String) -> Call {
+    Call { method: Method::GET, path, query: vec![], headers: vec![], body: Body::Empty }
+}
+
 /// Reads one of the surface's lists.
 pub(super) fn list(path: &str, filter: Option<String>) -> Call {
     Call {

@@ -15,6 +15,7 @@ mod migrations;
 mod mutants;
 mod mutation;
 mod overlap;
+mod policies;
 mod reading;
 mod refused;
 mod revoke;

@@ -108,19 +108,15 @@ async fn throttling_waits_as_asked_and_grants_once() {
 }
 
 #[tokio::test]
-async fn a_policy_that_forbids_it_fails_the_request_and_names_the_rule() {
-    let it = It::begins().await;
-    let policy = stint::sandbox::graph::RolePolicy {
-        enabled_rules: vec!["MultiFactorAuthentication".into()],
-        ..stint::sandbox::graph::RolePolicy::default()
-    };
-    it.world.sandbox.graph.set_policy(story::TENANT, story::EXCHANGE_ADMINISTRATOR, policy);
-    let ticket = it.approved(IssueDraft::default());
-    let id = it.taken_in(&ticket).await;
+async fn a_rule_that_changed_after_it_was_read_fails_the_request_and_is_named() {
+    let message = r#"The following policy rules failed: ["MfaRule"]"#.into();
+    let code = "RoleAssignmentRequestPolicyValidationFailed".into();
+    let (it, id) = with_fault(FaultKind::Code { status: 400, code, message }).await;
     let failed = it.until(&id, "failed").await;
     assert!(failed["failure"]["code"].as_str().expect("a code").contains("MfaRule"), "{failed}");
+    assert_eq!(failed["attempts"].as_array().map(Vec::len), Some(1));
     it.work().await;
-    assert!(it.notes(&ticket)[0].contains("MfaRule"));
+    assert!(it.notes(failed["ticket"]["id"].as_str().expect("a ticket")).iter().any(|note| note.contains("MfaRule")));
     it.ends().await;
 }
 

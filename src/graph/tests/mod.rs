@@ -5,6 +5,7 @@ mod calls;
 mod credentials;
 mod kinds;
 mod people;
+mod policies;
 mod rows;
 mod server;
 mod tokens;
