@@ -5,6 +5,7 @@
 
 mod another_system;
 mod arrows;
+mod contract;
 mod crash;
 mod credentials;
 mod door;
