@@ -108,6 +108,14 @@ pub const ELIGIBLE_MEMBER: Target = Target {
 /// All of them: the catalog of every story has them all.
 const ALL: [Target; 7] = [ROLE, ROLE_IN_UNIT, ROLE_AT_OBJECT, ELIGIBLE_ROLE, MEMBER, OWNER, ELIGIBLE_MEMBER];
 
+/// The sandbox's connections, as overrides name them.
+const CONNECTIONS: [&str; 3] = ["JIRA_CLOUD", "SERVICENOW", "SERVICE_DESK"];
+
+/// Tickets stand still in these stories, and looking at them takes time.
+fn seldom_searched(connection: &str) -> (String, String) {
+    (format!("STINT__CONNECTIONS__{connection}__POLL_INTERVAL"), "PT1H".into())
+}
+
 fn role_at(scope: &str) -> String {
     format!("{{ kind = 'directory-role', role = '{}', scope = '{scope}' }}", story::EXCHANGE_ADMINISTRATOR)
 }
@@ -138,6 +146,7 @@ impl Target {
     pub async fn world(self, change: impl FnOnce(&mut Setup)) -> It {
         let it = It::with(|setup| {
             setup.entitlements = ALL.iter().map(Self::entry).collect();
+            setup.overrides.extend(CONNECTIONS.map(seldom_searched));
             change(setup);
         })
         .await;

@@ -87,9 +87,12 @@ fn looks(it: &It) -> Vec<jiff::Timestamp> {
     calls.filter(|call| call.path.contains("roleAssignmentScheduleInstances")).map(|call| call.at).collect()
 }
 
+/// One of the timings, as the simulator plays it.
+type Bend = fn(&mut Knobs);
+
 #[tokio::test]
 async fn section_7_4_each_timing_seen_gives_one_assignment_that_ends() {
-    let knobs: [(&str, fn(&mut Knobs)); 9] = [
+    let knobs: [(&str, Bend); 9] = [
         ("created, completed 3.7 s later", |knobs| knobs.granted_seconds = 4),
         ("taken, in force 47 s later", |knobs| knobs.provision_delay_seconds = 47),
         ("pending for 40 s under another name", |knobs| {

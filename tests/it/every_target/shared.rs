@@ -34,7 +34,10 @@ async fn told(target: Target, bend: impl FnOnce(&mut Knobs)) {
     let first = it.taken_in(&tickets[0]).await;
     it.until(&first, "active").await;
     let second = it.taken_in(&tickets[1]).await;
+    let asked_at = it.world.clock.now();
     let extended = it.until(&second, "active").await;
+    let waited = it.world.clock.now().duration_since(asked_at);
+    assert!(waited <= minutes(6), "PIM took it after five minutes, and stint asked after {waited}");
     assert_eq!(extended["assignment"]["joined"][0]["request"], first.as_str());
     assert!(near(it.end_in_pim(), moment(&extended, "/assignment/ends_at")));
     let third = target.asked(&it, "PT15M").await;
@@ -46,10 +49,8 @@ async fn told(target: Target, bend: impl FnOnce(&mut Knobs)) {
     revoke(&it, &second).await;
     let left = it.until(&second, "ended").await;
     assert_eq!(left["end"]["continued_by"].as_array().map(Vec::len), Some(2));
-    assert!(
-        near(it.end_in_pim(), moment(&it.document(&first).await, "/assignment/ends_at")),
-        "cut back to the first's"
-    );
+    let first_until = moment(&it.document(&first).await, "/assignment/ends_at");
+    assert!(near(it.end_in_pim(), first_until), "cut back to the first's: {:#?}", it.updates());
     it.until(&third, "ended").await;
     it.until(&first, "ended").await;
     assert!(it.given().is_empty() && it.removals().is_empty(), "it ends by itself");
