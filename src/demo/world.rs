@@ -18,8 +18,11 @@ use crate::{
     tickets::{Kind, SYSTEMS},
 };
 
-/// The files that a configuration names, as they are shipped.
-const FILES: [(&str, &str); 2] = [("sandbox.toml", config::SANDBOX), ("sandbox-catalog.toml", config::SANDBOX_CATALOG)];
+/// The configuration as it is shipped.
+const CONFIGURATION: &str = "sandbox.toml";
+
+/// What it names as its tenant's catalog.
+const CATALOG: &str = "sandbox-catalog.toml";
 
 /// The secrets that `sandbox.toml` names, each with what the simulators expect.
 const SECRETS: [(&str, &str); 8] = [
@@ -44,7 +47,9 @@ pub struct Setup {
     pub ports: Ports,
     /// Where stint's two listeners listen.
     pub listen: [&'static str; 2],
-    /// Further overrides, named like environment variables.
+    /// Further entries of the catalog, as TOML.
+    pub entitlements: String,
+    /// Further overrides, named like environment variables; they count before the world's own.
     pub overrides: Vec<(String, String)>,
     /// Limits and pace.
     pub surroundings: Surroundings,
@@ -80,6 +85,7 @@ impl Setup {
             now,
             ports: Ports::default(),
             listen: ["127.0.0.1:0", "127.0.0.1:0"],
+            entitlements: String::new(),
             overrides: vec![],
             surroundings: Surroundings::default(),
             only: Only::Both,
@@ -170,9 +176,11 @@ impl World {
 /// Writes the shipped configuration with its secrets into a folder and reads it from there, pointed at the simulators.
 fn write_config(folder: &Path, sandbox: &Sandbox, setup: &Setup) -> anyhow::Result<Config> {
     std::fs::create_dir(folder.join("sandbox-secrets"))?;
-    for (name, text) in FILES.into_iter().chain(SECRETS) {
+    for (name, text) in [(CONFIGURATION, config::SANDBOX)].into_iter().chain(SECRETS) {
         std::fs::write(folder.join(name), text).with_context(|| name.to_owned())?;
     }
+    let catalog = format!("{}\n{}", config::SANDBOX_CATALOG, setup.entitlements);
+    std::fs::write(folder.join(CATALOG), catalog).context(CATALOG)?;
     let over = |key: &str, value: &str| (format!("STINT__{key}"), value.to_owned());
     let mut overrides = vec![
         over("DATABASE__URL", &setup.database_url),
@@ -185,6 +193,7 @@ fn write_config(folder: &Path, sandbox: &Sandbox, setup: &Setup) -> anyhow::Resu
         over("CONNECTIONS__SERVICENOW__BASE_URL", &sandbox.servicenow.url()),
         over("CONNECTIONS__SERVICE_DESK__BASE_URL", &sandbox.desk.url()),
     ];
+    overrides.retain(|(key, _)| !setup.overrides.iter().any(|(given, _)| given == key));
     overrides.extend(setup.overrides.iter().cloned());
-    Ok(config::load_for(&setup.systems, &folder.join("sandbox.toml"), overrides)?)
+    Ok(config::load_for(&setup.systems, &folder.join(CONFIGURATION), overrides)?)
 }

@@ -322,7 +322,7 @@ impl Engine {
                 if refused_since(request, &code).is_some_and(|since| now.duration_since(since) >= KNOWN_WITHIN) {
                     return Change::to(failed(&code, "PIM still does not know the principal or role"), now, now);
                 }
-                held("graph-not-yet", format!("PIM answered {code}"), retry::next_try(now, request.looks + 1))
+                held("graph-not-yet", format!("PIM answered {code}"), retry::soon(now, request.looks))
             }
             Answer::Throttled { after } => {
                 attempt.close(AttemptOutcome::Refused, Some("TooManyRequests".into()), now);

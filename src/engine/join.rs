@@ -179,7 +179,7 @@ fn moved_out(
 pub(super) fn not_moved(request: &Request, attempt: &mut Attempt, code: &str, now: Timestamp) -> Change {
     attempt.close(AttemptOutcome::Refused, Some(code.to_owned()), now);
     let hold = Hold::new("graph-not-yet", format!("PIM does not move the assignment's end yet: {code}"));
-    hold_until(request, hold, now, retry::next_try(now, request.looks))
+    hold_until(request, hold, now, retry::soon(now, request.looks))
 }
 
 /// PIM's policy does not let the end move out: this request has its own assignment once the other has ended.

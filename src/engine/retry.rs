@@ -17,6 +17,12 @@ pub(super) fn next_try(now: Timestamp, looks: u32) -> Timestamp {
     now + SignedDuration::from_secs(pick(&[5, 10, 20, 40, 80, 160, 320, 640, 900], looks))
 }
 
+/// After a refusal that passes by itself within minutes, such as of a principal that PIM does not know yet: 10, 20, then
+/// every 30 seconds.
+pub(super) fn soon(now: Timestamp, looks: u32) -> Timestamp {
+    now + SignedDuration::from_secs(pick(&[10, 20, 30], looks))
+}
+
 /// When a ticket is first read again after it was decided on, or after its assignment came into force.
 pub(super) fn first_watch(now: Timestamp) -> Timestamp {
     now + SignedDuration::from_mins(1)
@@ -78,6 +84,7 @@ mod tests {
         let waits = |f: fn(Timestamp, u32) -> Timestamp| (0..11).map(|n| f(now, n).as_second()).collect::<Vec<_>>();
         assert_eq!(waits(next_look), [2, 5, 10, 20, 40, 40, 40, 40, 40, 40, 40]);
         assert_eq!(waits(next_try), [5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900]);
+        assert_eq!(waits(soon)[..4], [10, 20, 30, 30]);
         assert_eq!(asked(now, Some(Duration::seconds(0)), 3).as_second(), 1);
         assert_eq!(asked(now, Some(Duration::seconds(u32::MAX)), 3).as_second(), 900);
     }

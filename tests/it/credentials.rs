@@ -15,7 +15,8 @@ pub const NEXT_SECRET: &str = "sandbox-entra-client-secret-0002";
 /// The secret of the application that only removes.
 pub const REMOVERS_SECRET: &str = "sandbox-entra-remover-secret-001";
 
-const REMOVER: &str = "b7d3a9f0-6c21-4e58-9a04-d1f82c6e5b37";
+/// That application.
+pub const REMOVER: &str = "b7d3a9f0-6c21-4e58-9a04-d1f82c6e5b37";
 const SUBJECT: &str = "system:serviceaccount:stint:stint";
 const AUDIENCE: &str = "api://AzureADTokenExchange";
 const CREDENTIAL: &str = "CREDENTIAL";

@@ -5,11 +5,14 @@
 
 mod another_system;
 mod arrows;
+mod contract;
 mod crash;
 mod credentials;
 mod doctor;
 mod dry_run;
+mod door;
 mod every_system;
+mod every_target;
 mod fair;
 mod granted;
 mod intake;
@@ -30,6 +33,7 @@ mod sessions;
 mod sweep;
 mod systems;
 mod tenants;
+mod targets;
 mod tickets_tried;
 mod tried;
 mod unclear;
