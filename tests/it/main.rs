@@ -20,6 +20,7 @@ mod refused;
 mod revoke;
 mod samples;
 mod secrets;
+mod sequences;
 mod serve;
 mod servicenow;
 mod systems;
