@@ -61,7 +61,8 @@ impl Books {
              (extract(epoch from a.ends_at) * 1000000)::bigint, a.outcome in ('refused', 'not-sent'), \
              coalesce(a.code = 'covered', false) from attempts a join requests r on r.id = a.request_id order by a.number",
         );
-        let calls = calls.fetch_all(&mut sql).await.expect("attempts").iter().map(|row| Recorded {
+        let calls = calls.fetch_all(&mut sql).await.expect("attempts");
+        let calls = calls.iter().map(|row| Recorded {
             id: row.get(0),
             ticket: row.get(1),
             at: moment(row.get(2)),

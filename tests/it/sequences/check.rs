@@ -188,7 +188,7 @@ impl Case {
         let spoilt = self.hands.iter().copied().chain(self.ours().filter(|g| self.is_bent(g)).filter_map(|g| g.start));
         let until = self.own_end(approval)? - TOLERANCE;
         let until = spoilt.chain(approval.stopped).fold(until, Timestamp::min);
-        let mut held: Vec<_> = self.ours().filter_map(|g| Some((g.start?, g.ended_at.or(g.end)?))).collect();
+        let mut held: Vec<_> = self.ours().filter_map(|g| Some((g.start?, g.ended_at.or(g.end).unwrap_or(Timestamp::MAX)))).collect();
         held.sort_unstable();
         let mut reached = from;
         for (start, over) in held {

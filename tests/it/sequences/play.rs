@@ -25,19 +25,23 @@ const CATALOG: &str = r#"
 [entitlements.role]
 title = "Role"
 target = { kind = "directory-role", role = "29232cdf-9323-42fd-ade2-1d097af3e4de", scope = "/" }
+max_duration = "PT8H"
 
 [entitlements.eligible-role]
 title = "Eligible role"
 target = { kind = "directory-role", role = "729827e3-9c14-49f7-bb1b-9608f156bbb8", scope = "/" }
+max_duration = "PT8H"
 assignment = "eligible"
 
 [entitlements.member]
 title = "Member"
 target = { kind = "group", group = "3f0b7c52-8d14-4e6a-9b21-5c7d8e9f0a11", access = "member" }
+max_duration = "PT8H"
 
 [entitlements.eligible-member]
 title = "Eligible member"
 target = { kind = "group", group = "3f0b7c52-8d14-4e6a-9b21-5c7d8e9f0a11", access = "member" }
+max_duration = "PT8H"
 assignment = "eligible"
 "#;
 
