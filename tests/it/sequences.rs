@@ -67,13 +67,16 @@ async fn whatever_comes_access_keeps_to_its_approvals() {
     let mut plays = plays.buffer_unordered(AT_ONCE);
     let (mut wrong, mut tally): (Vec<String>, Tally) = (vec![], BTreeMap::new());
     while let Some((number, played)) = plays.next().await {
-        let (faults, reached) = played.unwrap_or_else(|problem| (vec![format!("world {number}: {problem}")], Tally::new()));
+        let (faults, reached) =
+            played.unwrap_or_else(|problem| (vec![format!("world {number}: {problem}")], Tally::new()));
         for fault in &faults {
             println!("{fault}");
         }
         println!("world {number} is over, {} sequences went wrong", faults.len());
         wrong.extend(faults);
-        reached.into_iter().for_each(|(label, count)| *tally.entry(label).or_default() += count);
+        for (label, count) in reached {
+            *tally.entry(label).or_default() += count;
+        }
     }
     println!("sequences by what they came to: {tally:#?}");
     assert!(wrong.is_empty(), "{} sequences of seed {seed} went wrong; they are told above", wrong.len());

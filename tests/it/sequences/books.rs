@@ -18,21 +18,45 @@ use crate::world::seconds;
 
 /// What each sequence may come to, and who did: a principal of each request.
 const REACHED: [(&str, &str); 15] = [
-    ("joined", "from attempts a where kind = 'update' and duration_seconds is not null and (outcome = 'accepted' or code = 'covered')"),
+    (
+        "joined",
+        "from attempts a where kind = 'update' and duration_seconds is not null and (outcome = 'accepted' or code = 'covered')",
+    ),
     ("joined without a call", "from attempts a where code = 'covered'"),
     ("unclear, then nothing", "from attempts a where outcome = 'absent' and duration_seconds is not null"),
-    ("unclear, then found", "from attempts a where outcome = 'accepted' and (http_status is null or http_status <> 201) \
-      and duration_seconds is not null"),
-    ("removal unclear", "from attempts a where kind = 'remove' and outcome <> 'refused' and coalesce(http_status, 0) <> 201"),
-    ("foreign", "from requests a where exists (select from audit_events e where e.request_id = a.id \
-      and e.detail::text like '%\"foreign-assignment\"%')"),
-    ("contested", "from requests a where exists (select from audit_events e where e.request_id = a.id \
-      and e.detail::text like '%\"contested\"%')"),
-    ("waited for another", "from requests a where exists (select from audit_events e where e.request_id = a.id \
-      and e.detail::text like '%\"held-by-another-request\"%')"),
-    ("held", "from requests a where exists (select from audit_events e where e.request_id = a.id and e.state_to = 'held')"),
-    ("ended late by Graph", "from requests a where exists (select from findings f where f.request_id = a.id \
-      and f.kind in ('end-late', 'end-missing'))"),
+    (
+        "unclear, then found",
+        "from attempts a where outcome = 'accepted' and (http_status is null or http_status <> 201) \
+      and duration_seconds is not null",
+    ),
+    (
+        "removal unclear",
+        "from attempts a where kind = 'remove' and outcome <> 'refused' and coalesce(http_status, 0) <> 201",
+    ),
+    (
+        "foreign",
+        "from requests a where exists (select from audit_events e where e.request_id = a.id \
+      and e.detail::text like '%\"foreign-assignment\"%')",
+    ),
+    (
+        "contested",
+        "from requests a where exists (select from audit_events e where e.request_id = a.id \
+      and e.detail::text like '%\"contested\"%')",
+    ),
+    (
+        "waited for another",
+        "from requests a where exists (select from audit_events e where e.request_id = a.id \
+      and e.detail::text like '%\"held-by-another-request\"%')",
+    ),
+    (
+        "held",
+        "from requests a where exists (select from audit_events e where e.request_id = a.id and e.state_to = 'held')",
+    ),
+    (
+        "ended late by Graph",
+        "from requests a where exists (select from findings f where f.request_id = a.id \
+      and f.kind in ('end-late', 'end-missing'))",
+    ),
     ("expired", "from requests a where state = 'ended' and end_order->>'cause' = 'expired'"),
     ("revoked", "from requests a where state = 'ended' and end_order->>'cause' = 'revoked'"),
     ("withdrawn", "from requests a where state = 'ended' and end_order->>'cause' = 'withdrawn'"),
@@ -78,7 +102,8 @@ impl Books {
         );
         let active = active.fetch_all(&mut sql).await.expect("events");
         let active = active.iter().map(|row| (row.get(0), moment(row.get(1)))).collect();
-        let open = "select ticket_number, state || ' ' || coalesce(hold->>'code', '') from requests where due_at is not null";
+        let open =
+            "select ticket_number, state || ' ' || coalesce(hold->>'code', '') from requests where due_at is not null";
         let open = sqlx::query_as(open).fetch_all(&mut sql).await.expect("requests");
         Self { entries: graph.ledger(), grants: graph.grants(story::TENANT), calls, active, open }
     }
@@ -111,7 +136,8 @@ impl Books {
             active: self.active.get(&filed.number).copied(),
         });
         let approvals: Vec<_> = approvals.collect();
-        let calls = self.calls.iter().filter(|call| approvals.iter().any(|a| a.ticket == call.ticket)).cloned().collect();
+        let calls =
+            self.calls.iter().filter(|call| approvals.iter().any(|a| a.ticket == call.ticket)).cloned().collect();
         let hands = play.hands[who].iter().filter(|(_, of)| *of == place).map(|(at, _)| *at).collect();
         let is_its = |of: &str, on: Surface| of == principal && on == surface;
         Case {
@@ -162,7 +188,9 @@ impl Books {
         for entry in self.entries.iter().filter(|entry| entry.principal == principal) {
             let Entry { action, surface, committed, error, start, end, ticket_number, .. } = entry;
             let id = entry.client_request_id.as_deref().unwrap_or_default();
-            let line = format!("  {action} {surface:?} for {ticket_number:?} committed: {committed} {error:?} {start:?} to {end:?} call {id}");
+            let line = format!(
+                "  {action} {surface:?} for {ticket_number:?} committed: {committed} {error:?} {start:?} to {end:?} call {id}"
+            );
             lines.push((entry.at, line));
         }
         for call in self.calls.iter().filter(|c| tickets_of(play, who).any(|(_, filed)| filed.number == c.ticket)) {
@@ -174,18 +202,19 @@ impl Books {
             }
         }
         lines.sort_by_key(|(at, _)| *at);
-        let mut text = format!("{principal}\n");
+        let mut text = vec![principal.clone()];
         for (ask, filed) in tickets_of(play, who) {
-            text += &format!("ticket {ask} is {}: {:?}\n", filed.number, sequence.tickets[ask]);
+            text.push(format!("ticket {ask} is {}: {:?}", filed.number, sequence.tickets[ask]));
         }
-        for (at, line) in lines {
-            text += &format!("{at} {line}\n");
-        }
+        text.extend(lines.into_iter().map(|(at, line)| format!("{at} {line}")));
         for grant in self.grants.iter().filter(|grant| grant.principal == principal) {
             let Grant { surface, start, end, ended_at, replaced, foreign, schedule_id, .. } = grant;
-            text += &format!("{surface:?} {schedule_id} foreign: {foreign} {start:?} to {end:?}, over {ended_at:?}, replaced: {replaced}\n");
+            let whose = if *foreign { "somebody else's" } else { "ours" };
+            text.push(format!(
+                "{surface:?} {schedule_id}, {whose}: {start:?} to {end:?}, over {ended_at:?}, replaced: {replaced}"
+            ));
         }
-        text
+        text.join("\n")
     }
 }
 

@@ -107,7 +107,8 @@ impl Case {
         for approval in &self.approvals {
             let Some(stopped) = approval.stopped else { continue };
             let late = self.committed().filter(|e| self.asks_for(e, approval) && e.at > stopped);
-            faults.extend(late.map(|e| format!("{} asked for {} after its end at {stopped}", e.action, approval.ticket)));
+            faults
+                .extend(late.map(|e| format!("{} asked for {} after its end at {stopped}", e.action, approval.ticket)));
         }
         faults
     }
@@ -188,7 +189,8 @@ impl Case {
         let spoilt = self.hands.iter().copied().chain(self.ours().filter(|g| self.is_bent(g)).filter_map(|g| g.start));
         let until = self.own_end(approval)? - TOLERANCE;
         let until = spoilt.chain(approval.stopped).fold(until, Timestamp::min);
-        let mut held: Vec<_> = self.ours().filter_map(|g| Some((g.start?, g.ended_at.or(g.end).unwrap_or(Timestamp::MAX)))).collect();
+        let mut held: Vec<_> =
+            self.ours().filter_map(|g| Some((g.start?, g.ended_at.or(g.end).unwrap_or(Timestamp::MAX)))).collect();
         held.sort_unstable();
         let mut reached = from;
         for (start, over) in held {
@@ -202,7 +204,8 @@ impl Case {
 
     /// Graph itself ends it later than it was asked to.
     fn is_bent(&self, grant: &Grant) -> bool {
-        let entry = self.entries.iter().find(|e| e.committed && e.request_id.is_some() && e.request_id == grant.request_id);
+        let entry =
+            self.entries.iter().find(|e| e.committed && e.request_id.is_some() && e.request_id == grant.request_id);
         let Some((entry, call)) = entry.and_then(|entry| Some((entry, self.record_of(entry)?))) else { return false };
         let asked = if is(entry, "adminAssign") {
             entry.start.or(Some(entry.at)).zip(call.duration).map(|(start, duration)| start + duration)

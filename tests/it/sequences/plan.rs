@@ -180,9 +180,9 @@ pub fn weather(seed: u64, world: u64) -> Vec<(i64, Weather)> {
     let (mut at, mut weather) = (0, vec![]);
     while at < STORMY {
         at += between(&mut dice, 60, 12 * 60);
-        for _ in 0..=dice.below(8) {
+        for _ in 0..=dice.below(12) {
             weather.push((at, stormy(&mut dice)));
-            at += between(&mut dice, 5, 150);
+            at += between(&mut dice, 5, 100);
         }
         weather.push((at, Weather::Calm));
     }
@@ -230,12 +230,11 @@ fn kind(dice: &mut Dice, on: On) -> FaultKind {
         5..=8 => FaultKind::Status(status),
         9..=13 => FaultKind::StatusAfterCommit(unclear),
         14..=17 => FaultKind::DropBeforeCommit,
-        18..=22 => FaultKind::DropAfterCommit,
         23..=25 => FaultKind::Truncated201,
         26 | 27 => FaultKind::Html(*dice.pick(&[200, 502, 503])),
         28 | 29 => FaultKind::HtmlAfterCommit(*dice.pick(&[200, 201, 502])),
         30 if dice.once_in(3) => dice.pick(&[FaultKind::StallBeforeCommit, FaultKind::StallAfterCommit]).clone(),
-        30 => FaultKind::DropAfterCommit,
+        18..=22 | 30 => FaultKind::DropAfterCommit,
         31 | 32 => {
             let (status, code) = *dice.pick(&CODES);
             FaultKind::WrappedCode { status, code: code.into(), message: "said the sandbox".into() }
@@ -272,12 +271,13 @@ const CODES: [(u16, &str); 9] = [
 fn knobs(dice: &mut Dice) -> Knobs {
     let mut knobs = Knobs::default();
     for _ in 0..=dice.below(3) {
-        match dice.below(18) {
+        match dice.below(20) {
             0..=4 => knobs.read_lag_seconds = *dice.pick(&[5, 30, 60, 90, 119]),
             5 | 6 => knobs.granted_seconds = *dice.pick(&[5, 40, 90]),
             7 => knobs.provision_delay_seconds = *dice.pick(&[5, 40, 90]),
             8 => knobs.later_end_seconds = *dice.pick(&[30, 600, 7200]),
-            9 => knobs.no_end = dice.once_in(2),
+            9 | 18 => knobs.no_end = dice.once_in(2),
+            19 => knobs.later_end_seconds = 900,
             10 | 11 => knobs.update_keeps_schedule = true,
             12 => knobs.early_updates_refused = true,
             13 => knobs.short_updates = true,

@@ -293,8 +293,7 @@ impl Play {
         jira.approve(&issue.id, story::OMAR_ACCOUNT);
         // Written in whole seconds.
         let not_after = window.map(|(_, end)| end);
-        let filed =
-            Filed { issue: issue.id, number: issue.key, not_after, stopped: None, noticed_within: minutes(0) };
+        let filed = Filed { issue: issue.id, number: issue.key, not_after, stopped: None, noticed_within: minutes(0) };
         self.filed.insert((who, ticket), filed);
     }
 
