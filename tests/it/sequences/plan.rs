@@ -139,7 +139,8 @@ fn later_steps(dice: &mut Dice, ticket: usize, filed: i64, steps: &mut Vec<(i64,
         5 => Some(Step::Edit(ticket)),
         _ => None,
     };
-    steps.extend(step.map(|step| (filed + soon_or_late(dice), step)));
+    // Of an edit in the very moment of the approval no time tells which of the two came first.
+    steps.extend(step.map(|step| (filed + soon_or_late(dice).max(i64::from(step == Step::Edit(ticket))), step)));
     if dice.once_in(4) {
         steps.push((filed + soon_or_late(dice), Step::Repeat(ticket)));
     }
