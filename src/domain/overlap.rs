@@ -71,6 +71,13 @@ pub fn settled_from(row: &Instance, request: &Request, kin: &[Request]) -> Times
     if same_schedule && same_end { Timestamp::MIN } else { newest.settled_at() }
 }
 
+/// The latest end that any of them asked PIM for.
+#[must_use]
+pub fn asked_for(request: &Request, kin: &[Request]) -> Option<Timestamp> {
+    let all = std::iter::once(request).chain(kin).flat_map(|one| &one.attempts);
+    all.filter(|attempt| attempt.may_have_moved_the_end()).filter_map(|attempt| attempt.ends_at).max()
+}
+
 /// Whether two ends are the same, as far as PIM keeps to what it is asked (`contracts/graph.md` §2.5).
 fn is_near(one: Timestamp, other: Timestamp) -> bool {
     one.duration_since(other).abs() <= TOLERANCE

@@ -76,6 +76,46 @@ pub fn judge(sighting: &Sighting, request: RequestId, attempts: &[Attempt], kin:
     ours.last().map_or(Seen::Nothing, |over| Seen::Over((*over).clone()))
 }
 
+/// The schedule request that an attempt made: by the id that PIM gave, else the newest one with the request's marker and the
+/// attempt's action that no other attempt is known to have made.
+#[must_use]
+pub fn made_by_attempt<'a>(
+    sighting: &'a Sighting,
+    request: &Request,
+    attempt: &Attempt,
+) -> Option<&'a ScheduleRequest> {
+    let action = match attempt.kind {
+        AttemptKind::Assign => ScheduleAction::Assign,
+        AttemptKind::Update => ScheduleAction::Update,
+        _ => return None,
+    };
+    if let Some(id) = &attempt.schedule_request_id {
+        return sighting.requests.iter().find(|made| made.id == *id);
+    }
+    let others: Vec<_> = request.attempts.iter().filter_map(|other| other.schedule_request_id.as_deref()).collect();
+    let in_time = |made: &ScheduleRequest| made.created_at.is_none_or(|at| at + TOLERANCE >= attempt.recorded_at);
+    let candidates = sighting.requests.iter().filter(|made| made.action == action && made.is_marked(request.id));
+    candidates.filter(|made| !others.contains(&made.id.as_str()) && in_time(made)).max_by_key(|made| made.created_at)
+}
+
+/// A schedule request of ours that PIM took, has not carried out, and may still carry out.
+#[must_use]
+pub fn hanging<'a>(sighting: &'a Sighting, request: &Request) -> Option<&'a ScheduleRequest> {
+    let acts = request.attempts.iter().filter(|attempt| attempt.may_have_moved_the_end());
+    acts.rev().find_map(|attempt| {
+        let made = made_by_attempt(sighting, request, attempt)?;
+        let underway = matches!(made.progress, Progress::Granted | Progress::Underway);
+        (underway && !has_effect(sighting, attempt, made)).then_some(made)
+    })
+}
+
+/// Whether what a schedule request was to bring about is there, whatever PIM says of the request itself.
+fn has_effect(sighting: &Sighting, attempt: &Attempt, made: &ScheduleRequest) -> bool {
+    let asked = |end: Timestamp| attempt.ends_at.is_some_and(|asked| end.duration_since(asked).abs() <= TOLERANCE);
+    let moved = |i: &Instance| attempt.kind == AttemptKind::Assign || i.ends_at.is_some_and(asked);
+    sighting.instances.iter().any(|i| i.direct && i.schedule_id == made.schedule_id && moved(i))
+}
+
 /// Every instance that stint's own requests stand behind, this one's and its kin's.
 pub(super) fn instances_of_stint<'a>(
     sighting: &'a Sighting,

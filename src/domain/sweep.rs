@@ -56,8 +56,10 @@ pub struct Entry {
 /// Where a request stands, as far as the comparison cares. A held one stands where it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stands {
-    /// Not in force yet, or ending: its own step looks at Graph.
+    /// Has asked for it, or is ending: its own step looks at Graph.
     Underway,
+    /// Has asked for nothing yet, so nothing that shows is its own.
+    Waiting,
     /// In force.
     InForce {
         /// Until then.
@@ -123,9 +125,11 @@ impl Books {
         self.open(holding).next().is_some()
     }
 
-    /// The open requests for this holding.
+    /// The open requests that something of this holding may belong to.
     fn open<'a>(&'a self, holding: &'a Holding) -> impl Iterator<Item = &'a Entry> {
-        self.entries.iter().filter(move |e| e.holding == *holding && !matches!(e.stands, Stands::Over(_)))
+        self.entries
+            .iter()
+            .filter(move |e| e.holding == *holding && !matches!(e.stands, Stands::Over(_) | Stands::Waiting))
     }
 
     fn entry(&self, request: RequestId) -> Option<&Entry> {
@@ -221,7 +225,7 @@ pub fn hand(sighting: &Sighting, instance: &Instance) -> Hand {
     let made = sighting.schedules.iter().filter(|s| Some(s.id.as_str()) == schedule);
     let using: Vec<_> = made.filter_map(|s| s.created_using.as_deref()).collect();
     let behind = sighting.requests.iter().filter(|request| {
-        request.action == ScheduleAction::Assign
+        matches!(request.action, ScheduleAction::Assign | ScheduleAction::Update)
             && (request.schedule_id.as_deref() == schedule || using.contains(&request.id.as_str()))
     });
     let mut marked = behind.filter_map(|request| marker(request.justification.as_deref()?));

@@ -125,8 +125,12 @@ pub(super) fn close_open(
     let open = request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open);
     let close = |attempt: &Attempt| {
         let mut attempt = attempt.clone();
-        let ends = matches!(attempt.kind, AttemptKind::Remove | AttemptKind::Cancel);
-        let outcome = if ends { end } else { assign };
+        let outcome = match attempt.kind {
+            AttemptKind::Remove | AttemptKind::Cancel => end,
+            AttemptKind::Assign | AttemptKind::Update => assign,
+            // Whether it was ever sent is not known; nothing is told as done on a guess.
+            AttemptKind::Validate | AttemptKind::RevokeSessions => AttemptOutcome::Absent,
+        };
         attempt.close(outcome, None, now);
         attempt
     };

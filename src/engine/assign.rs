@@ -129,6 +129,15 @@ impl Engine {
         if !self.store.may_send(lease).await? {
             return Ok(not_sent(go_on(&request, now, now)));
         }
+        // PIM refuses a second assignment, but an update takes whatever is there: so that is looked at last.
+        let next = match next {
+            Next::Extend => match self.next(tenant, &request, decision, &attempt, &kin).await {
+                Ok(next) => next,
+                Err(Found::Ours) => return Ok(adopt(&request, attempt, self.clock.now())),
+                Err(Found::Other(change)) => return Ok(not_sent(*change)),
+            },
+            other => other,
+        };
         let deadline = send_not_after.min(read_at + TICKET_FRESH);
         if self.clock.monotonic() >= deadline {
             return Ok(not_sent(too_slow(&request, now)));

@@ -76,6 +76,9 @@ impl Engine {
         if let Some(attempt) = last_validation(request).filter(|a| may_have_been_meant(a)) {
             return self.nothing_was_made(tenant, request, decision, attempt.clone()).await;
         }
+        if let Some(left_open) = left_open(request, now) {
+            return Ok(Change { attempts: left_open, ..go_on(request, now, now) });
+        }
         let Some(duration) = remaining(request, decision, now) else {
             let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
             return Ok(Change::to(failed("too-late", detail), now, now));
@@ -107,7 +110,7 @@ impl Engine {
         Ok(Change { doubt: Some(None), ..Self::validated(&request, attempt, sent, self.clock.now()) })
     }
 
-    /// Records it; one that a crash left open made nothing.
+    /// Records it.
     async fn record_validation(
         &self,
         lease: &Lease,
@@ -115,19 +118,11 @@ impl Engine {
         attempt: Attempt,
     ) -> Result<Request, StoreError> {
         let now = self.clock.now();
-        let close = |open: &Attempt| {
-            let mut open = open.clone();
-            open.close(AttemptOutcome::Absent, None, now);
-            open
-        };
-        let open = request.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Open);
-        let mut attempts: Vec<_> = open.map(close).collect();
-        attempts.push(attempt);
         let begun = match request.state.underlying() {
             State::Approved(decision) => Change::to(Event::Begin(Box::new(decision.clone())), now, now),
             _ => Change::later(now, now),
         };
-        self.store.advance(lease, Change { attempts, keep_lease: true, ..begun }).await
+        self.store.advance(lease, Change { attempts: vec![attempt], keep_lease: true, ..begun }).await
     }
 
     /// What PIM shows already, if that answers the question. `None`: nothing is there, go on.
@@ -202,6 +197,18 @@ impl Engine {
         };
         Change { attempts: vec![attempt], ..change }
     }
+}
+
+/// Validations that a crash left open, closed: they made nothing, and must keep nobody else waiting. `None`: there are none.
+fn left_open(request: &Request, now: Timestamp) -> Option<Vec<Attempt>> {
+    let close = |open: &Attempt| {
+        let mut open = open.clone();
+        open.close(AttemptOutcome::Absent, None, now);
+        open
+    };
+    let open = request.attempts.iter().filter(|attempt| attempt.outcome == AttemptOutcome::Open);
+    let closed: Vec<_> = open.map(close).collect();
+    (!closed.is_empty()).then_some(closed)
 }
 
 fn last_validation(request: &Request) -> Option<&Attempt> {

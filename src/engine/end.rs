@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Engine, Tenant,
     absence::{PROOF_AFTER, absent, close_open, contested, forget_absence, overdue, started_by_now},
-    assign::justification,
+    assign::{justification, take_ids},
     retry,
     step::{go_on, hold_until},
 };
@@ -20,7 +20,7 @@ use crate::{
         lifecycle::Event,
         overlap::covered_until,
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
-        sight::{Seen, judge},
+        sight::{Seen, hanging, judge},
     },
     graph::{Sent, Way},
     store::{Change, Lease, NewFinding, StoreError},
@@ -31,6 +31,12 @@ pub(super) const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 *
 
 /// A removal that was refused for now is repeated after this long at the earliest, if the assignment still shows.
 pub(super) const REMOVE_AGAIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// Graph's code while another change of the same holding is under way.
+const PENDING: &str = "PendingRoleAssignmentRequest";
+
+/// After so many of those answers somebody has to know.
+const PENDING_TIMES: usize = 2;
 
 /// A schedule request that is not in force yet is told to cancel this often.
 const CANCEL_TRIES: usize = 3;
@@ -67,6 +73,15 @@ impl Engine {
         let now = self.clock.now();
         let seen = judge(&sighting, request.id, &request.attempts, &kin);
         let shows = matches!(seen, Seen::InForce { .. } | Seen::OfKin { .. });
+        // What PIM has yet to carry out would change the assignment behind the back of whatever is done now.
+        if shows && let Some(hanging) = hanging(&sighting, request) {
+            if may_be_cancelled(request) {
+                return self.cancel(lease, tenant, request, decision, hanging).await;
+            }
+            if covered_until(&kin, now).is_some() {
+                return Ok(stuck(request, hanging, now));
+            }
+        }
         if let Some(until) = covered_until(&kin, now) {
             let change = self.leave(lease, tenant, request, decision, order, &sighting, &kin, until).await;
             return change.map(|change| if shows { forget_absence(request, change) } else { change });
@@ -135,7 +150,7 @@ impl Engine {
         schedule_request: &ScheduleRequest,
     ) -> Result<Change, StoreError> {
         let now = self.clock.now();
-        if request.attempts.iter().filter(|a| a.kind == AttemptKind::Cancel).count() >= CANCEL_TRIES {
+        if !may_be_cancelled(request) {
             return Ok(stuck(request, schedule_request, now));
         }
         if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
@@ -176,13 +191,27 @@ impl Engine {
     }
 }
 
+/// Whether another cancellation is worth a try.
+fn may_be_cancelled(request: &Request) -> bool {
+    request.attempts.iter().filter(|a| a.kind == AttemptKind::Cancel).count() < CANCEL_TRIES
+}
+
 /// What the answer to a removal makes of it. Whatever was answered, reading decides.
 pub(super) fn removed(request: &Request, mut attempt: Attempt, sent: Sent, now: Timestamp) -> Change {
     attempt.http_status = sent.http_status;
     attempt.graph_request_id = sent.graph_request_id;
     let (outcome, code, due_at) = match sent.answer {
         Answer::Accepted(schedule_request) => {
+            if attempt.kind == AttemptKind::Update {
+                take_ids(&mut attempt, &schedule_request);
+            }
             (Some(AttemptOutcome::Accepted), schedule_request.status, retry::next_look(now, 0))
+        }
+        // Another change is under way in PIM, so this one was not carried out.
+        Answer::Look { code } if code == PENDING => return in_the_way(request, attempt, code, now),
+        // What cannot be cancelled was not: the look says what it is now.
+        Answer::Look { code } if attempt.kind == AttemptKind::Cancel => {
+            (Some(AttemptOutcome::Refused), code, retry::next_look(now, 0))
         }
         Answer::TooEarly => {
             (Some(AttemptOutcome::Refused), "ActiveDurationTooShort".into(), now + SignedDuration::from_secs(45))
@@ -212,6 +241,21 @@ pub(super) fn removed(request: &Request, mut attempt: Attempt, sent: Sent, now: 
 pub(super) fn not_sent(request: &Request, mut attempt: Attempt, now: Timestamp) -> Change {
     attempt.close(AttemptOutcome::NotSent, Some("not-sent".into()), now);
     Change { attempts: vec![attempt], ..go_on(request, now, now + SignedDuration::from_secs(1)) }
+}
+
+/// Something else is under way at PIM for the same holding. Were it stint's own it would be cancelled; so it is waited for, and
+/// before long somebody has to know.
+fn in_the_way(request: &Request, mut attempt: Attempt, code: String, now: Timestamp) -> Change {
+    attempt.close(AttemptOutcome::Refused, Some(code), now);
+    let before = request.attempts.iter().filter(|a| a.code.as_deref() == Some(PENDING)).count();
+    let mut change = go_on(request, now, now + REMOVE_AGAIN);
+    if before >= PENDING_TIMES {
+        let detail =
+            "a request for the same assignment is pending in PIM and keeps this one from ending; look at it there";
+        change = hold_until(request, Hold::new("pending-in-pim", detail), now, retry::parked(now));
+        change.findings = vec![NewFinding { kind: "pending-in-pim", detail: json!({ "tries": before + 1 }) }];
+    }
+    Change { attempts: vec![attempt], ..change }
 }
 
 /// PIM neither brings it into force nor lets it be cancelled: a person must look, and stint keeps looking.

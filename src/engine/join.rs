@@ -16,16 +16,19 @@ use super::{
 };
 use crate::{
     domain::{
-        assignment::{Instance, Sighting, UpdateOrder},
+        assignment::{Instance, Progress, Sighting, UpdateOrder},
         attempt::{Attempt, AttemptOutcome},
         duration::Duration,
         lifecycle::Event,
-        overlap::{co_holders, covered_until, may_be_joined, settled_from, shared},
+        overlap::{asked_for, co_holders, covered_until, may_be_joined, settled_from, shared},
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
-        sight::{Seen, TOLERANCE, judge},
+        sight::{Seen, TOLERANCE, judge, made_by_attempt},
     },
     store::{Change, NewFinding},
 };
+
+/// The end that a join asks for is absolute, so the clock here may differ from PIM's by no more than this.
+const CLOCKS_APART: i64 = 30;
 
 /// An assignment that ends this soon is not joined any more: PIM might be removing it already.
 const TOO_LATE_TO_JOIN: SignedDuration = SignedDuration::from_secs(60);
@@ -56,6 +59,15 @@ impl Engine {
         let sighting = self.look(tenant, request, decision).await.map_err(Found::Other)?;
         let now = self.clock.now();
         let wait = |due_at| Err(Found::other(hold_until(request, waits(), now, due_at)));
+        let ahead = tenant.graph.seconds_ahead();
+        if ahead.abs() > CLOCKS_APART {
+            return Err(Found::other(hold_until(
+                request,
+                clocks_apart(ahead),
+                now,
+                retry::next_try(now, request.looks),
+            )));
+        }
         match judge(&sighting, request.id, &request.attempts, kin) {
             Seen::OfKin { contested: true, .. } => {
                 Err(Found::other(hold_until(request, foreign(false), now, retry::parked(now))))
@@ -121,23 +133,30 @@ pub(super) fn joined(
     kin: &[Request],
     now: Timestamp,
 ) -> Change {
-    match judge(sighting, request.id, &request.attempts, kin) {
-        // Our own schedule request is listed: PIM took it.
-        Seen::InForce { schedule_id, schedule_request_id, .. } => {
-            found(attempt, schedule_request_id.as_deref(), Some(&schedule_id), now);
+    if let Some(made) = made_by_attempt(sighting, request, attempt) {
+        if matches!(made.progress, Progress::Over | Progress::Revoked) {
+            return not_moved(request, attempt, &made.status, now);
         }
-        Seen::Known(known) => found(attempt, Some(&known.id), known.schedule_id.as_deref(), now),
-        Seen::Over(over) if attempt.outcome == AttemptOutcome::Open => {
-            attempt.close(AttemptOutcome::Refused, Some(over.status.clone()), now);
-            return Change::to(came_to_nothing(&over), now, now);
-        }
-        _ => {}
+        // It is listed: PIM took it.
+        found(attempt, Some(&made.id), made.schedule_id.as_deref(), now);
     }
     let row = shared(sighting, request, kin);
     match row.filter(|_| attempt.outcome == AttemptOutcome::Accepted) {
         Some(row) => moved_out(request, decision, attempt, row, kin, now),
+        None if attempt.outcome == AttemptOutcome::Accepted => lost(request, attempt, now),
         None => nothing(request, attempt, now),
     }
+}
+
+/// PIM took it, and nothing of stint's is in force: somebody removed the assignment, or it ended. What is left of the approved
+/// time is asked for anew.
+fn lost(request: &Request, attempt: &mut Attempt, now: Timestamp) -> Change {
+    attempt.count_absent(now);
+    if !attempt.is_proved_absent(now) {
+        return coming(request, attempt, "not listed yet", now);
+    }
+    attempt.close(AttemptOutcome::Absent, None, now);
+    go_on(request, now, now + SignedDuration::from_secs(1))
 }
 
 /// Whether the end is where PIM was asked to put it.
@@ -150,7 +169,8 @@ fn moved_out(
     now: Timestamp,
 ) -> Change {
     let own = attempt.own_end().unwrap_or(now);
-    let limit = covered_until(kin, now).map_or(own, |others| others.max(own)) + TOLERANCE;
+    // An end that stint itself asked for is not late: whoever has left meanwhile cuts it back.
+    let limit = asked_for(request, kin).map_or(own, |asked| asked.max(own)) + TOLERANCE;
     let settled = settled_from(row, request, kin) <= now;
     let (finding, reason) = match row.ends_at {
         Some(end) if end <= limit && end + TOLERANCE >= own => {
@@ -195,6 +215,15 @@ pub(super) fn waits_its_turn(
     let detail =
         format!("PIM does not let the assignment in force last longer ({code}); this one begins when it has ended");
     hold_until(request, Hold::new("cannot-extend", detail), now, until)
+}
+
+/// An end by a wrong clock would be a wrong end.
+fn clocks_apart(seconds_ahead: i64) -> Hold {
+    let detail = format!(
+        "the clock here and Graph's differ by {} s, so an end cannot be moved; set the clock by NTP",
+        seconds_ahead.abs()
+    );
+    Hold::new("clocks-apart", detail)
 }
 
 /// Another request holds the assignment, and this one cannot join it yet.

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     Engine, Tenant,
     absence::{absent, contested, gone},
-    assign::justification,
+    assign::{justification, take_ids},
     end::{not_sent, removed},
     join::update_order,
     retry,
@@ -19,11 +19,11 @@ use super::{
 use crate::{
     domain::{
         assignment::{Answer, Sighting},
-        attempt::{Attempt, AttemptOutcome},
+        attempt::{Attempt, AttemptKind, AttemptOutcome},
         duration::GRANTABLE,
         overlap::{co_holders, covered_until, settled_from, shared},
         request::{Decision, EndOrder, Hold, Request, State},
-        sight::{Seen, TOLERANCE, judge},
+        sight::{Seen, TOLERANCE, judge, made_by_attempt},
     },
     graph::{Sent, Way},
     store::{Change, Lease, NewFinding, StoreError},
@@ -47,6 +47,10 @@ impl Engine {
         until: Timestamp,
     ) -> Result<Change, StoreError> {
         let now = self.clock.now();
+        let learnt = learnt(request, sighting, now);
+        if !learnt.is_empty() {
+            return Ok(Change { attempts: learnt, ..go_on(request, now, now) });
+        }
         let seen = judge(sighting, request.id, &request.attempts, kin);
         if let Seen::InForce { contested: true, instance, .. } | Seen::OfKin { contested: true, instance } = &seen {
             return Ok(contested(request, instance, order, now));
@@ -95,6 +99,21 @@ impl Engine {
         let sent = tenant.graph.update(&order, self.clock.monotonic() + Wait::from_secs(5)).await;
         Ok(concluded(&request, attempt, sent, until, self.clock.now()))
     }
+}
+
+/// What a look tells of updates whose answer was lost: PIM took them, and by which ids they are known.
+fn learnt(request: &Request, sighting: &Sighting, now: Timestamp) -> Vec<Attempt> {
+    let lost = |a: &&Attempt| a.kind == AttemptKind::Update && a.may_have_moved_the_end() && a.schedule_id.is_none();
+    let found = request.attempts.iter().filter(lost).filter_map(|attempt| {
+        let made = made_by_attempt(sighting, request, attempt).filter(|made| made.schedule_id.is_some())?;
+        let mut attempt = attempt.clone();
+        take_ids(&mut attempt, made);
+        if attempt.outcome == AttemptOutcome::Open {
+            attempt.close(AttemptOutcome::Accepted, Some(made.status.clone()), now);
+        }
+        Some(attempt)
+    });
+    found.collect()
 }
 
 /// What the answer makes of it. Whatever was answered, reading decides.

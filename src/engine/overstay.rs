@@ -30,20 +30,16 @@ impl Engine {
     /// Tells of it, and removes it as soon as PIM allows.
     pub(super) async fn overstays(&self, run: &mut Run<'_>, request: RequestId, held: &Held) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": held.instance }) };
-        self.store.raise_of_request(&run.sweep.tenant, request, &finding, now).await?;
         if held.instance.starts_at.is_some_and(|start| now < start + REMOVABLE_AFTER) {
             run.doubted = true;
             return Ok(());
         }
-        if let Err(error) = run.tenant.graph.may_send(&held.holding.target, Way::Remove) {
-            run.stop_looking::<()>(error);
+        if run.tenant.graph.may_send(&held.holding.target, Way::Remove).is_err() {
             return Ok(());
         }
         let mut attempt = Attempt::new(AttemptKind::Remove, now);
         let tenant = &run.sweep.tenant;
         let Some(number) = self.store.record_removal(tenant, request, &held.holding, &attempt).await? else {
-            run.doubted = true;
             return Ok(());
         };
         warn!(%request, instance = held.instance.id, "its assignment is there although it is over; removing it");
@@ -66,7 +62,10 @@ impl Engine {
             attempt.close(AttemptOutcome::NotSent, Some(code.to_owned()), self.clock.now());
         };
         match run.tenant.graph.look(&held.holding).await {
-            Ok(sighting) if is_alone(&sighting, &held.instance) => {}
+            Ok(sighting) if is_alone(&sighting, &held.instance) => {
+                let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": held.instance }) };
+                self.store.raise_of_request(&run.sweep.tenant, request, &finding, self.clock.now()).await?;
+            }
             Ok(_) => {
                 not_sent(attempt, "not-alone");
                 return Ok(());
@@ -85,8 +84,8 @@ impl Engine {
         let order = RemoveOrder { holding: held.holding.clone(), justification, call_id: attempt.id.0 };
         let deadline = deadline.min(self.clock.monotonic() + SEND_WITHIN);
         let sent = run.tenant.graph.remove(&order, deadline).await;
-        run.doubted = true;
         take(attempt, sent, self.clock.now());
+        run.doubted |= matches!(attempt.outcome, AttemptOutcome::Open | AttemptOutcome::Accepted);
         Ok(())
     }
 }

@@ -4,9 +4,13 @@
 //! the engine does any further waiting. What changes something is sent at most once, whatever comes back, and only
 //! while its time to be sent lasts.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use http::StatusCode;
+use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -51,6 +55,8 @@ pub(super) struct Client {
     main: Tokens,
     remover: Option<Tokens>,
     gate: Gate,
+    /// How far the clock here was ahead of Graph's, in seconds, when it last said what time it is.
+    ahead: AtomicI64,
     reads: Semaphore,
     writes: Semaphore,
 }
@@ -65,7 +71,18 @@ impl Client {
         let remover = settings.remover.clone().map(|app| tokens(Identity::Remover, app)).transpose()?;
         let gate = Gate::new(remover.is_some());
         let (reads, writes) = (Semaphore::new(READS_AT_ONCE), Semaphore::new(WRITES_AT_ONCE));
-        Ok(Self { tenant: settings.name, base, wire, clock, main, remover, gate, reads, writes })
+        Ok(Self {
+            tenant: settings.name,
+            base,
+            wire,
+            clock,
+            main,
+            remover,
+            gate,
+            ahead: AtomicI64::new(0),
+            reads,
+            writes,
+        })
     }
 
     /// Makes sure that there is a token for each identity.
@@ -183,6 +200,11 @@ impl Client {
         self.send(call, call_id, tokens, token).await.map_err(Unanswered::Fault)
     }
 
+    /// How many seconds the clock here was ahead of Graph's at its last answer; 0 before any.
+    pub(super) fn seconds_ahead(&self) -> i64 {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
     /// What every call passes.
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
@@ -240,6 +262,12 @@ impl Client {
         let link = json::optional_text(page, "/@odata.nextLink")?;
         link.map(|link| follow(&self.base, link)).transpose()
     }
+}
+
+/// When Graph says that it answered.
+pub(super) fn date_of(answer: &Answer) -> Option<Timestamp> {
+    let text = answer.headers.get(http::header::DATE)?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
 }
 
 /// Graph's own id for the call, from the answer's headers.

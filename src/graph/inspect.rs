@@ -1,11 +1,11 @@
 //! Reads that only ask whether everything is in place; nothing is changed by any of them.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Flaw, GraphError, TenantGraph,
+    Flaw, GraphError, TenantGraph, client,
     permission::{Consented, Permissions},
     principal,
     schedule::{guid, object},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{assignment::Lookup, id::ObjectId, target::Target},
     json,
-    outbound::{Answer, Call},
+    outbound::Call,
 };
 
 /// A part of a target, in words, and what is to be said about it.
@@ -27,7 +27,7 @@ impl TenantGraph {
     /// When Graph gives no answer at all. Any answer will do, a refusal too.
     pub async fn clock_ahead(&self) -> Result<Option<SignedDuration>, GraphError> {
         let answer = self.client.ask(&object(format!("/users/{}", Uuid::nil()))).await?;
-        Ok(date_of(&answer).map(|date| self.clock.now().duration_since(date)))
+        Ok(client::date_of(&answer).map(|date| self.clock.now().duration_since(date)))
     }
 
     /// The application permissions consented to for the application with this id.
@@ -90,11 +90,6 @@ impl TenantGraph {
 /// When nothing here knows such a target.
 pub fn permissions_for(of: &Target) -> Result<Permissions, GraphError> {
     Ok(target(of)?.surface().permissions)
-}
-
-fn date_of(answer: &Answer) -> Option<Timestamp> {
-    let text = answer.headers.get(http::header::DATE)?.to_str().ok()?;
-    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
 }
 
 fn consented(row: &Value) -> Result<Consented, json::Fault> {

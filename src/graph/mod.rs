@@ -370,6 +370,12 @@ impl TenantGraph {
         Ok(found)
     }
 
+    /// How many seconds the clock here was ahead of Graph's at its last answer; negative when behind.
+    #[must_use]
+    pub fn seconds_ahead(&self) -> i64 {
+        self.client.seconds_ahead()
+    }
+
     /// Makes sure that Entra gives stint a token, and the tenant's remover one where it has one.
     ///
     /// # Errors

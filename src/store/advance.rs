@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Lease, Store, StoreError, attempts, audit,
     deliveries::{NewRequest, insert_request},
-    findings, kin, notes, requests,
+    findings, notes, requests,
 };
 use crate::domain::{
     attempt::{Attempt, AttemptOutcome},
@@ -116,7 +116,7 @@ impl Store {
     /// [`StoreError::LeaseLost`], [`StoreError::ApprovalUsed`], [`StoreError::HoldingBusy`],
     /// [`StoreError::EndOrdered`] and [`StoreError::Illegal`] change nothing; after [`StoreError::Database`] it is
     /// unknown whether the move was made.
-    pub async fn advance(&self, lease: &Lease, change: Change) -> Result<Request, StoreError> {
+    pub async fn advance(&self, lease: &Lease, mut change: Change) -> Result<Request, StoreError> {
         let mut transaction = self.pool.begin().await?;
         let held = lock(&mut transaction, lease).await?;
         let request = requests::load(&mut transaction, lease.request).await?;
@@ -125,6 +125,9 @@ impl Store {
             return Err(StoreError::EndOrdered(before.id));
         }
         let after = step(&before, change.event.clone())?;
+        if after.status().is_terminal() {
+            close_what_is_open(&before, &mut change);
+        }
         // What was decided on stays as it was, the tenant first of all.
         let undecided = change.reading.as_ref().filter(|_| before.state.decision().is_none());
         let tenant = undecided.and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned());
@@ -136,13 +139,14 @@ impl Store {
         if after.status().is_terminal() {
             follow_up(&mut transaction, lease, change.now).await?;
         }
-        if let Some(decision) = before.state.decision()
-            && (after.status().is_terminal() || matches!(change.event, Some(Event::Confirm(_))))
-        {
-            kin::wake(&mut transaction, lease.request, decision, change.now).await?;
-        }
         let moved = requests::load(&mut transaction, lease.request).await?;
         transaction.commit().await?;
+        let changed = after.status().is_terminal() || matches!(change.event, Some(Event::Confirm(_)));
+        if let Some(decision) = before.state.decision().filter(|_| changed) {
+            // After the commit, so that rows are never locked crosswise; what is not woken comes by itself, only later.
+            let woken = self.wake_kin(before.id, decision, change.now).await;
+            woken.unwrap_or_else(|problem| tracing::warn!(request = %before.id, %problem, "others are not woken"));
+        }
         moved.ok_or(StoreError::LeaseLost(lease.request))
     }
 }
@@ -203,6 +207,17 @@ async fn follow_up(connection: &mut sqlx::PgConnection, lease: &Lease, now: Time
     };
     insert_request(connection, &new).await?;
     Ok(())
+}
+
+/// No attempt of a request that is over may keep others from its holding.
+fn close_what_is_open(before: &Request, change: &mut Change) {
+    let now = change.now;
+    let told: Vec<_> = change.attempts.iter().map(|attempt| attempt.id).collect();
+    let left = before.attempts.iter().filter(|attempt| !told.contains(&attempt.id)).cloned();
+    change.attempts.extend(left.filter(|attempt| attempt.outcome == AttemptOutcome::Open));
+    for attempt in change.attempts.iter_mut().filter(|attempt| attempt.outcome == AttemptOutcome::Open) {
+        attempt.close(AttemptOutcome::Absent, None, now);
+    }
 }
 
 fn step(before: &Request, event: Option<Event>) -> Result<State, StoreError> {

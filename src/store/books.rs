@@ -1,6 +1,6 @@
 //! What stint holds of a tenant's assignments, and what a comparison with Graph changes of that.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::{Timestamp as Column, ToSqlx};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,6 +16,9 @@ use crate::domain::{
     target::Target,
 };
 
+/// A removal that PIM refused, or that could not be sent, is not tried again before this long.
+const AGAIN_AFTER_REFUSAL: SignedDuration = SignedDuration::from_hours(1);
+
 /// A request as the books are read from it.
 struct Row {
     id: Uuid,
@@ -25,6 +28,8 @@ struct Row {
     assignment: Option<Value>,
     unseen_since: Option<Column>,
     state_since: Column,
+    /// Whether it has asked PIM for access, or may have.
+    asked: bool,
 }
 
 impl Store {
@@ -87,7 +92,8 @@ impl Store {
             "-- store::books::entries\n\
              select id, principal_id, decision->'entitlement'->'target' as target, \
              coalesce(held_state, state) as \"stands!\", assignment, unseen_since as \"unseen_since: Column\", \
-             state_since as \"state_since: Column\" \
+             state_since as \"state_since: Column\", exists (select from attempts a where a.request_id = requests.id \
+             and a.kind in ('assign', 'update') and a.outcome in ('open', 'accepted')) as \"asked!\" \
              from requests where tenant = $1 and decision is not null and (due_at is not null or id = any($2))",
             tenant.as_str(),
             makers,
@@ -209,15 +215,21 @@ impl Store {
             "-- store::books::record_removal\n\
              select connection, ticket_number from requests r where id = $1 and due_at is null \
              and not exists (select from requests o where o.tenant = $2 and o.principal_id = $3 \
-             and o.due_at is not null and o.decision->'entitlement'->'target' = $4) \
+             and o.due_at is not null and o.decision->'entitlement'->'target' = $4 \
+             and (coalesce(o.held_state, o.state) not in ('approved', 'assigning') \
+             or exists (select from attempts b where b.request_id = o.id and b.kind in ('assign', 'update') \
+             and b.outcome in ('open', 'accepted')))) \
              and not exists (select from attempts a where a.tenant = $2 and a.principal_id = $3 and a.target = $5 \
-             and a.outcome in ('open', 'accepted') and a.kind <> 'validate' and a.send_not_after > $6) for update",
+             and a.outcome in ('open', 'accepted') and a.kind <> 'validate' and a.send_not_after > $6) \
+             and not exists (select from attempts c where c.request_id = $1 and c.kind = 'remove' \
+             and c.outcome in ('refused', 'not-sent') and c.recorded_at > $7) for update",
             request.0,
             tenant.as_str(),
             holding.principal.0,
             requests::json(&holding.target)?,
             holding.target.to_string(),
             (attempt.recorded_at - SETTLE).to_sqlx(),
+            (attempt.recorded_at - AGAIN_AFTER_REFUSAL).to_sqlx(),
         );
         let Some(row) = row.fetch_optional(&mut *transaction).await? else { return Ok(None) };
         match attempts::put_at(&mut transaction, request, tenant, holding, attempt).await {
@@ -309,6 +321,7 @@ impl Row {
                 Stands::InForce { ends_at, confirmed_at, unseen_since: self.unseen_since.map(Column::to_jiff) }
             }
             Some(status) if status.is_terminal() => Stands::Over(self.state_since.to_jiff()),
+            Some(Status::Approved | Status::Assigning) if !self.asked => Stands::Waiting,
             _ => Stands::Underway,
         };
         Ok(Entry { request, holding: Holding { principal, target }, stands })

@@ -236,16 +236,18 @@ async fn notes(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Vec
 async fn holders(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Vec<HolderRecord>, StoreError> {
     let rows = sqlx::query!(
         "-- store::history::holders\n\
-         with held as (select id, tenant, principal_id, ticket_number, state, \
-         decision->'entitlement'->'target' as target, (assignment->>'starts_at')::timestamptz as starts_at, \
-         (assignment->>'ends_at')::timestamptz as ends_at, \
-         least((assignment->>'ends_at')::timestamptz, (end_order->>'confirmed_at')::timestamptz) as held_until \
-         from requests where assignment is not null) \
-         select other.id, other.ticket_number, other.state, other.starts_at as \"starts_at!\", \
-         other.ends_at as \"ends_at!\" from held as one join held as other \
-         on other.tenant = one.tenant and other.principal_id = one.principal_id and other.target = one.target \
-         and other.id <> one.id and other.starts_at < one.held_until and other.held_until > one.starts_at \
-         where one.id = $1 order by other.starts_at, other.id",
+         select other.id, other.ticket_number, other.state, \
+         (other.assignment->>'starts_at')::timestamptz as \"starts_at!\", \
+         (other.assignment->>'ends_at')::timestamptz as \"ends_at!\" \
+         from requests one join requests other on other.tenant = one.tenant and other.principal_id = one.principal_id \
+         and other.id <> one.id and other.assignment is not null \
+         and other.decision->'entitlement'->'target' = one.decision->'entitlement'->'target' \
+         and (other.assignment->>'starts_at')::timestamptz < least((one.assignment->>'ends_at')::timestamptz, \
+         (one.end_order->>'confirmed_at')::timestamptz) \
+         and least((other.assignment->>'ends_at')::timestamptz, (other.end_order->>'confirmed_at')::timestamptz) \
+         > (one.assignment->>'starts_at')::timestamptz \
+         where one.id = $1 and one.assignment is not null \
+         order by other.assignment->>'starts_at', other.id",
         id.0
     );
     let rows = rows.fetch_all(connection).await?;

@@ -45,29 +45,28 @@ impl Store {
         }
         Ok(kin)
     }
-}
 
-/// Makes due at once what waits for the assignment, or shares it: something about it has just changed.
-pub(super) async fn wake(
-    connection: &mut sqlx::PgConnection,
-    of: RequestId,
-    decision: &Decision,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "-- store::kin::wake\n\
-         update requests set due_at = least(due_at, $5), woken = true \
-         where tenant = $1 and principal_id = $2 and id <> $3 and due_at is not null \
-         and coalesce(held_state, state) in ('approved', 'assigning', 'ending') \
-         and decision->'entitlement'->'target' = $4 \
-         and (decision->>'not_before' is null or (decision->>'not_before')::timestamptz <= $5)",
-        decision.tenant.as_str(),
-        decision.principal.id.0,
-        of.0,
-        requests::json(&decision.entitlement.target)?,
-        now.to_sqlx(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    /// Makes due at once what waits for the assignment, or shares it: something about it has just changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn wake_kin(&self, of: RequestId, decision: &Decision, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query!(
+            "-- store::kin::wake_kin\n\
+             update requests set due_at = least(due_at, $5), woken = true where id in (\
+             select id from requests where tenant = $1 and principal_id = $2 and id <> $3 and due_at is not null \
+             and coalesce(held_state, state) in ('approved', 'assigning', 'ending') \
+             and decision->'entitlement'->'target' = $4 \
+             and (decision->>'not_before' is null or (decision->>'not_before')::timestamptz <= $5) \
+             order by id for update)",
+            decision.tenant.as_str(),
+            decision.principal.id.0,
+            of.0,
+            requests::json(&decision.entitlement.target)?,
+            now.to_sqlx(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
 }
