@@ -57,6 +57,8 @@ pub struct Surroundings {
     pub inbound: Limits,
     /// How much is done at a time.
     pub pace: Pace,
+    /// PIM is only asked whether it would grant; nothing is granted.
+    pub dry_run: bool,
 }
 
 impl Default for Surroundings {
@@ -66,6 +68,7 @@ impl Default for Surroundings {
             outbound: outbound::Limits::default(),
             inbound: Limits::default(),
             pace: Pace::default(),
+            dry_run: false,
         }
     }
 }
@@ -97,11 +100,11 @@ pub struct Running {
 ///
 /// # Errors
 /// When the service cannot start: the schema, an address, a credential.
-pub async fn serve(config: Config, only: Only) -> anyhow::Result<()> {
-    let service = Service::assemble(config, Surroundings::default())?;
+pub async fn serve(config: Config, only: Only, dry_run: bool) -> anyhow::Result<()> {
+    let service = Service::assemble(config, Surroundings { dry_run, ..Surroundings::default() })?;
     service.check_schema().await?;
     let running = service.start(only).await?;
-    info!(url = running.url, ops = running.ops_url, "serving");
+    info!(url = running.url, ops = running.ops_url, dry_run, "serving");
     stop_signal().await?;
     info!("stopping: what is under way is finished first");
     running.stop().await;
@@ -135,14 +138,14 @@ impl Service {
     /// # Errors
     /// When a part cannot be made from the configuration.
     pub fn assemble(config: Config, surroundings: Surroundings) -> anyhow::Result<Self> {
-        let Surroundings { clock, outbound, inbound, pace } = surroundings;
+        let Surroundings { clock, outbound, inbound, pace, dry_run } = surroundings;
         let wire = Wire::new(outbound).context("the HTTPS client cannot be set up")?;
         let store = Store::open(config.database.url.expose_secret(), POOL).context("database.url")?;
         let connections = connections(&config, &wire, &clock);
         let tenants = tenants(&config, &wire, &clock)?;
         let metrics = Arc::new(Metrics::new());
-        let engine =
-            Arc::new(Engine::new(store.clone(), clock.clone(), connections.clone(), tenants, Arc::clone(&metrics)));
+        let engine = Engine::new(store.clone(), clock.clone(), connections.clone(), tenants, Arc::clone(&metrics));
+        let engine = Arc::new(engine.with_dry_run(dry_run));
         let worker = Arc::new(Worker::new(Arc::clone(&engine), pace));
         let others = Arc::new(Notify::new());
         let tokens = TokenSettings {

@@ -8,8 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     app::{self, Only},
+    clock::Clock,
     config::{self, Config},
-    demo, sandbox, telemetry,
+    demo, doctor,
+    outbound::{Limits, Wire},
+    sandbox, telemetry,
 };
 
 /// An approved ticket becomes a time-bound admin assignment in Microsoft Entra, and everybody can prove it.
@@ -29,11 +32,23 @@ enum Command {
         /// Run one half only; the other runs elsewhere on the same database.
         #[arg(long, value_enum)]
         only: Option<Half>,
+        /// Do everything but grant: PIM is only asked whether it would, and the ticket is told so. Each request uses its
+        /// approval up. What was granted before still ends, early too. `dry_run = true` does the same for one connection.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Bring the database's schema up to this program's.
     Migrate {
         #[command(flatten)]
         configuration: Configuration,
+    },
+    /// Ask everybody around whether they are as stint needs them; change nothing.
+    Doctor {
+        #[command(flatten)]
+        configuration: Configuration,
+        /// Print the checks as a JSON array.
+        #[arg(long)]
+        json: bool,
     },
     /// Play the whole story against the simulators, in faster time, on a private PostgreSQL.
     Demo,
@@ -71,8 +86,14 @@ pub fn run(cli: Cli) -> ExitCode {
     // Fails only when a provider is installed already, which is this one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match cli.command {
-        Command::Serve { configuration, only } => with_config(&configuration, |config| serve(config, only)),
+        Command::Serve { configuration, only, dry_run } => {
+            with_config(&configuration, |config| serve(config, only, dry_run))
+        }
         Command::Migrate { configuration } => with_config(&configuration, |config| in_runtime(app::migrate(config))),
+        Command::Doctor { configuration, json } => {
+            telemetry::quiet();
+            with_config(&configuration, |config| examine(&config, json))
+        }
         Command::Demo => {
             telemetry::quiet();
             in_runtime(demo::play())
@@ -86,14 +107,14 @@ pub fn run(cli: Cli) -> ExitCode {
     }
 }
 
-fn serve(config: Config, only: Option<Half>) -> ExitCode {
+fn serve(config: Config, only: Option<Half>, dry_run: bool) -> ExitCode {
     telemetry::init();
     let only = match only {
         None => Only::Both,
         Some(Half::Http) => Only::Http,
         Some(Half::Worker) => Only::Worker,
     };
-    in_runtime(app::serve(config, only))
+    in_runtime(app::serve(config, only, dry_run))
 }
 
 fn with_config(configuration: &Configuration, run: impl FnOnce(Config) -> ExitCode) -> ExitCode {
@@ -119,6 +140,19 @@ fn print_schema() -> ExitCode {
         }
         Err(error) => failed(&error.into()),
     }
+}
+
+/// Prints what the doctor says; whatever will fail makes the command fail.
+fn examine(config: &Config, json: bool) -> ExitCode {
+    let mut failing = false;
+    let ended = in_runtime(async {
+        let report = doctor::examine(config, &Wire::new(Limits::default())?, &Clock::system()).await;
+        failing = report.has_failed();
+        let text = if json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
+        anstream::println!("{text}");
+        Ok(())
+    });
+    if failing { ExitCode::FAILURE } else { ended }
 }
 
 fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {

@@ -4,7 +4,6 @@
 
 use std::{
     cell::RefCell,
-    fmt::Display,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -165,11 +164,6 @@ impl Place<'_> {
     /// Says no more about this key and what is below it.
     pub(super) fn settle(&self) {
         self.document.settled.borrow_mut().push(self.key.clone());
-    }
-
-    /// Faults a value that is known but belongs to a later version.
-    pub(super) fn unavailable(&self, value: impl Display, accepted: &str) {
-        self.fault(format!("{value} is not available in this version; accepted: {accepted}"));
     }
 
     /// Faults a key that is set although it has no meaning beside the others.

@@ -184,6 +184,8 @@ pub(super) struct Connection {
     pub(super) people: Option<People>,
     /// Whether notes are hidden from customers. Default true.
     pub(super) internal_notes: Option<bool>,
+    /// Whether PIM is only asked what it would grant, and nothing is granted. Default false.
+    pub(super) dry_run: Option<bool>,
 }
 
 #[derive(Clone, Copy, Deserialize, JsonSchema)]

@@ -71,6 +71,9 @@ pub struct World {
     pub running: Running,
     /// Holds configuration and secrets as files.
     pub folder: TempDir,
+    config: Config,
+    surroundings: Surroundings,
+    only: Only,
 }
 
 impl Setup {
@@ -105,11 +108,26 @@ impl World {
         let folder = tempfile::Builder::new().prefix("stint-world-").tempdir()?;
         let config = write_config(folder.path(), &sandbox, &setup)?;
         let surroundings = Surroundings { clock: Clock::manual(Arc::clone(&clock)), ..setup.surroundings };
-        let service = Service::assemble(config, surroundings)?;
+        let service = Service::assemble(config.clone(), surroundings.clone())?;
         service.store.migrate().await?;
         service.check_schema().await?;
         let running = service.start(setup.only).await?;
-        Ok(Self { sandbox, clock, service, running, folder })
+        Ok(Self { sandbox, clock, service, running, folder, config, surroundings, only: setup.only })
+    }
+
+    /// Starts another stint in place of this one, on the same database and with some things changed; steps in flight are
+    /// finished first.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub async fn restart(&mut self, change: impl FnOnce(&mut Config, &mut Surroundings)) -> anyhow::Result<()> {
+        change(&mut self.config, &mut self.surroundings);
+        let service = Service::assemble(self.config.clone(), self.surroundings.clone())?;
+        let running = service.start(self.only).await?;
+        std::mem::replace(&mut self.running, running).stop().await;
+        self.service.store.close().await;
+        self.service = service;
+        Ok(())
     }
 
     /// Where webhooks of a connection go.

@@ -6,7 +6,7 @@
 use super::{
     approval::{Account, AccountKind, Approval, Outcome, Vote},
     assignment::Lookup,
-    entitlement::Entitlement,
+    entitlement::{Entitlement, PrincipalKind},
     id::{AccountId, ObjectId},
     policy::Directory,
     request::{Approver, Reason},
@@ -22,6 +22,8 @@ pub struct Match {
     pub users: Vec<ObjectId>,
     /// Whether that one user is in the entitlement's approver group.
     pub in_approver_group: bool,
+    /// Whether any of these users is in the group that is to receive it; false when no group is.
+    pub in_principal: bool,
 }
 
 /// Who voted yes and is known by name, bots left out.
@@ -48,6 +50,9 @@ pub(super) fn counted(
     if let Some(entitlement) = entitlement {
         reasons.extend(too_few(persons(directory, &accounts), entitlement));
         reasons.extend(unmatched(directory, &accounts, entitlement));
+    }
+    if receives_as_group(directory) {
+        reasons.extend(unknown_members(directory, &accounts));
     }
     let when = |id: &AccountId| {
         let vote = approval.votes.iter().find(|v| v.approver.as_ref().is_some_and(|a| a.id == *id));
@@ -85,7 +90,9 @@ fn are_one(directory: &Directory, one: &AccountId, other: &AccountId) -> bool {
 fn self_approval(ticket: &Ticket, directory: &Directory, accounts: &[&Account]) -> Option<Reason> {
     let asked_by = |asking: &Option<Account>, id| asking.as_ref().is_some_and(|a| are_one(directory, &a.id, id));
     let receives = |id| match &directory.principal {
-        Some(Lookup::One(principal)) => matched(directory, id).is_some_and(|m| m.users.contains(&principal.id)),
+        Some(Lookup::One(principal)) => {
+            matched(directory, id).is_some_and(|m| m.users.contains(&principal.id) || m.in_principal)
+        }
         _ => false,
     };
     let own = accounts
@@ -94,6 +101,23 @@ fn self_approval(ticket: &Ticket, directory: &Directory, accounts: &[&Account]) 
     let name = own.name.as_deref().unwrap_or(own.id.as_str());
     let detail = format!("{name} approved, and also asked for, created or would receive it");
     Some(Reason::new("self-approval", detail))
+}
+
+fn receives_as_group(directory: &Directory) -> bool {
+    matches!(&directory.principal, Some(Lookup::One(principal)) if principal.kind == Some(PrincipalKind::Group))
+}
+
+/// Whether an approver is in the group that receives it must be known, or they may approve for themselves.
+fn unknown_members(directory: &Directory, accounts: &[&Account]) -> Vec<Reason> {
+    let unknown = |a: &&&Account| matched(directory, &a.id).is_none_or(|m| m.users.len() != 1);
+    let reason = |account: &&Account| {
+        let name = account.name.as_deref().unwrap_or(account.id.as_str());
+        let detail = format!(
+            "whether {name} is in the group that would receive it is not known: no single Entra user has their e-mail"
+        );
+        Reason::new("approver-membership-unknown", detail)
+    };
+    accounts.iter().filter(unknown).map(reason).collect()
 }
 
 fn too_few(people: usize, entitlement: &Entitlement) -> Option<Reason> {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     duration::Duration,
+    entitlement::PrincipalKind,
     id::{ObjectId, RequestId},
     target::Target,
 };
@@ -209,19 +210,21 @@ pub enum Answer {
     },
 }
 
-/// A user, as far as stint needs to know them.
+/// Who may receive something, as far as stint needs to know them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
     /// The Entra object id.
     pub id: ObjectId,
     /// Display name, for people to read.
     pub name: String,
-    /// The sign-in name now.
-    pub upn: String,
+    /// The sign-in name now; only users have one.
+    pub upn: Option<String>,
     /// Disabled accounts are refused although Entra would take them.
     pub enabled: bool,
-    /// An invited user of another directory.
-    pub guest: bool,
+    /// What it is besides a member of the tenant; `None`: just that.
+    pub kind: Option<PrincipalKind>,
+    /// Whether roles may be assigned to it; only groups may lack that.
+    pub role_assignable: bool,
 }
 
 /// What the directory says to a principal's name.
@@ -233,6 +236,8 @@ pub enum Lookup {
     Nobody,
     /// Several: refused, never guessed.
     Several,
+    /// stint's own application: refused.
+    Stint,
 }
 
 impl ScheduleRequest {

@@ -81,7 +81,7 @@ pub enum AttemptOutcome {
     Refused,
     /// It surely never left.
     NotSent,
-    /// After the settle time nothing of it was there.
+    /// Nothing of it was there: after the settle time or, where it makes nothing, without an answer.
     Absent,
 }
 
@@ -112,6 +112,12 @@ impl Attempt {
     #[must_use]
     pub fn assign(duration: Duration, now: Timestamp) -> Self {
         Self { duration: Some(duration), ends_at: Some(now + duration.signed()), ..Self::new(AttemptKind::Assign, now) }
+    }
+
+    /// An attempt to have PIM check such an assignment, and make none.
+    #[must_use]
+    pub fn validate(duration: Duration, now: Timestamp) -> Self {
+        Self { kind: AttemptKind::Validate, ..Self::assign(duration, now) }
     }
 
     /// An attempt to join an assignment in force for this long, and to let it end then for all who hold it.
@@ -173,6 +179,14 @@ impl Attempt {
         self.code = code.or(self.code.take());
         self.closed_at = Some(now);
     }
+}
+
+/// Whether sign-in sessions were revoked; `None` when nobody tried to.
+#[must_use]
+pub fn sessions_revoked(attempts: &[Attempt]) -> Option<bool> {
+    let mut tries = attempts.iter().filter(|attempt| attempt.kind == AttemptKind::RevokeSessions).peekable();
+    tries.peek()?;
+    Some(tries.any(|attempt| attempt.outcome == AttemptOutcome::Accepted))
 }
 
 impl AttemptKind {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{
     id::{ConnectionName, ObjectId},
     lifecycle::Event,
-    request::Status,
+    note::TOKEN_TAIL,
+    request::{EndCause, State, Status},
 };
 
 /// Who did something, as the API shows it: `stint`, `connection:<name>` or `caller:<tenant>/<object id>`.
@@ -69,19 +70,29 @@ pub struct TimelineEntry {
     pub detail: Value,
 }
 
-/// What the audit log keeps of a move.
+/// What the audit log keeps of a move. Every one of a dry run says that it is one.
 #[must_use]
-pub fn facts(event: &Event) -> Value {
+pub fn facts(event: &Event, before: &State, after: &State) -> Value {
     let facts = match event {
         Event::Take | Event::Resume => Ok(json!({})),
         Event::Approve(decision) | Event::Begin(decision) => serde_json::to_value(decision),
         Event::Reject(reasons) => Ok(json!({ "reasons": reasons })),
         Event::Confirm(assignment) => serde_json::to_value(assignment),
         Event::Fail(failure) => serde_json::to_value(failure),
-        Event::End(order) => serde_json::to_value(order),
-        Event::Gone(at, others) if others.is_empty() => Ok(json!({ "confirmed_at": at })),
-        Event::Gone(at, others) => Ok(json!({ "confirmed_at": at, "continued_by": others })),
+        Event::End(order) | Event::Validated(order) => serde_json::to_value(order),
+        Event::Gone(at, others) if !others.is_empty() => Ok(json!({ "confirmed_at": at, "continued_by": others })),
+        Event::Gone(at, _) if ended_early(before) => Ok(json!({ "confirmed_at": at, "token_tail": TOKEN_TAIL })),
+        Event::Gone(at, _) => Ok(json!({ "confirmed_at": at })),
         Event::Hold(hold) => serde_json::to_value(hold),
     };
-    facts.unwrap_or_else(|error| json!({ "unreadable": error.to_string() }))
+    let mut facts = facts.unwrap_or_else(|error| json!({ "unreadable": error.to_string() }));
+    if before.decision().or(after.decision()).is_some_and(|decision| decision.dry_run) {
+        facts["dry_run"] = json!(true);
+    }
+    facts
+}
+
+/// Whether what was in force ends before its time.
+fn ended_early(before: &State) -> bool {
+    matches!(before.underlying(), State::Ending(_, Some(_), order) if order.cause != EndCause::Expired)
 }

@@ -3,7 +3,7 @@
 //! [`apply`] is the whole table. A pair that is not in it is an error, terminal states never change, and `active` and
 //! `ended` are reached only by events that carry what was read back.
 
-use super::request::{Assignment, CoHolder, Decision, EndCause, EndOrder, Failure, Hold, Reason, State, Status};
+use super::request::{Assignment, CoHolder, Decision, EndOrder, Failure, Hold, Reason, State, Status};
 
 /// What happened to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub enum Event {
     Confirm(Assignment),
     /// Graph refused it for good; nothing of it exists.
     Fail(Failure),
+    /// PIM only checked it, and so it is over: nothing was ever granted.
+    Validated(EndOrder),
     /// It is to end: its time is over, or somebody said so.
     End(EndOrder),
     /// Read back then: nothing of it is left, but what these others hold.
@@ -81,7 +83,9 @@ pub fn apply(state: State, event: Event) -> Result<State, IllegalMove> {
         (S::Verifying | S::Approved(_) | S::Assigning(_), E::Reject(reasons)) => S::Rejected(reasons),
 
         (S::Approved(_), E::Begin(decision)) => S::Assigning(*decision),
-        (S::Assigning(decision), E::Confirm(assignment)) => S::Active(decision, assignment),
+        // What was decided as a dry run is never in force, and nothing else ends as one.
+        (S::Assigning(decision), E::Confirm(assignment)) if !decision.dry_run => S::Active(decision, assignment),
+        (S::Assigning(decision), E::Validated(order)) if decision.dry_run => S::Ended(at_once(order)),
         (S::Approved(_) | S::Assigning(_), E::Fail(failure)) => S::Failed(failure),
 
         // Nothing was sent before `Assigning`, so there is nothing to prove.
@@ -140,11 +144,8 @@ impl Event {
             Self::Begin(_) => "assigning",
             Self::Confirm(_) => "active",
             Self::Fail(_) => "failed",
-            Self::End(order) => match order.cause {
-                EndCause::Expired => "expired",
-                EndCause::Revoked => "revoked",
-                EndCause::Withdrawn => "withdrawn",
-            },
+            Self::Validated(_) => "validated",
+            Self::End(order) => order.cause.as_str(),
             Self::Gone(..) => "ended",
             Self::Hold(_) => "held",
             Self::Resume => "resumed",

@@ -9,7 +9,7 @@ use crate::domain::{
     audit::Actor,
     duration::Duration,
     id::{ApprovalId, EntitlementKey, ObjectId, TenantName},
-    request::{Bound, Granted, Receiver},
+    request::{Bound, EndCause, Granted, Receiver},
     target::{AssignmentKind, Target},
     ticket::Basis,
 };
@@ -25,7 +25,7 @@ fn decision() -> Decision {
         approval: ApprovalId::new("37"),
         approved_at: moment(),
         approvers: vec![],
-        principal: Receiver { id: ObjectId(Uuid::nil()), name: "Nina Keller".into() },
+        principal: Receiver { id: ObjectId(Uuid::nil()), name: "Nina Keller".into(), kind: None, named: None },
         entitlement: Granted {
             key: EntitlementKey::new("exchange-admin"),
             title: "Exchange Administrator".into(),
@@ -41,7 +41,12 @@ fn decision() -> Decision {
         snapshot_digest: "sha256:00".into(),
         basis: Basis::ReadBack,
         time_zone: None,
+        dry_run: false,
     }
+}
+
+fn rehearsal() -> Decision {
+    Decision { dry_run: true, ..decision() }
 }
 
 fn assignment() -> Assignment {
@@ -78,6 +83,7 @@ fn states() -> Vec<(&'static str, State)> {
         ("verifying", State::Verifying),
         ("approved", State::Approved(decision())),
         ("assigning", State::Assigning(decision())),
+        ("rehearsing", State::Assigning(rehearsal())),
         ("active", State::Active(decision(), assignment())),
         ("ending", State::Ending(decision(), Some(assignment()), order(false))),
         ("removing", State::Ending(decision(), Some(assignment()), order(true))),
@@ -88,6 +94,7 @@ fn states() -> Vec<(&'static str, State)> {
         ("held verifying", held(State::Verifying)),
         ("held approved", held(State::Approved(decision()))),
         ("held assigning", held(State::Assigning(decision()))),
+        ("held rehearsing", held(State::Assigning(rehearsal()))),
         ("held ending", held(State::Ending(decision(), None, order(false)))),
         ("held removing", held(State::Ending(decision(), None, order(true)))),
     ]
@@ -102,6 +109,7 @@ fn events() -> Vec<Event> {
         Event::Begin(Box::new(decision())),
         Event::Confirm(assignment()),
         Event::Fail(Failure { code: String::new(), detail: String::new() }),
+        Event::Validated(order(false)),
         Event::End(order(true)),
         Event::End(order(false)),
         Event::Gone(moment(), vec![]),
@@ -113,24 +121,26 @@ fn events() -> Vec<Event> {
 
 /// One row a state, one column an event; `-` is an illegal move.
 #[rustfmt::skip]
-const TABLE: [(&str, [&str; 12]); 16] = [
-    //                 take         approve     reject      begin        confirm   fail      end+remove end        gone     hold    same-hold resume
-    ("received",       ["verifying", "-",        "-",        "-",         "-",      "-",      "ended",   "ended",   "-",     "held", "held", "-"]),
-    ("verifying",      ["-",         "approved", "rejected", "-",         "-",      "-",      "ended",   "ended",   "-",     "held", "held", "-"]),
-    ("approved",       ["-",         "-",        "rejected", "assigning", "-",      "failed", "ended",   "ended",   "-",     "held", "held", "-"]),
-    ("assigning",      ["-",         "-",        "rejected", "-",         "active", "failed", "ending",  "ending",  "-",     "held", "held", "-"]),
-    ("active",         ["-",         "-",        "-",        "-",         "-",      "-",      "ending",  "ending",  "-",     "held", "held", "-"]),
-    ("ending",         ["-",         "-",        "-",        "-",         "-",      "-",      "ending",  "-",       "ended", "held", "held", "-"]),
-    ("removing",       ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "ended", "held", "held", "-"]),
-    ("ended",          ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "-",     "-",    "-",    "-"]),
-    ("rejected",       ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "-",     "-",    "-",    "-"]),
-    ("failed",         ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "-",     "-",    "-",    "-"]),
-    ("held received",  ["-",         "-",        "-",        "-",         "-",      "-",      "ended",   "ended",   "-",     "held", "-",    "received"]),
-    ("held verifying", ["-",         "approved", "rejected", "-",         "-",      "-",      "ended",   "ended",   "-",     "held", "-",    "verifying"]),
-    ("held approved",  ["-",         "-",        "rejected", "assigning", "-",      "failed", "ended",   "ended",   "-",     "held", "-",    "approved"]),
-    ("held assigning", ["-",         "-",        "rejected", "-",         "active", "failed", "ending",  "ending",  "-",     "held", "-",    "assigning"]),
-    ("held ending",    ["-",         "-",        "-",        "-",         "-",      "-",      "ending",  "-",       "ended", "held", "-",    "ending"]),
-    ("held removing",  ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "ended", "held", "-",    "ending"]),
+const TABLE: [(&str, [&str; 13]); 18] = [
+    //                  take         approve     reject      begin        confirm   fail      validated end+remove end       gone     hold    same-hold resume
+    ("received",        ["verifying", "-",        "-",        "-",         "-",      "-",      "-",       "ended",   "ended",   "-",     "held", "held", "-"]),
+    ("verifying",       ["-",         "approved", "rejected", "-",         "-",      "-",      "-",       "ended",   "ended",   "-",     "held", "held", "-"]),
+    ("approved",        ["-",         "-",        "rejected", "assigning", "-",      "failed", "-",       "ended",   "ended",   "-",     "held", "held", "-"]),
+    ("assigning",       ["-",         "-",        "rejected", "-",         "active", "failed", "-",       "ending",  "ending",  "-",     "held", "held", "-"]),
+    ("rehearsing",      ["-",         "-",        "rejected", "-",         "-",      "failed", "ended",   "ending",  "ending",  "-",     "held", "held", "-"]),
+    ("active",          ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "ending",  "ending",  "-",     "held", "held", "-"]),
+    ("ending",          ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "ending",  "-",       "ended", "held", "held", "-"]),
+    ("removing",        ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "-",       "ended", "held", "held", "-"]),
+    ("ended",           ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "-",       "-",     "-",    "-",    "-"]),
+    ("rejected",        ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "-",       "-",     "-",    "-",    "-"]),
+    ("failed",          ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "-",       "-",     "-",    "-",    "-"]),
+    ("held received",   ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "ended",   "ended",   "-",     "held", "-",    "received"]),
+    ("held verifying",  ["-",         "approved", "rejected", "-",         "-",      "-",      "-",       "ended",   "ended",   "-",     "held", "-",    "verifying"]),
+    ("held approved",   ["-",         "-",        "rejected", "assigning", "-",      "failed", "-",       "ended",   "ended",   "-",     "held", "-",    "approved"]),
+    ("held assigning",  ["-",         "-",        "rejected", "-",         "active", "failed", "-",       "ending",  "ending",  "-",     "held", "-",    "assigning"]),
+    ("held rehearsing", ["-",         "-",        "rejected", "-",         "-",      "failed", "ended",   "ending",  "ending",  "-",     "held", "-",    "assigning"]),
+    ("held ending",     ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "ending",  "-",       "ended", "held", "-",    "ending"]),
+    ("held removing",   ["-",         "-",        "-",        "-",         "-",      "-",      "-",       "-",       "-",       "ended", "held", "-",    "ending"]),
 ];
 
 #[test]
@@ -176,6 +186,13 @@ fn an_end_before_anything_was_sent_needs_no_proof() {
         panic!("not ended");
     };
     assert_eq!(order.confirmed_at, Some(moment()));
+}
+
+#[test]
+fn a_dry_run_can_never_come_into_force() {
+    for state in [State::Assigning(rehearsal()), held(State::Assigning(rehearsal()))] {
+        assert!(apply(state, Event::Confirm(assignment())).is_err());
+    }
 }
 
 #[test]

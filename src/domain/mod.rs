@@ -18,6 +18,7 @@ pub mod pim_policy;
 pub mod policy;
 pub mod request;
 pub mod sight;
+pub mod sweep;
 pub mod target;
 pub mod ticket;
 pub mod withdrawal;

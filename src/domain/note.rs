@@ -1,6 +1,7 @@
 //! What stint writes on the ticket: one plain sentence on what happened, and what to do next.
 
 use super::{
+    attempt::{Attempt, sessions_revoked},
     id::RequestId,
     lifecycle::Event,
     request::{Assignment, Bound, CoHolder, Decision, EndCause, EndOrder, Reason, State},
@@ -10,6 +11,10 @@ use super::{
 
 /// Failures that are stint's own finding, not Entra's word.
 const OWN_CODES: [&str; 1] = ["too-late"];
+
+/// What no early end can help (access tokens live on by themselves).
+pub const TOKEN_TAIL: &str =
+    "Tokens issued while it was active can outlive it by up to about an hour, with or without revoked sessions";
 
 const ANEW: &str = "Have the ticket approved anew if it is still needed.";
 
@@ -24,26 +29,30 @@ pub struct NewNote {
 
 /// The note that a move calls for, if any.
 #[must_use]
-pub fn for_move(request: RequestId, before: &State, event: &Event, after: &State) -> Option<NewNote> {
+pub fn for_move(
+    request: RequestId,
+    before: &State,
+    event: &Event,
+    after: &State,
+    attempts: &[Attempt],
+) -> Option<NewNote> {
     let decision = before.decision();
-    let note = match (event, after) {
+    let (step, text) = match (event, after) {
         (Event::Confirm(assignment), _) => ("granted", granted(decision?, assignment)),
         // The approval behind it has already been answered, on the request that used it.
         (Event::Reject(reasons), _) if reasons.iter().any(|r| r.code == "approval-used") => return None,
         (Event::Reject(reasons), _) => ("rejected", rejected(reasons)),
         (Event::Fail(failure), _) => ("failed", failed(&failure.code, &failure.detail)),
-        (_, State::Ended(order)) => ended(before, order),
+        (Event::Validated(order), _) => ("ended", validated(decision?, order)),
+        (_, State::Ended(order)) => ended(before, order, &sessions(attempts)),
         _ => return None,
     };
-    Some(NewNote { step: note.0, text: format!("{} (request {request})", note.1) })
+    let dry = if decision.is_some_and(|decision| decision.dry_run) { "Dry run: " } else { "" };
+    Some(NewNote { step, text: format!("{dry}{text} (request {request})") })
 }
 
 fn granted(decision: &Decision, assignment: &Assignment) -> String {
-    let cut = match decision.bound_by {
-        Bound::Requested => String::new(),
-        Bound::Entitlement => format!(", cut from {} to the entitlement's limit", decision.requested),
-        Bound::ChangeWindow => format!(", cut from {} to the change window", decision.requested),
-    };
+    let cut = cut(decision);
     let word = match decision.basis {
         Basis::ReadBack => "",
         Basis::Webhook => " It rests on the signed webhook alone: this ticket system cannot be asked.",
@@ -68,6 +77,31 @@ fn tickets(holders: &[CoHolder]) -> String {
     numbers.join(", ")
 }
 
+/// Which limit made it shorter than was asked for.
+fn cut(decision: &Decision) -> String {
+    match decision.bound_by {
+        Bound::Requested => String::new(),
+        Bound::Entitlement => format!(", cut from {} to the entitlement's limit", decision.requested),
+        Bound::ChangeWindow => format!(", cut from {} to the change window", decision.requested),
+    }
+}
+
+/// What a dry run came to, and what a real grant would have given.
+fn validated(decision: &Decision, order: &EndOrder) -> String {
+    let end = order.ordered_at + decision.duration.signed();
+    let end = decision.not_after.map_or(end, |window| window.min(end));
+    format!(
+        "nothing was granted, and nothing will be on this approval. It was to give {} {} for {}{}, until {}. {}. Have the \
+         ticket approved anew once stint grants for real.",
+        decision.principal.name,
+        decision.entitlement.title,
+        decision.duration,
+        cut(decision),
+        moment(end, decision.time_zone.as_deref()),
+        order.reason,
+    )
+}
+
 fn rejected(reasons: &[Reason]) -> String {
     let details: Vec<_> = reasons.iter().map(|r| format!("{} [{}]", r.detail, r.code)).collect();
     format!(
@@ -85,7 +119,17 @@ fn failed(code: &str, detail: &str) -> String {
     format!("Access not granted: {why}. Ask your administrators to resolve this, then have the ticket approved again.")
 }
 
-fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
+/// What became of the principal's sign-in sessions, and what that does not change.
+fn sessions(attempts: &[Attempt]) -> String {
+    let sessions = match sessions_revoked(attempts) {
+        None => "",
+        Some(true) => " The sign-in sessions of who held it were revoked.",
+        Some(false) => " The sign-in sessions of who held it could not be revoked.",
+    };
+    format!("{sessions} {TOKEN_TAIL}.")
+}
+
+fn ended(before: &State, order: &EndOrder, sessions: &str) -> (&'static str, String) {
     let what = before
         .decision()
         .map_or_else(|| "access".to_owned(), |d| format!("access of {} to {}", d.principal.name, d.entitlement.title));
@@ -104,9 +148,9 @@ fn ended(before: &State, order: &EndOrder) -> (&'static str, String) {
             ("ended", format!("The {what} has ended, later than planned: {reason}{proved}."))
         }
         (EndCause::Expired, true) => ("ended", format!("The {what} has ended on time{proved}.")),
-        (EndCause::Revoked, true) => ("revoked", format!("The {what} was ended early: {reason}{proved}.")),
-        (EndCause::Withdrawn, true) => {
-            ("ended", format!("The {what} was withdrawn with the ticket: {reason}{proved}. {ANEW}"))
+        (EndCause::Revoked, true) => ("revoked", format!("The {what} was ended early: {reason}{proved}.{sessions}")),
+        (EndCause::Withdrawn | EndCause::DryRun, true) => {
+            ("ended", format!("The {what} was withdrawn with the ticket: {reason}{proved}.{sessions} {ANEW}"))
         }
         (EndCause::Revoked, false) => ("revoked", format!("No {what} was given: it was called off: {reason}{proved}.")),
         (_, false) => ("ended", format!("No {what} was given: {reason}{proved}. {ANEW}")),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{
     approval::{Approval, Outcome},
     approvers::{Match, approving, counted},
-    assignment::Lookup,
+    assignment::{Lookup, Principal},
     duration::{Duration, GRANTABLE},
     entitlement::{Catalog, Entitlement, PrincipalKind},
     id::{AccountId, ObjectId, TenantName},
@@ -35,6 +35,8 @@ pub struct Case<'a> {
     pub never: &'a [ObjectId],
     /// Approvals older than this are refused.
     pub max_approval_age: Duration,
+    /// What is decided now is only tried, never granted.
+    pub dry_run: bool,
 }
 
 /// What the directory says.
@@ -57,6 +59,8 @@ pub struct Directory {
 pub struct Questions<'a> {
     /// The principal's name as the ticket gives it.
     pub principal: Option<&'a str>,
+    /// Kinds of principal that the entitlement allows besides enabled members.
+    pub kinds: &'a [PrincipalKind],
     /// Groups the principal may have to be in.
     pub principal_groups: &'a [ObjectId],
     /// Approving accounts, requester and creator, with their e-mail addresses.
@@ -91,6 +95,7 @@ pub fn questions<'a>(case: &Case<'a>) -> Questions<'a> {
     people.dedup_by_key(|account| &account.id);
     Questions {
         principal: text(&case.ticket.principal),
+        kinds: entitlement.map_or(&[], |e| &e.allow),
         principal_groups: entitlement.map_or(&[], |e| &e.requester_groups),
         people: people.into_iter().filter_map(|a| Some((a.id.clone(), a.email.clone()?))).collect(),
         approver_group: entitlement.and_then(|e| e.approver_group),
@@ -166,6 +171,7 @@ fn decision(case: &Case<'_>, parts: Parts<'_>) -> Decision {
         not_after: case.ticket.window.end,
         basis: case.ticket.basis,
         time_zone: case.ticket.time_zone.clone(),
+        dry_run: case.dry_run,
         catalog_version: case.catalog.version.clone(),
         snapshot_digest: case.snapshot_digest.to_owned(),
     }
@@ -285,26 +291,53 @@ fn receiver(case: &Case<'_>, directory: &Directory, entitlement: Option<&Entitle
         Some(Lookup::Several) => {
             return Err(Reason::new("principal-ambiguous", format!("several users are {name:?}")));
         }
+        Some(Lookup::Stint) => {
+            return Err(Reason::new("principal-is-stint", "stint grants nothing to itself"));
+        }
         Some(Lookup::Nobody) | None => {
-            return Err(Reason::new("principal-not-found", format!("the tenant has no user {name:?}")));
+            return Err(Reason::new(
+                "principal-not-found",
+                format!("the tenant has nobody {name:?} who may receive this"),
+            ));
         }
     };
-    let allows = |kind| entitlement.is_some_and(|e| e.allow.contains(&kind));
     let refused = if !principal.enabled {
-        Some(("principal-disabled", "the user's account is disabled"))
-    } else if principal.guest && !allows(PrincipalKind::Guest) {
-        Some(("principal-guest", "the user is a guest, which the entitlement does not allow"))
+        Some(("principal-disabled", "the principal's account is disabled"))
+    } else if let Some(refused) = unsuitable(principal, entitlement) {
+        Some(refused)
     } else if case.never.contains(&principal.id) {
-        Some(("principal-never", "the tenant's configuration never grants to this user"))
+        Some(("principal-never", "the tenant's configuration never grants to this principal"))
     } else if !may_ask(directory, entitlement) {
-        Some(("principal-not-entitled", "the user is in none of the groups that may ask for this"))
+        Some(("principal-not-entitled", "the principal is in none of the groups that may ask for this"))
     } else {
         None
     };
     match refused {
         Some((code, detail)) => Err(Reason::new(code, detail)),
-        None => Ok(Receiver { id: principal.id, name: principal.name.clone() }),
+        None => Ok(Receiver {
+            id: principal.id,
+            name: principal.name.clone(),
+            kind: principal.kind,
+            named: Some(name.to_owned()),
+        }),
     }
+}
+
+/// Why its kind keeps a principal from receiving this, if it does.
+fn unsuitable(principal: &Principal, entitlement: Option<&Entitlement>) -> Option<(&'static str, &'static str)> {
+    let kind = principal.kind?;
+    if !entitlement.is_some_and(|e| e.allow.contains(&kind)) {
+        return Some(match kind {
+            PrincipalKind::Guest => ("principal-guest", "the user is a guest, which the entitlement does not allow"),
+            PrincipalKind::ServicePrincipal => {
+                ("principal-service-principal", "it is a service principal, which the entitlement does not allow")
+            }
+            PrincipalKind::Group => ("principal-group", "it is a group, which the entitlement does not allow"),
+        });
+    }
+    // PIM would take the order and never bring it into force (`contracts/graph.md` §12).
+    let hangs = kind == PrincipalKind::Group && !principal.role_assignable;
+    hangs.then_some(("principal-group-not-assignable", "roles cannot be assigned to this group (isAssignableToRole)"))
 }
 
 fn may_ask(directory: &Directory, entitlement: Option<&Entitlement>) -> bool {

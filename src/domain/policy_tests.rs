@@ -98,11 +98,13 @@ fn story() -> Story {
     let nina = Principal {
         id: user(1),
         name: "Nina Keller".into(),
-        upn: "nina@contoso.example".into(),
+        upn: Some("nina@contoso.example".into()),
         enabled: true,
-        guest: false,
+        kind: None,
+        role_assignable: true,
     };
-    let omar = Match { account: AccountId::new("omar"), users: vec![user(2)], in_approver_group: false };
+    let omar =
+        Match { account: AccountId::new("omar"), users: vec![user(2)], in_approver_group: false, in_principal: false };
     let pim = PimPolicy {
         maximum: Some(Duration::hours(24)),
         expiration_required: true,
@@ -131,6 +133,7 @@ impl Story {
             catalog: &catalog,
             never: &self.never,
             max_approval_age: Duration::hours(24),
+            dry_run: false,
         };
         decide(&case, &self.directory)
     }
@@ -324,8 +327,12 @@ fn protected_entitlements_need_every_approver_matched_and_in_the_group() {
     assert_eq!(story.codes(), ["approver-unmatched"]);
     story.directory.people.clear();
     assert_eq!(story.codes(), ["approver-unmatched"]);
-    story.directory.people =
-        vec![Match { account: AccountId::new("omar"), users: vec![user(2)], in_approver_group: false }];
+    story.directory.people = vec![Match {
+        account: AccountId::new("omar"),
+        users: vec![user(2)],
+        in_approver_group: false,
+        in_principal: false,
+    }];
     story.entitlement.approver_group = Some(user(50));
     assert_eq!(story.codes(), ["approver-not-in-group"]);
     story.directory.people[0].in_approver_group = true;
@@ -360,7 +367,7 @@ fn only_one_enabled_member_may_receive_it() {
     assert_eq!(refused(|s| s.directory.principal = Some(Lookup::Nobody)), ["principal-not-found"]);
     assert_eq!(refused(|s| s.directory.principal = Some(Lookup::Several)), ["principal-ambiguous"]);
     assert_eq!(refused(|s| s.principal(|p| p.enabled = false)), ["principal-disabled"]);
-    assert_eq!(refused(|s| s.principal(|p| p.guest = true)), ["principal-guest"]);
+    assert_eq!(refused(|s| s.principal(|p| p.kind = Some(PrincipalKind::Guest))), ["principal-guest"]);
     assert_eq!(refused(|s| s.never = vec![user(1)]), ["principal-never"]);
     assert_eq!(refused(|s| s.entitlement.requester_groups = vec![user(60)]), ["principal-not-entitled"]);
     assert_eq!(refused(|s| s.ticket.principal = Field::Empty), ["principal-missing"]);
@@ -370,9 +377,43 @@ fn only_one_enabled_member_may_receive_it() {
 #[test]
 fn a_guest_is_taken_where_the_entitlement_allows_guests() {
     let mut story = story();
-    story.principal(|p| p.guest = true);
+    story.principal(|p| p.kind = Some(PrincipalKind::Guest));
     story.entitlement.allow = vec![PrincipalKind::Guest];
     assert_eq!(story.decision().principal.id, user(1));
+}
+
+#[test]
+fn service_principals_and_groups_are_taken_only_where_the_entitlement_allows_them() {
+    for (kind, code) in
+        [(PrincipalKind::ServicePrincipal, "principal-service-principal"), (PrincipalKind::Group, "principal-group")]
+    {
+        let mut story = story();
+        story.principal(|p| p.kind = Some(kind));
+        assert_eq!(story.codes(), [code]);
+        story.entitlement.allow = vec![kind];
+        assert_eq!(story.decision().principal.kind, Some(kind));
+        story.principal(|p| p.enabled = false);
+        assert_eq!(story.codes(), ["principal-disabled"]);
+    }
+    let mut story = story();
+    story.directory.principal = Some(Lookup::Stint);
+    assert_eq!(story.codes(), ["principal-is-stint"]);
+}
+
+#[test]
+fn a_group_must_be_able_to_hold_roles_and_none_of_its_members_approves_for_it() {
+    let mut story = story();
+    story.entitlement.allow = vec![PrincipalKind::Group];
+    story.principal(|p| (p.kind, p.role_assignable) = (Some(PrincipalKind::Group), false));
+    assert_eq!(story.codes(), ["principal-group-not-assignable"]);
+    story.principal(|p| p.role_assignable = true);
+    story.directory.people[0].in_principal = true;
+    assert_eq!(story.codes(), ["self-approval"]);
+    story.directory.people[0].in_principal = false;
+    story.directory.people[0].users = vec![];
+    assert_eq!(story.codes(), ["approver-membership-unknown"]);
+    story.directory.people[0].users = vec![user(2), user(3)];
+    assert_eq!(story.codes(), ["approver-membership-unknown"]);
 }
 
 #[test]
@@ -399,6 +440,7 @@ fn the_directory_is_asked_about_the_principal_and_everybody_who_asks_or_approves
         catalog: &catalog,
         never: &[],
         max_approval_age: Duration::hours(24),
+        dry_run: false,
     };
     let asked = questions(&case);
     assert_eq!(asked.principal, Some("nina@contoso.example"));
@@ -408,7 +450,12 @@ fn the_directory_is_asked_about_the_principal_and_everybody_who_asks_or_approves
 
 #[test]
 fn two_accounts_of_one_person_are_one_approver_and_no_way_around_self_approval() {
-    let same = |name: &str| Match { account: AccountId::new(name), users: vec![user(2)], in_approver_group: false };
+    let same = |name: &str| Match {
+        account: AccountId::new(name),
+        users: vec![user(2)],
+        in_approver_group: false,
+        in_principal: false,
+    };
     let mut two = story();
     two.entitlement.approvers = 2;
     two.ticket.approvals[0].votes.push(vote("omar-too"));

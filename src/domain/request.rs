@@ -10,6 +10,7 @@ use super::{
     attempt::Attempt,
     audit::Actor,
     duration::Duration,
+    entitlement::PrincipalKind,
     id::{
         AccountId, ApprovalId, ConnectionName, EntitlementKey, ObjectId, RequestId, TenantName, TicketId, TicketNumber,
     },
@@ -131,6 +132,9 @@ pub struct Decision {
     /// The requester's time zone, where the ticket system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
+    /// PIM is only asked whether it would grant this; whatever the configuration says later, it is never granted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// A counted approver.
@@ -151,6 +155,12 @@ pub struct Receiver {
     pub id: ObjectId,
     /// For display.
     pub name: String,
+    /// What it is besides an enabled member of the tenant; `None`: just that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<PrincipalKind>,
+    /// As the ticket named it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<String>,
 }
 
 /// The entitlement of a decision, as the catalog described it then.
@@ -236,6 +246,8 @@ pub enum EndCause {
     Revoked,
     /// Its ticket no longer carries the approval.
     Withdrawn,
+    /// It was only tried: PIM was asked whether it would grant it, and nothing was ever in force.
+    DryRun,
 }
 
 /// Why a request was refused: a stable code, and words for people.
@@ -376,6 +388,14 @@ impl Decision {
     }
 }
 
+impl Receiver {
+    /// Whether it is a user, who signs in.
+    #[must_use]
+    pub fn is_user(&self) -> bool {
+        matches!(self.kind, None | Some(PrincipalKind::Guest))
+    }
+}
+
 impl EndOrder {
     /// An order that stint gives itself.
     #[must_use]
@@ -399,6 +419,7 @@ impl EndCause {
             Self::Expired => "expired",
             Self::Revoked => "revoked",
             Self::Withdrawn => "withdrawn",
+            Self::DryRun => "dry-run",
         }
     }
 }

@@ -47,15 +47,25 @@ pub(super) fn forget_absence(request: &Request, mut change: Change) -> Change {
     change
 }
 
-/// Still in force although its time is over: read again while reads may lag, then remove it and say so.
-pub(super) fn overdue(request: &Request, instance: &Instance, order: &EndOrder, now: Timestamp) -> Change {
-    // What PIM would not end in time either is not waited for.
-    let outlives = instance.ends_at.is_none_or(|end| end > order.ordered_at + TOLERANCE);
-    if !outlives && now < order.ordered_at + OVERDUE_AFTER {
+/// Still in force although its time is over: read again while reads may lag, then remove it and say so. One that only
+/// seemed to be gone keeps the time it was given; one that PIM would not end in time either is not waited for.
+pub(super) fn overdue(
+    request: &Request,
+    instance: &Instance,
+    assignment: Option<&Assignment>,
+    order: &EndOrder,
+    now: Timestamp,
+) -> Change {
+    let over = assignment.map_or(order.ordered_at, |assignment| assignment.ends_at.max(order.ordered_at));
+    if now < over {
+        return go_on(request, now, over.min(retry::parked(now)));
+    }
+    let outlives = instance.ends_at.is_none_or(|end| end > over + TOLERANCE);
+    if !outlives && now < over + OVERDUE_AFTER {
         return go_on(request, now, now + SignedDuration::from_secs(20));
     }
     let reason = "its time is over, and PIM has not ended it";
-    let again = EndOrder::by_stint(EndCause::Expired, reason, true, order.ordered_at);
+    let again = EndOrder::by_stint(EndCause::Expired, reason, true, over);
     let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": instance }) };
     Change { findings: vec![finding], ..Change::to(Event::End(again), now, now) }
 }
@@ -105,7 +115,7 @@ pub(super) fn gone(request: &Request, others: Vec<CoHolder>, now: Timestamp) -> 
     Change { attempts, ..Change::to(Event::Gone(now, others), now, now) }
 }
 
-/// Closes what is open, attempts to assign and to end each with their own outcome.
+/// Closes what is open, attempts to end and all others each with their own outcome.
 pub(super) fn close_open(
     request: &Request,
     assign: AttemptOutcome,
@@ -115,7 +125,8 @@ pub(super) fn close_open(
     let open = request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open);
     let close = |attempt: &Attempt| {
         let mut attempt = attempt.clone();
-        let outcome = if attempt.is_for_access() { assign } else { end };
+        let ends = matches!(attempt.kind, AttemptKind::Remove | AttemptKind::Cancel);
+        let outcome = if ends { end } else { assign };
         attempt.close(outcome, None, now);
         attempt
     };

@@ -3,7 +3,6 @@
 use std::time::Duration as Wait;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 use tracing::info;
 
 use super::{
@@ -27,12 +26,12 @@ use crate::{
         sight::{Seen, judge},
         withdrawal::{CLOSED, Carried, carried},
     },
-    graph::Sent,
-    store::{Change, Lease, NewFinding, Reading, StoreError},
+    graph::{Sent, TenantFault, Way},
+    store::{Change, Lease, Reading, StoreError},
 };
 
 /// The ticket was read at most this long before the call that assigns is sent.
-const TICKET_FRESH: Wait = Wait::from_secs(5);
+pub(super) const TICKET_FRESH: Wait = Wait::from_secs(5);
 
 /// How long PIM may take to know a principal, role or group it refuses as unknown (`contracts/graph.md` §6.1).
 const KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(3);
@@ -57,6 +56,7 @@ impl Engine {
             Some((attempt, AttemptOutcome::Open | AttemptOutcome::Accepted)) => {
                 self.confirm(tenant, request, decision, attempt).await
             }
+            _ if decision.dry_run => self.rehearse(lease, tenant, request, decision).await,
             _ => self.send_new(lease, tenant, request, decision).await,
         }
     }
@@ -69,6 +69,9 @@ impl Engine {
         request: &Request,
         decision: &Decision,
     ) -> Result<Change, StoreError> {
+        if let Some(held) = self.only_rehearses(request, decision).await {
+            return Ok(held);
+        }
         let now = self.clock.now();
         let Some(duration) = remaining(request, decision, now) else {
             let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
@@ -77,10 +80,16 @@ impl Engine {
         if let Some(full) = self.over_the_rate(tenant, request, decision, now).await? {
             return Ok(hold_until(request, full, now, retry::parked(now)));
         }
+        if let Some(change) = self.paused(tenant, request, decision) {
+            return Ok(*change);
+        }
         let kin = self.kin(request, decision).await?;
         if let State::Held { .. } = request.state
             && let Err(change) = self.still_held(tenant, request, decision, &kin).await
         {
+            return Ok(*change);
+        }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
             return Ok(*change);
         }
         let now = self.clock.now();
@@ -98,8 +107,8 @@ impl Engine {
 
         // While this attempt is open nobody else may change the holding, so who holds it now is who holds it when it is sent.
         let kin = self.kin(&request, decision).await?;
-        let way = match self.way(tenant, &request, decision, &attempt, &kin).await {
-            Ok(way) => way,
+        let next = match self.next(tenant, &request, decision, &attempt, &kin).await {
+            Ok(next) => next,
             Err(Found::Ours) => return Ok(adopt(&request, attempt, self.clock.now())),
             Err(Found::Other(change)) => return Ok(not_sent(*change)),
         };
@@ -124,10 +133,10 @@ impl Engine {
         if self.clock.monotonic() >= deadline {
             return Ok(not_sent(too_slow(&request, now)));
         }
-        let sent = match way {
-            Way::Covered(assignment) => return Ok(covered(attempt, *assignment, now)),
-            Way::Assign => tenant.graph.assign(&order(&request, decision, &attempt), deadline).await,
-            Way::Extend => {
+        let sent = match next {
+            Next::Covered(assignment) => return Ok(covered(attempt, *assignment, now)),
+            Next::Assign => tenant.graph.assign(&order(&request, decision, &attempt), deadline).await,
+            Next::Extend => {
                 let order = update_order(&request, decision, &attempt, justification(&request));
                 tenant.graph.update(&order, deadline).await
             }
@@ -136,14 +145,14 @@ impl Engine {
     }
 
     /// Looks first, and says what is to be sent, if anything.
-    async fn way(
+    async fn next(
         &self,
         tenant: &Tenant,
         request: &Request,
         decision: &Decision,
         attempt: &Attempt,
         kin: &[Request],
-    ) -> Result<Way, Found> {
+    ) -> Result<Next, Found> {
         let now = self.clock.now();
         let others = covered_until(kin, now);
         match attempt.kind {
@@ -151,7 +160,7 @@ impl Engine {
             AttemptKind::Assign if others.is_some() => Err(Found::other(replanned(request, now))),
             AttemptKind::Update if others > attempt.ends_at => Err(Found::other(replanned(request, now))),
             AttemptKind::Update => self.look_to_join(tenant, request, decision, attempt, kin).await,
-            _ => self.look_first(tenant, request, decision, kin).await.map(|()| Way::Assign),
+            _ => self.look_first(tenant, request, decision, kin).await.map(|()| Next::Assign),
         }
     }
 
@@ -174,7 +183,7 @@ impl Engine {
     }
 
     /// Whether the entitlement's grants of the last hour are used up.
-    async fn over_the_rate(
+    pub(super) async fn over_the_rate(
         &self,
         tenant: &Tenant,
         request: &Request,
@@ -213,7 +222,7 @@ impl Engine {
     }
 
     /// Reads the ticket once more before sending. `Ok`: it still says what was decided on, and was read then.
-    async fn read_again(&self, request: &Request, decision: &Decision) -> Result<Wait, Box<Change>> {
+    pub(super) async fn read_again(&self, request: &Request, decision: &Decision) -> Result<Wait, Box<Change>> {
         let examined = match self.examine(request).await {
             Ok(examined) => examined,
             Err(trouble) => return Err(Box::new(self.troubled(request, trouble))),
@@ -278,7 +287,13 @@ impl Engine {
         change
     }
 
-    fn answered(request: &Request, attempt: &mut Attempt, answer: Answer, kin: &[Request], now: Timestamp) -> Change {
+    pub(super) fn answered(
+        request: &Request,
+        attempt: &mut Attempt,
+        answer: Answer,
+        kin: &[Request],
+        now: Timestamp,
+    ) -> Change {
         let joins = attempt.kind == AttemptKind::Update;
         let held = |code: &str, detail: String, due_at| hold_until(request, Hold::new(code, detail), now, due_at);
         match answer {
@@ -300,9 +315,7 @@ impl Engine {
             }
             Answer::TenantRefused { code, detail } => {
                 attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
-                let finding = NewFinding { kind: "tenant-refused", detail: json!({ "code": code, "detail": detail }) };
-                let change = held("graph-refuses-tenant", format!("{code}: {detail}"), retry::parked(now));
-                Change { findings: vec![finding], ..change }
+                held(TenantFault::of_code(&code).code(), format!("{code}: {detail}"), retry::parked(now))
             }
             Answer::NotYet { code } => {
                 attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
@@ -313,7 +326,7 @@ impl Engine {
             }
             Answer::Throttled { after } => {
                 attempt.close(AttemptOutcome::Refused, Some("TooManyRequests".into()), now);
-                let due_at = retry::asked(now, after, request.looks);
+                let due_at = retry::scattered(retry::asked(now, after, request.looks), request.id);
                 held("graph-throttled", "Graph asks stint to wait".into(), due_at)
             }
             Answer::NotSent { reason } => {
@@ -345,7 +358,7 @@ fn unclear(request: &Request, attempt: &mut Attempt, seen: String, now: Timestam
 }
 
 /// What is to be sent.
-pub(super) enum Way {
+pub(super) enum Next {
     /// A new assignment.
     Assign,
     /// A later end for the one in force.
@@ -382,7 +395,7 @@ pub(super) fn last_for_access(request: &Request) -> Option<&Attempt> {
 
 /// What of the approved time may still be asked for; `None` when it is too short for PIM. The first call that may have
 /// been carried out fixed the end, so a later one asks only for the rest.
-fn remaining(request: &Request, decision: &Decision, now: Timestamp) -> Option<Duration> {
+pub(super) fn remaining(request: &Request, decision: &Decision, now: Timestamp) -> Option<Duration> {
     let maybe_sent = |attempt: &&Attempt| {
         attempt.is_for_access()
             && matches!(attempt.outcome, AttemptOutcome::Absent | AttemptOutcome::Open | AttemptOutcome::Accepted)
@@ -399,7 +412,8 @@ fn least(decision: &Decision, again: &Decision) -> Duration {
     if again.not_after.is_some() { *GRANTABLE.start() } else { decision.duration }
 }
 
-fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrder {
+/// The only order that asks for an assignment: what was decided as a dry run is only ever checked.
+pub(super) fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrder {
     AssignOrder {
         holding: decision.holding(),
         duration: attempt.duration.unwrap_or(decision.duration),
@@ -407,7 +421,7 @@ fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrd
         ticket_number: request.number.to_string(),
         ticket_system: request.connection.to_string(),
         start: attempt.recorded_at,
-        only_validate: false,
+        only_validate: decision.dry_run,
         call_id: attempt.id.0,
     }
 }
@@ -424,12 +438,12 @@ pub(super) fn take_ids(attempt: &mut Attempt, schedule_request: &ScheduleRequest
 }
 
 /// The ticket system takes longer to show the ticket than a reading may be old.
-fn too_slow(request: &Request, now: Timestamp) -> Change {
+pub(super) fn too_slow(request: &Request, now: Timestamp) -> Change {
     let slow = Hold::new("ticket-slow", "reading the ticket took longer than a reading may be old");
     hold_until(request, slow, now, retry::next_try(now, request.looks))
 }
 
-fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> Change {
+pub(super) fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> Change {
     attempt.close(AttemptOutcome::NotSent, Some("not-sent".into()), now);
     Change { attempts: vec![attempt], ..change }
 }
@@ -440,7 +454,7 @@ fn refused_since(request: &Request, code: &str) -> Option<Timestamp> {
     Some(refused.recorded_at)
 }
 
-fn failed(code: &str, detail: &str) -> Event {
+pub(super) fn failed(code: &str, detail: &str) -> Event {
     Event::Fail(Failure { code: code.to_owned(), detail: detail.to_owned() })
 }
 

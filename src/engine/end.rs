@@ -22,12 +22,12 @@ use crate::{
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
         sight::{Seen, judge},
     },
-    graph::Sent,
+    graph::{Sent, Way},
     store::{Change, Lease, NewFinding, StoreError},
 };
 
 /// PIM refuses to remove a younger assignment; with a margin for its clock.
-const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
+pub(super) const REMOVABLE_AFTER: SignedDuration = SignedDuration::from_secs(5 * 60 + 15);
 
 /// A removal that was refused for now is repeated after this long at the earliest, if the assignment still shows.
 pub(super) const REMOVE_AGAIN: SignedDuration = SignedDuration::from_secs(30);
@@ -71,6 +71,7 @@ impl Engine {
             let change = self.leave(lease, tenant, request, decision, order, &sighting, &kin, until).await;
             return change.map(|change| if shows { forget_absence(request, change) } else { change });
         }
+        let goes_on = matches!(seen, Seen::Foreign { of_stint: true });
         let change = match seen {
             // One of the two rows is stale; a removal would take whichever is real.
             Seen::InForce { contested: true, instance, .. } | Seen::OfKin { contested: true, instance } => {
@@ -80,7 +81,7 @@ impl Engine {
                 self.remove(lease, tenant, request, decision, &instance).await
             }
             Seen::InForce { instance, .. } | Seen::OfKin { instance, .. } => {
-                Ok(overdue(request, &instance, order, now))
+                Ok(overdue(request, &instance, assignment, order, now))
             }
             // What was in force once does not start again.
             Seen::Known(schedule_request) if assignment.is_none() && may_still_start(&schedule_request) => {
@@ -89,7 +90,9 @@ impl Engine {
             Seen::Known(_) => Ok(absent(request, assignment, order, started_by_now(request), now)),
             _ => Ok(absent(request, assignment, order, Timestamp::MIN, now)),
         };
-        change.map(|change| if shows { forget_absence(request, change) } else { change })
+        let change = change.map(|change| if shows { forget_absence(request, change) } else { change })?;
+        // For another holder it goes on.
+        if goes_on { Ok(change) } else { self.then_sessions(lease, tenant, request, change).await }
     }
 
     async fn remove(
@@ -104,6 +107,9 @@ impl Engine {
         let allowed = instance.starts_at.map_or(now, |start| start + REMOVABLE_AFTER);
         if now < allowed {
             return Ok(go_on(request, now, allowed));
+        }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Remove) {
+            return Ok(*change);
         }
         let Some((attempt, request)) = self.record(lease, request, Attempt::new(AttemptKind::Remove, now)).await?
         else {
@@ -131,6 +137,9 @@ impl Engine {
         let now = self.clock.now();
         if request.attempts.iter().filter(|a| a.kind == AttemptKind::Cancel).count() >= CANCEL_TRIES {
             return Ok(stuck(request, schedule_request, now));
+        }
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
+            return Ok(*change);
         }
         let Some((attempt, request)) = self.record(lease, request, Attempt::new(AttemptKind::Cancel, now)).await?
         else {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Engine, Tenant,
-    assign::{Found, Way, came_to_nothing, foreign},
+    assign::{Found, Next, came_to_nothing, foreign},
     confirm::{coming, found, nothing},
     retry,
     step::{go_on, hold_until},
@@ -52,7 +52,7 @@ impl Engine {
         decision: &Decision,
         attempt: &Attempt,
         kin: &[Request],
-    ) -> Result<Way, Found> {
+    ) -> Result<Next, Found> {
         let sighting = self.look(tenant, request, decision).await.map_err(Found::Other)?;
         let now = self.clock.now();
         let wait = |due_at| Err(Found::other(hold_until(request, waits(), now, due_at)));
@@ -66,7 +66,7 @@ impl Engine {
                 // This attempt has not been sent, so it has moved nothing.
                 let mut before = request.clone();
                 before.attempts.retain(|earlier| earlier.id != attempt.id);
-                Ok(way(&sighting, &before, attempt, kin, now))
+                Ok(next(&sighting, &before, attempt, kin, now))
             }
             Seen::Foreign { of_stint } => {
                 Err(Found::other(hold_until(request, foreign(of_stint), now, retry::parked(now))))
@@ -79,7 +79,7 @@ impl Engine {
 }
 
 /// Whether the others hold it for as long as this request may: then it only joins.
-fn way(sighting: &Sighting, request: &Request, attempt: &Attempt, kin: &[Request], now: Timestamp) -> Way {
+fn next(sighting: &Sighting, request: &Request, attempt: &Attempt, kin: &[Request], now: Timestamp) -> Next {
     let wanted = attempt.own_end().unwrap_or(now);
     let covered = shared(sighting, request, kin).filter(|row| {
         let lasts = row.ends_at.is_some_and(|end| end + TOLERANCE >= wanted);
@@ -87,7 +87,7 @@ fn way(sighting: &Sighting, request: &Request, attempt: &Attempt, kin: &[Request
         lasts && promised && settled_from(row, request, kin) <= now
     });
     match covered.and_then(|row| Some((row.schedule_id.clone()?, wanted))) {
-        Some((schedule_id, ends_at)) => Way::Covered(Box::new(Assignment {
+        Some((schedule_id, ends_at)) => Next::Covered(Box::new(Assignment {
             schedule_request_id: None,
             schedule_id,
             starts_at: now,
@@ -95,7 +95,7 @@ fn way(sighting: &Sighting, request: &Request, attempt: &Attempt, kin: &[Request
             confirmed_at: now,
             joined: co_holders(kin, now),
         })),
-        None => Way::Extend,
+        None => Next::Extend,
     }
 }
 

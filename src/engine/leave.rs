@@ -25,7 +25,7 @@ use crate::{
         request::{Decision, EndOrder, Hold, Request, State},
         sight::{Seen, TOLERANCE, judge},
     },
-    graph::Sent,
+    graph::{Sent, Way},
     store::{Change, Lease, NewFinding, StoreError},
 };
 
@@ -81,6 +81,9 @@ impl Engine {
         until: Timestamp,
     ) -> Result<Change, StoreError> {
         let now = self.clock.now();
+        if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
+            return Ok(Change { due_at: change.due_at.min(until), ..*change });
+        }
         let Some((attempt, request)) = self.record(lease, request, Attempt::cut_back(until, now)).await? else {
             return Ok(go_on(request, now, now + MARGIN));
         };

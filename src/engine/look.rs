@@ -7,6 +7,7 @@ use crate::{
         id::TenantName,
         request::{Decision, Hold, Request},
     },
+    graph::{GraphError, Way},
     store::{Change, StoreError},
 };
 
@@ -31,11 +32,33 @@ impl Engine {
         request: &Request,
         decision: &Decision,
     ) -> Result<Sighting, Box<Change>> {
-        tenant.graph.look(&decision.holding()).await.map_err(|error| {
-            let now = self.clock.now();
-            let due_at = retry::after_graph_error(now, &error, request.looks);
-            Box::new(hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at))
-        })
+        tenant.graph.look(&decision.holding()).await.map_err(|error| self.not_answered(request, &error))
+    }
+
+    /// Asked before an attempt is recorded. `Err`: the call would not be sent now, and the request is held.
+    pub(super) fn may_send(
+        &self,
+        tenant: &Tenant,
+        request: &Request,
+        decision: &Decision,
+        way: Way,
+    ) -> Result<(), Box<Change>> {
+        let may = tenant.graph.may_send(&decision.entitlement.target, way);
+        may.map_err(|error| self.not_answered(request, &error))
+    }
+
+    /// Whether Graph asks to wait. Then nothing else is asked either: a reading of the ticket would be old by the time.
+    pub(super) fn paused(&self, tenant: &Tenant, request: &Request, decision: &Decision) -> Option<Box<Change>> {
+        match tenant.graph.may_send(&decision.entitlement.target, Way::Write) {
+            Err(error @ GraphError::Throttled { .. }) => Some(self.not_answered(request, &error)),
+            _ => None,
+        }
+    }
+
+    fn not_answered(&self, request: &Request, error: &GraphError) -> Box<Change> {
+        let now = self.clock.now();
+        let due_at = retry::after_graph(now, error, request);
+        Box::new(hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at))
     }
 }
 

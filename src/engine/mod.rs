@@ -8,13 +8,18 @@ mod absence;
 mod assign;
 mod confirm;
 mod credential;
+mod dry_run;
 mod end;
 mod join;
 mod leave;
 mod look;
+mod overstay;
 mod reconcile;
 mod retry;
+mod sessions;
 mod step;
+mod sweep;
+mod tenant_fault;
 mod verify;
 mod watch;
 mod worker;
@@ -66,8 +71,14 @@ pub struct Engine {
     wake: Arc<Notify>,
     /// When this process next asks whether a search for missed approvals is due; `None` before it ever did.
     next_poll: Mutex<Option<Timestamp>>,
+    /// The same for comparisons with Graph.
+    next_sweep: Mutex<Option<Timestamp>>,
     /// Connections whose credential was taken, and when the database was told so.
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
+    /// Held while the database is told what calls say of a tenant, so that it is told in order.
+    telling: tokio::sync::Mutex<()>,
+    /// Nothing is granted, whatever the connections say.
+    dry_run: bool,
 }
 
 impl Engine {
@@ -80,8 +91,16 @@ impl Engine {
         tenants: HashMap<TenantName, Tenant>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (next_poll, works) = (Mutex::default(), Mutex::default());
-        Self { store, clock, connections, tenants, metrics, wake: Arc::new(Notify::new()), next_poll, works }
+        let (next_poll, next_sweep, works) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let (wake, telling) = (Arc::new(Notify::new()), tokio::sync::Mutex::default());
+        let dry_run = false;
+        Self { store, clock, connections, tenants, metrics, wake, next_poll, next_sweep, works, telling, dry_run }
+    }
+
+    /// The same engine, which grants nothing when told so: PIM is only asked whether it would. Ends are never tried only.
+    #[must_use]
+    pub fn with_dry_run(self, dry_run: bool) -> Self {
+        Self { dry_run, ..self }
     }
 
     /// Wakes the worker of this process: something may be due.

@@ -2,7 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{domain::duration::Duration, graph, tickets};
+use crate::{
+    domain::{duration::Duration, id::RequestId, request::Request},
+    graph, tickets,
+};
 
 /// After an unclear outcome, and while an assignment comes into force: 2, 5, 10, 20, then every 40 seconds.
 pub(super) fn next_look(now: Timestamp, looks: u32) -> Timestamp {
@@ -52,6 +55,18 @@ pub(super) fn after_graph_error(now: Timestamp, error: &graph::GraphError, looks
         graph::Retry::After(wait) => asked(now, Some(wait), looks),
         graph::Retry::Never => parked(now),
     }
+}
+
+/// The same, and what was throttled together does not come back together.
+pub(super) fn after_graph(now: Timestamp, error: &graph::GraphError, request: &Request) -> Timestamp {
+    let due_at = after_graph_error(now, error, request.looks);
+    if matches!(error.retry(), graph::Retry::After(_)) { scattered(due_at, request.id) } else { due_at }
+}
+
+/// Up to two seconds later, always the same for a request: its id is random where it ends.
+pub(super) fn scattered(at: Timestamp, id: RequestId) -> Timestamp {
+    let [.., high, low] = *id.0.as_bytes();
+    at + SignedDuration::from_millis(i64::from(u16::from_be_bytes([high, low]) % 2000))
 }
 
 fn pick(seconds: &[i64], looks: u32) -> i64 {

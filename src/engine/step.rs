@@ -41,7 +41,9 @@ impl Engine {
         let Some(request) = self.store.load(lease.request()).await? else { return Ok(false) };
         let before = request.state.status();
         let (effect, began) = (due(&request.state).name(), self.clock.monotonic());
-        let change = match self.change_due(lease, &request).await {
+        let change = self.change_due(lease, &request).await;
+        self.mind_tenants().await;
+        let change = match change {
             Err(StoreError::EndOrdered(_)) => return Ok(true),
             Err(StoreError::HoldingBusy(_)) => Some(self.busy(&request)),
             change => change?,

@@ -8,11 +8,13 @@ use crate::{
     domain::{
         approval::Approval,
         approvers::Match,
-        id::TenantName,
+        assignment::Lookup,
+        entitlement::PrincipalKind,
+        id::{ObjectId, TenantName},
         lifecycle::Event,
         pim_policy::PimPolicy,
         policy::{self, Case, Directory, Questions, Verdict},
-        request::{EndOrder, Hold, Reason, Request, State},
+        request::{Decision, EndOrder, Hold, Reason, Request, State},
         target::Target,
         ticket::{self, Field, Ticket},
         withdrawal::CLOSED,
@@ -60,6 +62,8 @@ pub(super) enum Trouble {
     Hold(Hold, Timestamp),
     /// Neither the ticket nor a sign of it is there.
     Absent,
+    /// The directory cannot be asked now; whose it is is known by then.
+    Directory(Box<Reading>, Hold, Timestamp),
     /// The ticket names no tenant of this connection.
     NoTenant(Box<Reading>, Option<UsedApproval>, Reason),
 }
@@ -114,6 +118,9 @@ impl Engine {
         let now = self.clock.now();
         match trouble {
             Trouble::Hold(hold, due_at) => hold_until(request, hold, now, due_at),
+            Trouble::Directory(reading, hold, due_at) => {
+                Change { reading: Some(*reading), ..hold_until(request, hold, now, due_at) }
+            }
             Trouble::Absent if is_gone(request, now) => {
                 Change::to(Event::End(EndOrder::withdrawal(MISSED, now)), now, now)
             }
@@ -154,10 +161,13 @@ impl Engine {
             catalog: &tenant.catalog,
             never: &tenant.never,
             max_approval_age: connection.settings().max_approval_age,
+            dry_run: self.grants_nothing(request).is_some(),
         };
-        let verdict = match policy::settle_early(&case) {
-            Some(early) => early,
-            None => self.ask_and_decide(request, tenant, &case).await?,
+        let verdict = if let Some(early) = policy::settle_early(&case) {
+            early
+        } else {
+            let asked = self.ask_and_decide(request, tenant, &case).await;
+            asked.map_err(|(hold, due_at)| Trouble::Directory(Box::new(reading.clone()), hold, due_at))?
         };
         Ok(Examined { ticket, reading, approval, verdict, read_at })
     }
@@ -187,21 +197,28 @@ impl Engine {
         }
     }
 
-    async fn ask_and_decide(&self, request: &Request, tenant: &Tenant, case: &Case<'_>) -> Result<Verdict, Trouble> {
-        let directory = ask(tenant, case).await.map_err(|error| {
-            let due_at = retry::after_graph_error(self.clock.now(), &error, request.looks);
-            Trouble::Hold(Hold::new(error.code(), error.to_string()), due_at)
+    async fn ask_and_decide(
+        &self,
+        request: &Request,
+        tenant: &Tenant,
+        case: &Case<'_>,
+    ) -> Result<Verdict, (Hold, Timestamp)> {
+        let directory = ask(tenant, case, request.state.decision()).await.map_err(|error| {
+            let due_at = retry::after_graph(self.clock.now(), &error, request);
+            (Hold::new(error.code(), error.to_string()), due_at)
         })?;
         Ok(policy::decide(case, &directory))
     }
 }
 
 /// Asks the directory and PIM what the case needs to know.
-async fn ask(tenant: &Tenant, case: &Case<'_>) -> Result<Directory, GraphError> {
+async fn ask(tenant: &Tenant, case: &Case<'_>, decided: Option<&Decision>) -> Result<Directory, GraphError> {
     let questions = policy::questions(case);
     let of_target = ask_about_target(tenant, questions.target);
-    let (directory, (pim, missing)) = tokio::try_join!(ask_about_people(tenant, questions), of_target)?;
-    Ok(Directory { pim, missing, ..directory })
+    // Neither is dropped when the other fails: one of them may be the call that a stopped tenant is tried by.
+    let (directory, of_target) = tokio::join!(ask_about_people(tenant, questions, decided), of_target);
+    let (pim, missing) = of_target?;
+    Ok(Directory { pim, missing, ..directory? })
 }
 
 /// PIM's policy for what would be given, and what of it is not there. Without either there is nothing to decide on.
@@ -221,25 +238,63 @@ async fn ask_about_target(
 }
 
 /// Asks the directory who is who.
-async fn ask_about_people(tenant: &Tenant, questions: Questions<'_>) -> Result<Directory, GraphError> {
+async fn ask_about_people(
+    tenant: &Tenant,
+    questions: Questions<'_>,
+    decided: Option<&Decision>,
+) -> Result<Directory, GraphError> {
     let mut directory = Directory::default();
     if let Some(name) = questions.principal {
-        directory.principal = Some(tenant.graph.find_principal(name).await?);
+        directory.principal = Some(who(tenant, name, questions.kinds, decided).await?);
     }
-    if let Some(crate::domain::assignment::Lookup::One(principal)) = &directory.principal
-        && !questions.principal_groups.is_empty()
-    {
-        directory.principal_groups = tenant.graph.groups_among(principal.id, questions.principal_groups).await?;
+    let principal = match &directory.principal {
+        Some(Lookup::One(principal)) => Some((principal.id, principal.kind)),
+        _ => None,
+    };
+    if let Some(principal) = principal.filter(|_| !questions.principal_groups.is_empty()) {
+        directory.principal_groups = tenant.graph.groups_of(principal, questions.principal_groups).await?;
     }
+    let group = principal.filter(|(_, kind)| *kind == Some(PrincipalKind::Group)).map(|(id, _)| id);
     for (account, mail) in questions.people {
         let users = tenant.graph.find_by_mail(&mail).await?;
         let in_approver_group = match (questions.approver_group, users.as_slice()) {
             (Some(group), [only]) => !tenant.graph.groups_among(*only, &[group]).await?.is_empty(),
             _ => false,
         };
-        directory.people.push(Match { account, users, in_approver_group });
+        let in_principal = match group {
+            Some(group) => is_any_in(tenant, &users, group).await?,
+            None => false,
+        };
+        directory.people.push(Match { account, users, in_approver_group, in_principal });
     }
     Ok(directory)
+}
+
+/// Whom the ticket names. A name that nobody has any more still means whoever was decided on under it: the object id decides.
+/// A name that another one has by now means that other one.
+async fn who(
+    tenant: &Tenant,
+    name: &str,
+    kinds: &[PrincipalKind],
+    decided: Option<&Decision>,
+) -> Result<Lookup, GraphError> {
+    let found = tenant.graph.find_principal(name, kinds).await?;
+    match decided.map(|decision| &decision.principal) {
+        Some(was) if found == Lookup::Nobody && was.named.as_deref() == Some(name) => {
+            tenant.graph.find_by_id(was.id, kinds).await
+        }
+        _ => Ok(found),
+    }
+}
+
+/// Whether any of these users is in the group, directly or through others.
+async fn is_any_in(tenant: &Tenant, users: &[ObjectId], group: ObjectId) -> Result<bool, GraphError> {
+    for user in users {
+        if !tenant.graph.groups_among(*user, &[group]).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The snapshot and its digest: SHA-256 over the JSON text with sorted keys and no white space.

@@ -62,7 +62,7 @@ impl Engine {
         let change = match reading {
             Ok(Ok(ticket)) => seen(request, decision, &ticket, now, interval),
             Ok(Err(Trouble::Absent)) => missed(request, now, interval),
-            Ok(Err(Trouble::Hold(_, due_at))) => Change::later(now, due_at),
+            Ok(Err(Trouble::Hold(_, due_at) | Trouble::Directory(_, _, due_at))) => Change::later(now, due_at),
             Ok(Err(Trouble::NoTenant(..))) => Change::later(now, now + interval),
             Err(_) => Change::later(now, retry::next_try(now, request.looks)),
         };

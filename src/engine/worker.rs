@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::Engine;
+use super::{Engine, sweep::SWEEP_WITHIN};
 use crate::store::{Room, StoreError};
 
 /// How much a worker does at a time.
@@ -107,18 +107,21 @@ impl Worker {
         let now = self.engine.clock.now();
         let until = now + self.pace.lease;
         let others = self.room_for_others(room);
-        let asked = Room { ends: room, others, per_connection: self.pace.in_flight.div_ceil(2) };
+        let (per_connection, per_tenant) = (self.pace.in_flight.div_ceil(2), self.pace.in_flight.div_ceil(4));
+        let asked = Room { ends: room, others, per_connection, per_tenant };
         let leases = self.engine.store.lease_due(now, until, asked).await?;
         let taken = u32::try_from(leases.iter().filter(|lease| !lease.is_end()).count()).unwrap_or(u32::MAX);
         let notes_room = others.saturating_sub(taken);
         let notes = self.engine.store.lease_notes(now, until, notes_room, asked.per_connection).await?;
         let polls_room = notes_room.saturating_sub(u32::try_from(notes.len()).unwrap_or(u32::MAX));
         let polls = self.engine.due_polls(until, polls_room).await;
-        let taken = leases.len() + notes.len() + polls.len();
+        let sweeps_room = polls_room.saturating_sub(u32::try_from(polls.len()).unwrap_or(u32::MAX));
+        let sweeps = self.engine.due_sweeps(sweeps_room).await;
+        let taken = leases.len() + notes.len() + polls.len() + sweeps.len();
         for lease in leases {
             let engine = Arc::clone(&self.engine);
             let busy = (!lease.is_end()).then(|| self.busy());
-            self.begin(tasks, async move {
+            begin(tasks, self.pace.step, async move {
                 engine.step(lease).await;
                 drop(busy);
             });
@@ -126,7 +129,7 @@ impl Worker {
         for note in notes {
             let engine = Arc::clone(&self.engine);
             let busy = self.busy();
-            self.begin(tasks, async move {
+            begin(tasks, self.pace.step, async move {
                 engine.write_note(note).await;
                 drop(busy);
             });
@@ -134,8 +137,16 @@ impl Worker {
         for poll in polls {
             let engine = Arc::clone(&self.engine);
             let busy = self.busy();
-            self.begin(tasks, async move {
+            begin(tasks, self.pace.step, async move {
                 engine.poll(poll).await;
+                drop(busy);
+            });
+        }
+        for sweep in sweeps {
+            let engine = Arc::clone(&self.engine);
+            let busy = self.busy();
+            begin(tasks, SWEEP_WITHIN, async move {
+                engine.sweep(sweep).await;
                 drop(busy);
             });
         }
@@ -154,21 +165,11 @@ impl Worker {
         Arc::clone(&self.others)
     }
 
-    /// A step that takes too long is dropped; its lease lapses and the row says where to go on.
-    fn begin(&self, tasks: &mut JoinSet<()>, work: impl Future<Output = ()> + Send + 'static) {
-        let limit = self.pace.step;
-        tasks.spawn(async move {
-            if tokio::time::timeout(limit, work).await.is_err() {
-                warn!("a step took too long and was dropped; it is repeated");
-            }
-        });
-    }
-
     /// Waits for a wake, a finished step, or the time of the next one.
     async fn wait(&self, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
         let now = self.engine.clock.now();
         let due = self.engine.store.next_due().await.ok().flatten();
-        let next = [due, self.engine.next_poll()].into_iter().flatten().min();
+        let next = [due, self.engine.next_poll(), self.engine.next_sweep()].into_iter().flatten().min();
         if next.is_some_and(|next| next <= now) && tasks.is_empty() {
             // Another worker is just taking it: a moment later it is not due any more.
             let _ = tokio::time::timeout(Duration::from_millis(20), stop.cancelled()).await;
@@ -186,6 +187,15 @@ impl Worker {
             Some(ended) = tasks.join_next() => report(ended),
         }
     }
+}
+
+/// A step that takes too long is dropped; its lease lapses and the row says where to go on.
+fn begin(tasks: &mut JoinSet<()>, limit: Duration, work: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(async move {
+        if tokio::time::timeout(limit, work).await.is_err() {
+            warn!("a step took too long and was dropped; it is repeated");
+        }
+    });
 }
 
 async fn join_one(tasks: &mut JoinSet<()>) {

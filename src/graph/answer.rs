@@ -29,6 +29,8 @@ const TERMINAL: &[&str] = &[
 /// Why a write has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unanswered {
+    /// It was not let through.
+    Stopped(GraphError),
     /// There was no token to send it with.
     NoToken(GraphError),
     /// The time to send it had passed.
@@ -40,8 +42,9 @@ pub(super) enum Unanswered {
 /// What it means to have no answer: only a call that may have left is unclear.
 pub(super) fn to_silence(silence: Unanswered) -> Answer {
     match silence {
+        Unanswered::Stopped(GraphError::Throttled { after }) => Answer::Throttled { after },
         Unanswered::NoToken(GraphError::Credential { code, detail }) => Answer::TenantRefused { code, detail },
-        Unanswered::NoToken(error) => not_sent(error.to_string()),
+        Unanswered::Stopped(error) | Unanswered::NoToken(error) => not_sent(error.to_string()),
         Unanswered::TooLate => not_sent("too late to send"),
         Unanswered::Fault(fault @ outbound::Fault::NotSent(_)) => not_sent(fault.to_string()),
         Unanswered::Fault(fault @ outbound::Fault::AnswerLost(_)) => unclear(fault.to_string()),
@@ -56,7 +59,9 @@ pub(super) fn to_write(
     now: Timestamp,
     read: impl FnOnce(&Value) -> Result<Option<ScheduleRequest>, json::Fault>,
 ) -> Answer {
-    if answer.status.as_u16() != 201 {
+    // Which of the two says yes to a validation is not documented (§2.6).
+    let yes = |status| status == 201 || (only_validate && status == 200);
+    if !yes(answer.status.as_u16()) {
         return otherwise(asked, answer, now);
     }
     match answer.json().and_then(|body| read(&body)) {
@@ -74,11 +79,27 @@ pub(super) fn to_cancel(schedule_request_id: &str, answer: &outbound::Answer, no
     if answer.status.as_u16() != 204 {
         return otherwise(ScheduleAction::Other, answer, now);
     }
+    stand_in(schedule_request_id, Progress::Over, "Canceled")
+}
+
+/// What the answer to revoking sign-in sessions means: 200 and `true`, or nothing to read at all, is a yes.
+pub(super) fn to_sessions(answer: &outbound::Answer, now: Timestamp) -> Answer {
+    let said = |answer: &outbound::Answer| answer.json().ok().and_then(|body| body.pointer("/value").cloned());
+    match answer.status.as_u16() {
+        204 => stand_in("", Progress::Revoked, "SessionsRevoked"),
+        200 if said(answer) == Some(Value::Bool(true)) => stand_in("", Progress::Revoked, "SessionsRevoked"),
+        200 => unclear("status 200 without a yes"),
+        _ => otherwise(ScheduleAction::Other, answer, now),
+    }
+}
+
+/// Stands in for the schedule request that a yes without one does not carry.
+fn stand_in(id: &str, progress: Progress, status: &str) -> Answer {
     Answer::Accepted(ScheduleRequest {
-        id: schedule_request_id.to_owned(),
+        id: id.to_owned(),
         action: ScheduleAction::Other,
-        progress: Progress::Over,
-        status: "Canceled".to_owned(),
+        progress,
+        status: status.to_owned(),
         justification: None,
         schedule_id: None,
         created_at: None,

@@ -17,6 +17,8 @@ use super::{
     answer::Unanswered,
     assertion::CredentialFault,
     error::{self, GraphError},
+    gate::{Gate, Heard},
+    part::Part,
     settings::{App, TenantSettings},
     token::{Identity, Tokens},
 };
@@ -36,6 +38,9 @@ const WRITES_AT_ONCE: usize = 2;
 /// A longer list is an error: half a list must never be taken for the whole.
 const MAX_PAGES: usize = 50;
 
+/// The same for a list about everybody.
+pub(super) const MAX_PAGES_OF_EVERYBODY: usize = 500;
+
 /// One tenant's way to Graph.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -45,6 +50,7 @@ pub(super) struct Client {
     clock: Clock,
     main: Tokens,
     remover: Option<Tokens>,
+    gate: Gate,
     reads: Semaphore,
     writes: Semaphore,
 }
@@ -57,8 +63,9 @@ impl Client {
         let tokens = |identity, app| Tokens::new(identity, app, &settings, wire.clone(), clock.clone());
         let main = tokens(Identity::Main, app)?;
         let remover = settings.remover.clone().map(|app| tokens(Identity::Remover, app)).transpose()?;
+        let gate = Gate::new(remover.is_some());
         let (reads, writes) = (Semaphore::new(READS_AT_ONCE), Semaphore::new(WRITES_AT_ONCE));
-        Ok(Self { tenant: settings.name, base, wire, clock, main, remover, reads, writes })
+        Ok(Self { tenant: settings.name, base, wire, clock, main, remover, gate, reads, writes })
     }
 
     /// Makes sure that there is a token for each identity.
@@ -85,7 +92,18 @@ impl Client {
 
     /// The document that a call which changes nothing is answered with.
     pub(super) async fn read(&self, call: &Call) -> Result<Value, GraphError> {
+        let part = Part::read_by(call);
+        // Asked before the queue too: who will not be let through holds no place in it.
+        self.gate.check(part, self.clock.monotonic())?;
         let _permit = self.reads.acquire().await.ok();
+        let began = self.clock.monotonic();
+        self.gate.admit(part, began)?;
+        let outcome = self.read_twice(call).await;
+        self.heard(part, &Heard::of_read(&outcome), began, Uuid::new_v4());
+        outcome
+    }
+
+    async fn read_twice(&self, call: &Call) -> Result<Value, GraphError> {
         let mut outcome = self.read_once(call).await?;
         if is_worth_repeating(&outcome) {
             outcome = self.read_once(call).await?;
@@ -93,19 +111,40 @@ impl Client {
         error::document(&outcome?, self.clock.now())
     }
 
+    /// Whatever a call that changes nothing is answered with, a refusal too.
+    pub(super) async fn ask(&self, call: &Call) -> Result<Answer, GraphError> {
+        let _permit = self.reads.acquire().await.ok();
+        Ok(self.read_once(call).await??)
+    }
+
     /// All rows of a list, through all its pages.
     pub(super) async fn list(&self, first: Call) -> Result<Vec<Value>, GraphError> {
         let mut rows = Vec::new();
+        let keep = |row: &Value| {
+            rows.push(row.clone());
+            Ok(())
+        };
+        self.each_row(first, MAX_PAGES, keep).await?;
+        Ok(rows)
+    }
+
+    /// Shows each row of a list, one page in memory at a time. After an error nothing is known of the list.
+    pub(super) async fn each_row(
+        &self,
+        first: Call,
+        max_pages: usize,
+        mut show: impl FnMut(&Value) -> Result<(), json::Fault>,
+    ) -> Result<(), GraphError> {
         let mut next = Some(first);
-        for _ in 0..MAX_PAGES {
-            let Some(call) = next else { return Ok(rows) };
+        for _ in 0..max_pages {
+            let Some(call) = next else { return Ok(()) };
             let page = self.read(&call).await?;
-            rows.extend_from_slice(json::array(&page, "/value")?);
+            json::array(&page, "/value")?.iter().try_for_each(&mut show)?;
             next = self.next_page(&page)?;
         }
         match next {
-            None => Ok(rows),
-            Some(_) => Err(GraphError::bad(format!("a list of more than {MAX_PAGES} pages"))),
+            None => Ok(()),
+            Some(_) => Err(GraphError::bad(format!("a list of more than {max_pages} pages"))),
         }
     }
 
@@ -120,13 +159,39 @@ impl Client {
         call_id: Uuid,
         send_not_after: Duration,
     ) -> Result<Answer, Unanswered> {
+        let part = Part::changed_by(call);
+        self.gate.check(part, self.clock.monotonic()).map_err(Unanswered::Stopped)?;
         let _permit = self.writes.acquire().await.ok();
-        let tokens = self.tokens(by);
+        let began = self.clock.monotonic();
+        self.gate.admit(part, began).map_err(Unanswered::Stopped)?;
+        let outcome = self.write_once(self.tokens(by), call, call_id, send_not_after).await;
+        self.heard(part, &Heard::of_write(&outcome, self.clock.now()), began, call_id);
+        outcome
+    }
+
+    async fn write_once(
+        &self,
+        tokens: &Tokens,
+        call: &Call,
+        call_id: Uuid,
+        send_not_after: Duration,
+    ) -> Result<Answer, Unanswered> {
         let token = tokens.bearer().await.map_err(Unanswered::NoToken)?;
         if self.clock.monotonic() > send_not_after {
             return Err(Unanswered::TooLate);
         }
         self.send(call, call_id, tokens, token).await.map_err(Unanswered::Fault)
+    }
+
+    /// What every call passes.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// An id is random where it ends: that scatters calls which were throttled together.
+    fn heard(&self, part: Part, heard: &Heard, began: Duration, id: Uuid) {
+        let [.., a, b, c] = *id.as_bytes();
+        self.gate.heard(part, heard, began, self.clock.monotonic(), u32::from_be_bytes([0, a, b, c]));
     }
 
     /// The outer error is a missing token, which is not worth repeating here.

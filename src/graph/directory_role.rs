@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    AssignmentTarget, Part, PolicyPlace, Row,
+    AssignmentTarget, Flaw, Part, PolicyPlace, Row,
     kind::{TargetKey, TargetKind},
+    permission::{Permissions, ROLE_POLICY, ROLE_REMOVE, ROLE_WRITE},
     schedule::{Surface, as_guid, guid, list, object},
     tier0,
 };
@@ -37,6 +38,7 @@ const ACTIVE: Surface = Surface {
     instances: "/roleManagement/directory/roleAssignmentScheduleInstances",
     schedule_field: "/roleAssignmentScheduleId",
     tells_activated: true,
+    permissions: Permissions { write: ROLE_WRITE, remove: ROLE_REMOVE, policy: ROLE_POLICY },
 };
 
 /// What names a role and where it counts, however it is given.
@@ -123,6 +125,7 @@ impl AssignmentTarget for DirectoryRole {
         let role = Part {
             name: format!("role {role}"),
             call: object(format!("/roleManagement/directory/roleDefinitions/{role}")),
+            flaws: role_flaws,
         };
         [Some(role), place(&self.scope)].into_iter().flatten().collect()
     }
@@ -132,8 +135,13 @@ impl AssignmentTarget for DirectoryRole {
 fn place(scope: &str) -> Option<Part> {
     if let Some(unit) = scope.strip_prefix("/administrativeUnits/") {
         let call = object(format!("/directory/administrativeUnits/{unit}"));
-        return Some(Part { name: format!("administrative unit {unit}"), call });
+        return Some(Part { name: format!("administrative unit {unit}"), call, flaws: |_| vec![] });
     }
     let id = scope.strip_prefix('/').filter(|id| !id.is_empty())?;
-    Some(Part { name: format!("object {id}"), call: object(format!("/directoryObjects/{id}")) })
+    Some(Part { name: format!("object {id}"), call: object(format!("/directoryObjects/{id}")), flaws: |_| vec![] })
+}
+
+fn role_flaws(role: &Value) -> Vec<Flaw> {
+    let disabled = role.pointer("/isEnabled") == Some(&Value::Bool(false));
+    disabled.then_some(Flaw::Refused("the role is disabled")).into_iter().collect()
 }

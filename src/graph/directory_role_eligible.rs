@@ -4,6 +4,7 @@
 use super::{
     directory_role::{KEYS, made, tier0_role},
     kind::TargetKind,
+    permission::{ELIGIBLE_WRITE, Permissions, ROLE_POLICY},
     schedule::Surface,
 };
 use crate::domain::target::AssignmentKind;
@@ -23,4 +24,5 @@ const ELIGIBLE: Surface = Surface {
     instances: "/roleManagement/directory/roleEligibilityScheduleInstances",
     schedule_field: "/roleEligibilityScheduleId",
     tells_activated: false,
+    permissions: Permissions { write: ELIGIBLE_WRITE, remove: ELIGIBLE_WRITE, policy: ROLE_POLICY },
 };

@@ -51,6 +51,14 @@ pub enum GraphError {
         /// What it means.
         detail: String,
     },
+    /// Not called: what only a person can mend was met before, and it is not yet time to try again.
+    #[error("not asked, since Graph refused before: {detail}")]
+    Stopped {
+        /// The name of what was met; see [`super::TenantFault::code`].
+        code: &'static str,
+        /// Graph's or Entra's words.
+        detail: String,
+    },
     /// There is no such object, said in so many words.
     #[error("Graph finds no such object: {code}")]
     NotFound {
@@ -108,6 +116,7 @@ impl GraphError {
             Self::Permission { .. } => "graph-permission",
             Self::Licence { .. } => "graph-licence",
             Self::Credential { .. } => "graph-credential",
+            Self::Stopped { code, .. } => code,
             Self::NotFound { .. } => "graph-not-found",
             Self::BadAnswer { .. } => "graph-bad-answer",
             Self::Refused { .. } => "graph-refused",
@@ -130,6 +139,7 @@ impl GraphError {
             Self::Permission { .. }
             | Self::Licence { .. }
             | Self::Credential { .. }
+            | Self::Stopped { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::NoPolicy { .. }

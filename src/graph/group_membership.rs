@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    AssignmentTarget, Part, PolicyPlace, Row,
+    AssignmentTarget, Flaw, Part, PolicyPlace, Row,
     kind::{TargetKey, TargetKind},
-    schedule::{Surface, as_guid, guid, list, object},
+    permission::{GROUP_POLICY, GROUP_REMOVE, GROUP_WRITE, Permissions},
+    principal,
+    schedule::{Surface, as_guid, guid, list},
 };
 use crate::{
     domain::{
@@ -34,6 +36,7 @@ const ACTIVE: Surface = Surface {
     instances: "/identityGovernance/privilegedAccess/group/assignmentScheduleInstances",
     schedule_field: "/assignmentScheduleId",
     tells_activated: true,
+    permissions: Permissions { write: GROUP_WRITE, remove: GROUP_REMOVE, policy: GROUP_POLICY },
 };
 
 /// What names a place in a group, however it is given.
@@ -96,6 +99,21 @@ impl AssignmentTarget for Place {
 
     fn parts(&self) -> Vec<Part> {
         let group = self.group;
-        vec![Part { name: format!("group {group}"), call: object(format!("/groups/{group}")) }]
+        let call = principal::group(ObjectId(group));
+        vec![Part { name: format!("group {group}"), call, flaws: group_flaws }]
     }
+}
+
+/// PIM refuses groups that something else fills (`contracts/graph.md` §3).
+fn group_flaws(group: &Value) -> Vec<Flaw> {
+    let is = |path: &str| group.pointer(path) == Some(&Value::Bool(true));
+    let types = json::array(group, "/groupTypes").unwrap_or_default();
+    let dynamic =
+        types.iter().any(|kind| kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("DynamicMembership")));
+    let flaws = [
+        dynamic.then_some(Flaw::Refused("a rule decides who is in the group, so PIM cannot")),
+        is("/onPremisesSyncEnabled").then_some(Flaw::Refused("the group is synchronised from on-premises")),
+        is("/isAssignableToRole").then_some(Flaw::HoldsRoles),
+    ];
+    flaws.into_iter().flatten().collect()
 }

@@ -3,7 +3,9 @@
 //! [`TenantGraph`] is all that others see of one tenant. It lends its calls to the vendor files, which are pure: an
 //! [`AssignmentTarget`] turns orders into calls and rows into domain types, `principal` does the same for users, and
 //! `answer` says what an answer to a write means. `client` is the one sender. `token` keeps the tokens of each identity,
-//! which `login` fetches by what `proof` shows or from `managed_identity`; `refusal` says what Entra's no means.
+//! which `login` fetches by what `proof` shows or from `managed_identity`; `refusal` says what Entra's no means. Every call
+//! passes the tenant's `gate`: `circuit` stops what only a person can mend, `pause` what Graph throttles, each for a `part`
+//! alone.
 //!
 //! Promised here: a write leaves at most once, and not after its time; an answer that cannot be read is never taken
 //! for a yes, a no, or an absence; a token goes nowhere but to the configured Graph. Left out: waiting and trying
@@ -20,6 +22,7 @@ use crate::{
         assignment::{
             Answer, AssignOrder, Holding, Lookup, Principal, RemoveOrder, ScheduleAction, Sighting, UpdateOrder,
         },
+        entitlement::PrincipalKind,
         id::ObjectId,
         pim_policy::PimPolicy,
         target::Target,
@@ -34,16 +37,23 @@ use token::Identity;
 
 mod answer;
 mod assertion;
+mod circuit;
 mod client;
 mod directory_role;
 mod directory_role_eligible;
 mod error;
+mod everybody;
+mod gate;
 mod group_membership;
 mod group_membership_eligible;
+mod inspect;
 pub mod kind;
 mod login;
 mod managed_identity;
 mod material;
+mod part;
+mod pause;
+pub mod permission;
 mod policy;
 mod principal;
 mod proof;
@@ -57,8 +67,12 @@ mod token;
 mod tests;
 
 pub use assertion::CredentialFault;
+pub use circuit::{News, TenantFault};
 pub use error::{GraphError, Retry};
+pub use everybody::Everybody;
+pub use inspect::{Inspected, permissions_for};
 pub use kind::TargetKind;
+pub use part::Way;
 pub use policy::PolicyPlace;
 pub use schedule::Surface;
 
@@ -104,12 +118,25 @@ pub struct Part {
     pub name: String,
     /// Reads it.
     pub call: Call,
+    /// What is to be said about it as it was read.
+    pub flaws: fn(&Value) -> Vec<Flaw>,
+}
+
+/// Something about a part of a target that whoever configures it should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// PIM refuses it like this.
+    Refused(&'static str),
+    /// Whoever holds it may come to hold roles through it.
+    HoldsRoles,
 }
 
 /// One tenant's directory and PIM.
 #[derive(Debug)]
 pub struct TenantGraph {
     client: Client,
+    /// stint's own application there.
+    client_id: String,
     clock: Clock,
 }
 
@@ -130,8 +157,9 @@ impl TenantGraph {
     /// # Errors
     /// [`CredentialFault`] when the certificate or its key cannot be used.
     pub fn new(settings: TenantSettings, wire: Wire, clock: Clock) -> Result<Self, CredentialFault> {
+        let client_id = settings.client_id.clone();
         let client = Client::new(settings, wire, clock.clone())?;
-        Ok(Self { client, clock })
+        Ok(Self { client, client_id, clock })
     }
 
     /// Everything PIM shows about this holding now.
@@ -141,11 +169,13 @@ impl TenantGraph {
     pub async fn look(&self, holding: &Holding) -> Result<Sighting, GraphError> {
         let target = target(&holding.target)?;
         let principal = holding.principal;
-        let (requests, schedules, instances) = tokio::try_join!(
+        // All three to their ends: one of them may be the single call that tries a stopped part again.
+        let (requests, schedules, instances) = tokio::join!(
             self.client.list(target.list_requests(principal)),
             self.client.list(target.list_schedules(principal)),
             self.client.list(target.list_instances(principal)),
-        )?;
+        );
+        let (requests, schedules, instances) = (requests?, schedules?, instances?);
         let mut requests = read_all(&requests, |row| target.read_request(principal, row))?;
         requests.retain(|request| !request.only_validated);
         Ok(Sighting {
@@ -213,14 +243,24 @@ impl TenantGraph {
         Sent::new(outcome, |reply| answer::to_cancel(schedule_request_id, reply, self.clock.now()))
     }
 
-    /// The user whom a ticket names: by object id, else by sign-in name, else by a mail address that only they have.
+    /// Revokes the user's sign-in sessions, at most once and not after this time of [`Clock::monotonic`]; a repeat is
+    /// harmless. Needs the permission `User.RevokeSessions.All`.
+    ///
+    /// [`Answer::Accepted`] holds no schedule request's id: there is none.
+    pub async fn revoke_sessions(&self, user: ObjectId, call_id: Uuid, send_not_after: Duration) -> Sent {
+        let outcome =
+            self.client.write(Identity::Main, &principal::revoke_sessions(user), call_id, send_not_after).await;
+        Sent::new(outcome, |reply| answer::to_sessions(reply, self.clock.now()))
+    }
+
+    /// Whom a ticket names: a user by object id, else by sign-in name, else by a mail address that only they have. What is
+    /// no user is found by its object id alone, and only where its kind is among these.
     ///
     /// # Errors
     /// When the directory cannot be read; [`Lookup::Nobody`] is said only by the directory itself.
-    pub async fn find_principal(&self, text: &str) -> Result<Lookup, GraphError> {
+    pub async fn find_principal(&self, text: &str, kinds: &[PrincipalKind]) -> Result<Lookup, GraphError> {
         if let Some(id) = principal::object_id(text) {
-            let found = self.user_by_id(id).await?;
-            return Ok(found.map_or(Lookup::Nobody, Lookup::One));
+            return self.find_by_id(id, kinds).await;
         }
         if !principal::is_address(text) {
             return Ok(Lookup::Nobody);
@@ -234,6 +274,29 @@ impl TenantGraph {
         }
     }
 
+    /// Who has this object id; what is no user only where its kind is among these.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn find_by_id(&self, id: ObjectId, kinds: &[PrincipalKind]) -> Result<Lookup, GraphError> {
+        if let Some(user) = self.user_by_id(id).await? {
+            return Ok(Lookup::One(user));
+        }
+        if kinds.contains(&PrincipalKind::ServicePrincipal)
+            && let Some(row) = self.row(&principal::service_principal(id)).await?
+        {
+            let (found, application) = principal::read_service_principal(&row)?;
+            let own = application.eq_ignore_ascii_case(&self.client_id);
+            return if own { Ok(Lookup::Stint) } else { asked_for(id, found) };
+        }
+        if kinds.contains(&PrincipalKind::Group)
+            && let Some(row) = self.row(&principal::group(id)).await?
+        {
+            return asked_for(id, principal::read_group(&row)?);
+        }
+        Ok(Lookup::Nobody)
+    }
+
     /// Every user who has this as sign-in name, mail or further address, each once.
     ///
     /// # Errors
@@ -242,12 +305,13 @@ impl TenantGraph {
         if !principal::is_address(mail) {
             return Ok(vec![]);
         }
-        let (by_upn, by_mail, further) = tokio::try_join!(
+        // All three to their ends, as in a look.
+        let (by_upn, by_mail, further) = tokio::join!(
             self.user_by_upn(mail),
             self.users(principal::by_mail(mail)),
             self.users(principal::by_proxy_address(mail)),
-        )?;
-        let all = by_upn.into_iter().chain(by_mail).chain(further);
+        );
+        let all = by_upn?.into_iter().chain(by_mail?).chain(further?);
         let mut ids: Vec<_> = all.map(|user| user.id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -285,9 +349,21 @@ impl TenantGraph {
     /// # Errors
     /// When the directory cannot say.
     pub async fn groups_among(&self, user: ObjectId, groups: &[ObjectId]) -> Result<Vec<ObjectId>, GraphError> {
+        self.groups_of((user, None), groups).await
+    }
+
+    /// As [`Self::groups_among`], for a principal of any kind.
+    ///
+    /// # Errors
+    /// When the directory cannot say.
+    pub async fn groups_of(
+        &self,
+        principal: (ObjectId, Option<PrincipalKind>),
+        groups: &[ObjectId],
+    ) -> Result<Vec<ObjectId>, GraphError> {
         let mut found = Vec::new();
         for some in groups.chunks(principal::GROUPS_AT_ONCE) {
-            let body = self.client.read(&principal::check_groups(user, some)).await?;
+            let body = self.client.read(&principal::check_groups(principal, some)).await?;
             let answered = principal::read_groups(&body)?;
             found.extend(answered.into_iter().filter(|group| some.contains(group)));
         }
@@ -321,19 +397,25 @@ impl TenantGraph {
 
     async fn user_by_upn(&self, upn: &str) -> Result<Option<Principal>, GraphError> {
         let wanted = upn.to_lowercase();
-        self.user(principal::by_upn(upn), |found| found.upn.to_lowercase() == wanted).await
+        self.user(principal::by_upn(upn), |found| found.upn.as_ref().is_some_and(|upn| upn.to_lowercase() == wanted))
+            .await
     }
 
     /// One user, who must be the one asked for.
     async fn user(&self, call: Call, is_asked: impl Fn(&Principal) -> bool) -> Result<Option<Principal>, GraphError> {
-        let row = match self.client.read(&call).await {
-            Ok(row) => row,
-            Err(GraphError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(row) = self.row(&call).await? else { return Ok(None) };
         match principal::read(&row)? {
             found if is_asked(&found) => Ok(Some(found)),
             _ => Err(GraphError::bad("another user than was asked for")),
+        }
+    }
+
+    /// One object; `None` when the directory says that there is none.
+    async fn row(&self, call: &Call) -> Result<Option<Value>, GraphError> {
+        match self.client.read(call).await {
+            Ok(row) => Ok(Some(row)),
+            Err(GraphError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -382,6 +464,11 @@ fn naming(whose: Option<String>, answer: Answer) -> Answer {
         }
         (_, answer) => answer,
     }
+}
+
+/// What was found, if it is what was asked for.
+fn asked_for(id: ObjectId, found: Principal) -> Result<Lookup, GraphError> {
+    if found.id == id { Ok(Lookup::One(found)) } else { Err(GraphError::bad("another object than was asked for")) }
 }
 
 /// What [`TARGETS`] makes of it.

@@ -1,4 +1,4 @@
-//! Users and their groups in the directory (`contracts/graph.md` §12).
+//! Users, service principals and groups in the directory (`contracts/graph.md` §12).
 //!
 //! Pure. What an answer leaves out is read to the user's disadvantage: no word on the account means disabled, no word
 //! on the kind of user means guest.
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    domain::{assignment::Principal, id::ObjectId},
+    domain::{assignment::Principal, entitlement::PrincipalKind, id::ObjectId},
     json,
     outbound::{Body, Call, segment},
 };
@@ -53,14 +53,63 @@ pub(super) fn by_proxy_address(mail: &str) -> Call {
     users(format!("proxyAddresses/any(p:p eq {})", literal(&format!("smtp:{mail}"))))
 }
 
+/// The service principal with this object id; an application's id is another one.
+pub(super) fn service_principal(id: ObjectId) -> Call {
+    let select = "id,appId,displayName,accountEnabled";
+    get(format!("/servicePrincipals/{id}"), vec![("$select".into(), select.into())])
+}
+
+/// The group with this id, with what decides whether it can hold a role, and whether PIM can give places in it.
+pub(super) fn group(id: ObjectId) -> Call {
+    let select = "id,displayName,isAssignableToRole,securityEnabled,groupTypes,onPremisesSyncEnabled";
+    get(format!("/groups/{id}"), vec![("$select".into(), select.into())])
+}
+
+/// The service principal in an answer, and the id of its application.
+pub(super) fn read_service_principal(row: &Value) -> Result<(Principal, String), json::Fault> {
+    let enabled = row.pointer("/accountEnabled") == Some(&Value::Bool(true));
+    let principal = Principal { enabled, ..nameless(row, PrincipalKind::ServicePrincipal)? };
+    Ok((principal, json::text(row, "/appId")?.to_owned()))
+}
+
+/// The group in an answer. Groups are never disabled; `isAssignableToRole` is null where it is not true.
+pub(super) fn read_group(row: &Value) -> Result<Principal, json::Fault> {
+    let role_assignable = row.pointer("/isAssignableToRole") == Some(&Value::Bool(true));
+    Ok(Principal { role_assignable, ..nameless(row, PrincipalKind::Group)? })
+}
+
+/// What is no user has no sign-in name.
+fn nameless(row: &Value, kind: PrincipalKind) -> Result<Principal, json::Fault> {
+    let id = object_id(json::text(row, "/id")?).ok_or_else(|| json::not("/id", "an object id"))?;
+    let name = json::optional_text(row, "/displayName")?.map_or_else(|| id.to_string(), str::to_owned);
+    Ok(Principal { id, name, upn: None, enabled: true, kind: Some(kind), role_assignable: true })
+}
+
 /// Which of these groups the principal is in, directly or through others. Changes nothing, although it is a POST.
-pub(super) fn check_groups(principal: ObjectId, groups: &[ObjectId]) -> Call {
+pub(super) fn check_groups((principal, kind): (ObjectId, Option<PrincipalKind>), groups: &[ObjectId]) -> Call {
+    let among = match kind {
+        None | Some(PrincipalKind::Guest) => "users",
+        Some(PrincipalKind::ServicePrincipal) => "servicePrincipals",
+        Some(PrincipalKind::Group) => "groups",
+    };
     Call {
         method: Method::POST,
-        path: format!("/users/{principal}/checkMemberGroups"),
+        path: format!("/{among}/{principal}/checkMemberGroups"),
         query: vec![],
         headers: vec![],
         body: Body::Json(json!({"groupIds": groups})),
+    }
+}
+
+/// Revokes the user's sign-in sessions: refresh tokens and browser sessions of before count no more. Access tokens do, until
+/// they run out.
+pub(super) fn revoke_sessions(user: ObjectId) -> Call {
+    Call {
+        method: Method::POST,
+        path: format!("/users/{user}/revokeSignInSessions"),
+        query: vec![],
+        headers: vec![],
+        body: Body::Empty,
     }
 }
 
@@ -80,11 +129,16 @@ pub(super) fn read(row: &Value) -> Result<Principal, json::Fault> {
     Ok(Principal {
         id,
         name: json::optional_text(row, "/displayName")?.unwrap_or(upn).to_owned(),
-        upn: upn.to_owned(),
+        upn: Some(upn.to_owned()),
         // Who has not accepted the invitation cannot sign in either.
         enabled: row.pointer("/accountEnabled") == Some(&Value::Bool(true)) && accepted,
-        guest: !is_member(row)? || invitation.is_some() || upn.to_ascii_uppercase().contains("#EXT#"),
+        kind: is_guest(row, upn, invitation)?.then_some(PrincipalKind::Guest),
+        role_assignable: true,
     })
+}
+
+fn is_guest(row: &Value, upn: &str, invitation: Option<&str>) -> Result<bool, json::Fault> {
+    Ok(!is_member(row)? || invitation.is_some() || upn.to_ascii_uppercase().contains("#EXT#"))
 }
 
 fn is_member(row: &Value) -> Result<bool, json::Fault> {
@@ -127,14 +181,15 @@ mod tests {
 
     fn standing(row: &Value) -> (bool, bool) {
         let principal = read(row).expect("a user");
-        (principal.enabled, principal.guest)
+        (principal.enabled, principal.kind == Some(PrincipalKind::Guest))
     }
 
     #[test]
     fn an_enabled_member_is_read_with_name_and_sign_in_name() {
         let ana = read(&row(&json!({}))).expect("a user");
         assert_eq!((ana.id.to_string().as_str(), ana.name.as_str()), (ANA, "Ana Ruiz"));
-        assert_eq!((ana.upn.as_str(), ana.enabled, ana.guest), ("ana.ruiz@fabrikam.example", true, false));
+        let upn = ana.upn.as_deref();
+        assert_eq!((upn, ana.enabled, ana.kind), (Some("ana.ruiz@fabrikam.example"), true, None));
     }
 
     #[test]
@@ -161,6 +216,17 @@ mod tests {
         for id in [json!("me"), json!(""), json!(null), json!([ANA])] {
             assert!(read(&row(&json!({"id": id}))).is_err());
         }
+    }
+
+    #[test]
+    fn what_is_missing_is_never_read_as_enabled_or_assignable() {
+        let bare = json!({"id": ANA, "appId": "x"});
+        let (application, _) = read_service_principal(&bare).expect("a service principal");
+        assert!(!application.enabled);
+        assert!(!read_group(&bare).expect("a group").role_assignable);
+        assert!(!read_group(&json!({"id": ANA, "isAssignableToRole": "true"})).expect("a group").role_assignable);
+        assert!(read_group(&json!({"id": ANA, "isAssignableToRole": true})).expect("a group").role_assignable);
+        assert!(read_group(&json!({"id": "all"})).is_err());
     }
 
     #[test]

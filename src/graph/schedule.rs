@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{AssignmentTarget, Row};
+use super::{AssignmentTarget, Row, permission::Permissions};
 use crate::{
     domain::{
         assignment::{
@@ -36,6 +36,8 @@ pub struct Surface {
     pub schedule_field: &'static str,
     /// Whether rows say if they were assigned or activated; what is eligible is never activated (§2.8).
     pub tells_activated: bool,
+    /// What assigning here needs.
+    pub permissions: Permissions,
 }
 
 /// Reads one object.

@@ -25,6 +25,7 @@ pub(super) fn summary(record: &Record) -> Value {
         "requested_duration": requested(record),
         "approval": decision.map(approval),
         "decision": decided(record),
+        "dry_run": decision.map(|d| d.get("dry_run") == Some(&json!(true))),
         "assignment": record.assignment,
         "end": end(record),
         "failure": record.failure,

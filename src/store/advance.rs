@@ -177,7 +177,7 @@ fn must_yield(ordered: Option<&EndOrder>, event: Option<&Event>) -> bool {
         (None, _) | (_, None) => false,
         (Some(ordered), Some(Event::End(order))) => ordered != order,
         (Some(_), Some(event)) => {
-            matches!(event, Event::Take | Event::Approve(_) | Event::Begin(_) | Event::Confirm(_))
+            matches!(event, Event::Take | Event::Approve(_) | Event::Begin(_) | Event::Confirm(_) | Event::Validated(_))
         }
     }
 }
@@ -319,7 +319,7 @@ async fn write_event(
         findings::raise(connection, before.id, row.tenant.as_deref(), finding, change.now).await?;
     }
     let Some(event) = &change.event else { return Ok(()) };
-    if let Some(note) = note::for_move(before.id, &before.state, event, after) {
+    if let Some(note) = note::for_move(before.id, &before.state, event, after, &attempts_after(before, change)) {
         notes::queue(connection, before.id, &note, change.now).await?;
     }
     let event = AuditEvent {
@@ -327,9 +327,15 @@ async fn write_event(
         event: event.name(),
         actor: change.actor.clone(),
         moved: Some((Some(before.state.status()), after.status())),
-        detail: facts(event),
+        detail: facts(event, &before.state, after),
     };
     append(connection, before, row, event).await
+}
+
+/// The request's attempts as the change leaves them.
+fn attempts_after(before: &Request, change: &Change) -> Vec<Attempt> {
+    let kept = before.attempts.iter().filter(|a| change.attempts.iter().all(|changed| changed.id != a.id));
+    kept.chain(&change.attempts).cloned().collect()
 }
 
 async fn append(

@@ -4,9 +4,10 @@ use jiff_sqlx::{Timestamp as Column, ToSqlx};
 
 use super::StoreError;
 use crate::domain::{
+    assignment::Holding,
     attempt::{Attempt, AttemptKind, AttemptOutcome},
     duration::Duration,
-    id::{AttemptId, RequestId},
+    id::{AttemptId, RequestId, TenantName},
     request::Decision,
 };
 
@@ -54,6 +55,17 @@ pub(super) async fn put(
     decision: &Decision,
     attempt: &Attempt,
 ) -> Result<(), StoreError> {
+    put_at(connection, request, &decision.tenant, &decision.holding(), attempt).await
+}
+
+/// Writes an attempt at this holding whole.
+pub(super) async fn put_at(
+    connection: &mut sqlx::PgConnection,
+    request: RequestId,
+    tenant: &TenantName,
+    holding: &Holding,
+    attempt: &Attempt,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "-- store::attempts::put\n\
          insert into attempts (id, request_id, tenant, principal_id, target, kind, recorded_at, send_not_after, \
@@ -66,9 +78,9 @@ pub(super) async fn put(
          closed_at = excluded.closed_at, absent_reads = excluded.absent_reads, last_absent_at = excluded.last_absent_at",
         attempt.id.0,
         request.0,
-        decision.tenant.as_str(),
-        decision.principal.id.0,
-        decision.entitlement.target.to_string(),
+        tenant.as_str(),
+        holding.principal.0,
+        holding.target.to_string(),
         attempt.kind.as_str(),
         attempt.recorded_at.to_sqlx(),
         attempt.send_not_after.to_sqlx(),

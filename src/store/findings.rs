@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{NewFinding, Store, StoreError, audit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
-    id::{ConnectionName, RequestId},
+    id::{ConnectionName, RequestId, TenantName},
 };
 
 impl Store {
@@ -48,7 +48,7 @@ impl Store {
         );
         let raised = raised.execute(&mut *transaction).await?.rows_affected() > 0;
         if raised {
-            tell(&mut transaction, connection, "finding-raised", finding.kind, now).await?;
+            tell(&mut transaction, &of_connection(connection), "finding-raised", finding.kind, now).await?;
         }
         transaction.commit().await?;
         Ok(raised)
@@ -75,7 +75,7 @@ impl Store {
         );
         let cleared = cleared.execute(&mut *transaction).await?.rows_affected() > 0;
         if cleared {
-            tell(&mut transaction, connection, "finding-cleared", kind, now).await?;
+            tell(&mut transaction, &of_connection(connection), "finding-cleared", kind, now).await?;
             sqlx::query!(
                 "-- store::findings::clear_of_connection\n\
                  update requests set due_at = least(due_at, $3), woken = true \
@@ -92,27 +92,115 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Raises a finding about a tenant as a whole, met in this part of it; `true` when the same one does not stand already,
+    /// be it for another part.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn raise_of_tenant(
+        &self,
+        tenant: &TenantName,
+        part: &str,
+        finding: &NewFinding,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let mut detail = finding.detail.clone();
+        detail["parts"] = json!([part]);
+        let raised = sqlx::query_scalar!(
+            "-- store::findings::raise_of_tenant\n\
+             insert into findings (id, kind, tenant, detail, raised_at) values ($1, $2, $3, $4, $5) \
+             on conflict (tenant, kind) where request_id is null and connection is null and subject is null and cleared_at is null \
+             do update set detail = jsonb_set(findings.detail, '{parts}', findings.detail->'parts' || to_jsonb($6::text)) \
+             where not findings.detail->'parts' ? $6 returning id = $1 as \"raised!\"",
+            Uuid::now_v7(),
+            finding.kind,
+            tenant.as_str(),
+            detail,
+            now.to_sqlx(),
+            part,
+        );
+        let raised = raised.fetch_optional(&mut *transaction).await?.unwrap_or(false);
+        if raised {
+            tell(&mut transaction, &of_tenant(tenant), "finding-raised", finding.kind, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(raised)
+    }
+
+    /// This part of a tenant serves: what was found of it is over, and is cleared where no other part is concerned. What it
+    /// held is due at once. Gives the kinds of findings that were about it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clear_of_tenant(
+        &self,
+        tenant: &TenantName,
+        part: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let about = sqlx::query!(
+            "-- store::findings::clear_of_tenant\n\
+             update findings set detail = jsonb_set(detail, '{parts}', (detail->'parts') - $2::text), \
+             cleared_at = case when (detail->'parts') - $2::text = '[]' then $3::timestamptz end \
+             where tenant = $1 and request_id is null and connection is null and cleared_at is null \
+             and detail->'parts' ? $2::text returning kind, cleared_at is not null as \"cleared!\"",
+            tenant.as_str(),
+            part,
+            now.to_sqlx(),
+        );
+        let about = about.fetch_all(&mut *transaction).await?;
+        for row in about.iter().filter(|row| row.cleared) {
+            tell(&mut transaction, &of_tenant(tenant), "finding-cleared", &row.kind, now).await?;
+        }
+        let kinds: Vec<_> = about.into_iter().map(|row| row.kind).collect();
+        if !kinds.is_empty() {
+            sqlx::query!(
+                "-- store::findings::clear_of_tenant\n\
+                 update requests set due_at = least(due_at, $3), woken = true \
+                 where tenant = $1 and hold->>'code' = any($2) and due_at is not null",
+                tenant.as_str(),
+                &kinds,
+                now.to_sqlx(),
+            )
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(kinds)
+    }
+}
+
+fn of_connection(connection: &ConnectionName) -> audit::About<'_> {
+    audit::About { request: None, connection: Some(connection.as_str()), tenant: None }
+}
+
+fn of_tenant(tenant: &TenantName) -> audit::About<'_> {
+    audit::About { request: None, connection: None, tenant: Some(tenant.as_str()) }
+}
+
 async fn tell(
     connection: &mut sqlx::PgConnection,
-    about: &ConnectionName,
+    about: &audit::About<'_>,
     event: &'static str,
     kind: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let event = AuditEvent { at, event, actor: Actor::stint(), moved: None, detail: json!({ "kind": kind }) };
-    let about = audit::About { request: None, connection: Some(about.as_str()), tenant: None };
-    audit::append(connection, &about, &event).await
+    audit::append(connection, about, &event).await
 }
 
-/// Raises a finding about a request; the same kind about the same request is raised once.
+/// Raises a finding about a request; the same kind about the same request is raised once. `true` when it was raised now.
 pub(super) async fn raise(
     connection: &mut sqlx::PgConnection,
     request: RequestId,
     tenant: Option<&str>,
     finding: &NewFinding,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query!(
+) -> Result<bool, StoreError> {
+    let raised = sqlx::query!(
         "-- store::findings::raise\n\
          insert into findings (id, kind, tenant, request_id, detail, raised_at) values ($1, $2, $3, $4, $5, $6) \
          on conflict (request_id, kind) where request_id is not null do nothing",
@@ -122,8 +210,6 @@ pub(super) async fn raise(
         request.0,
         finding.detail,
         now.to_sqlx(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    );
+    Ok(raised.execute(connection).await?.rows_affected() > 0)
 }

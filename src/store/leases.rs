@@ -25,6 +25,8 @@ pub struct Room {
     pub others: u32,
     /// Of those, in work for one connection at a time.
     pub per_connection: u32,
+    /// Of ends, and of all others, in work for one tenant at a time.
+    pub per_tenant: u32,
 }
 
 impl Lease {
@@ -45,7 +47,8 @@ impl Store {
     /// Takes requests whose step is due and that nobody works on, longest waiting first (what only watches its ticket lets
     /// others go first for half a minute): any number of ends up to
     /// `room.ends`, others up to `room.others` and no more than `room.per_connection` of one connection at a time, so
-    /// that a slow ticket system keeps neither ends nor other connections waiting.
+    /// that a slow ticket system keeps neither ends nor other connections waiting; of either no more than `room.per_tenant`
+    /// of one tenant, so that a tenant whose Graph hangs keeps nobody else waiting.
     ///
     /// # Errors
     /// When the database fails.
@@ -53,18 +56,21 @@ impl Store {
         // A reading follows a lease on what is still being verified, so it covers the hints so far.
         let rows = sqlx::query!(
             "-- store::leases::lease_due\n\
-             with busy as (select connection, count(*) as leased from requests where leased_until > $1 \
-             and not (end_requested is not null or coalesce(held_state, state) = 'ending' \
-             or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1) group by connection), \
-             due as (select id, connection, due_at + case when coalesce(held_state, state) = 'active' then interval '30 seconds' \
-             else interval '0' end as due_at, end_requested is not null \
-             or coalesce(held_state, state) = 'ending' \
-             or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1 as is_end from requests \
-             where due_at <= $1 and (leased_until is null or leased_until <= $1)), \
-             capped as (select due.*, row_number() over (partition by is_end, connection order by due_at) \
-             + coalesce(leased, 0) as of_connection from due left join busy using (connection)), \
+             with open as (select id, connection, tenant, leased_until > $1 as leased, \
+             due_at + case when coalesce(held_state, state) = 'active' then interval '30 seconds' else interval '0' end as due_at, \
+             end_requested is not null or coalesce(held_state, state) = 'ending' \
+             or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1 as is_end \
+             from requests where leased_until > $1 or due_at <= $1), \
+             by_connection as (select connection, count(*) as leased from open where leased and not is_end group by connection), \
+             by_tenant as (select tenant, is_end, count(*) as leased from open where leased group by tenant, is_end), \
+             of_tenants as (select open.id, open.connection, open.tenant, open.due_at, open.is_end, \
+             row_number() over (partition by open.is_end, open.tenant order by open.due_at) + coalesce(by_tenant.leased, 0) as nth \
+             from open left join by_tenant using (tenant, is_end) where open.leased is not true), \
+             of_connections as (select id, due_at, is_end, \
+             row_number() over (partition by is_end, connection order by due_at) + coalesce(by_connection.leased, 0) as nth \
+             from of_tenants left join by_connection using (connection) where tenant is null or nth <= $6::bigint), \
              placed as (select id, is_end, row_number() over (partition by is_end order by due_at) as place \
-             from capped where is_end or of_connection <= $5::bigint), \
+             from of_connections where is_end or nth <= $5::bigint), \
              chosen as (select id from placed where place <= case when is_end then $3::bigint else $4::bigint end) \
              update requests set lease_token = gen_random_uuid(), leased_until = $2, woken = false, \
              hinted_approval = case when coalesce(held_state, state) in ('received', 'verifying') then null \
@@ -79,6 +85,7 @@ impl Store {
             i64::from(room.ends),
             i64::from(room.others),
             i64::from(room.per_connection),
+            i64::from(room.per_tenant),
         );
         let rows = rows.fetch_all(&self.pool).await?;
         let lease = |id, token, is_end| Lease { request: RequestId(id), token, is_end };

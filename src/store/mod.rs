@@ -7,9 +7,11 @@
 mod advance;
 mod attempts;
 mod audit;
+mod books;
 mod deliveries;
 mod error;
 mod findings;
+mod health;
 pub mod history;
 mod kin;
 mod leases;
@@ -17,6 +19,8 @@ mod notes;
 mod polls;
 mod requests;
 mod schema;
+mod subjects;
+mod sweeps;
 mod told;
 mod wake;
 
@@ -30,11 +34,13 @@ use sqlx::{
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
+pub use health::Health;
 pub use leases::{Lease, Room};
 pub use notes::{DueNote, NoteResult};
 pub use polls::{Noticed, Poll, PollResult};
 pub use requests::{Ordered, Spent};
 pub use schema::{SchemaState, migrations};
+pub use sweeps::{Sweep, SweepResult};
 pub use wake::Wakes;
 
 /// stint's database.

@@ -67,7 +67,7 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         let row = sqlx::query!(
             "-- store::requests::order_end\n\
-             select state, connection, tenant, end_requested is not null as \"ordered!\", \
+             select state, connection, tenant, coalesce((end_requested->>'remove')::boolean, false) as \"ordered!\", \
              coalesce((end_order->>'remove')::boolean, false) as \"removing!\" \
              from requests where id = $1 for update",
             id.0

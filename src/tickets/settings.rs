@@ -49,6 +49,8 @@ pub struct Common {
     pub poll_interval: Duration,
     /// Whether notes are hidden from customers.
     pub internal_notes: bool,
+    /// What its tickets ask for is only tried, never granted.
+    pub dry_run: bool,
 }
 
 impl Common {

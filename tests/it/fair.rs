@@ -118,7 +118,7 @@ async fn one_connection_does_not_keep_anothers_requests_waiting() {
     let elsewhere = sqlx::query("update requests set connection = 'other' where id = $1::uuid").bind(&other);
     elsewhere.execute(&mut it.sql().await).await.expect("moved");
     let now = it.world.clock.now();
-    let room = Room { ends: 4, others: 3, per_connection: 2 };
+    let room = Room { ends: 4, others: 3, per_connection: 2, per_tenant: 8 };
     let leases = it.world.service.store.lease_due(now, now + seconds(120), room).await.expect("leases");
     let taken: Vec<_> = leases.iter().map(|lease| lease.request().to_string()).collect();
     assert!(taken.len() == 3 && taken.contains(&other), "{taken:?}");

@@ -104,7 +104,7 @@ async fn a_shorter_second_ticket_joins_without_a_call_and_moves_nothing() {
     let (first, _) = active(&it, "PT80M").await;
     it.pass(minutes(10)).await;
     let before = end_in_pim(&it);
-    let (second, _) = active(&it, "PT1H").await;
+    let (second, _) = active(&it, "PT20M").await;
     assert_eq!((it.creates().len(), updates(&it).len(), end_in_pim(&it)), (1, 0, before));
     let two = it.until(&second, "ended").await;
     assert_eq!(two["end"]["continued_by"][0]["request"], first.as_str());
@@ -338,7 +338,7 @@ async fn three_holders_leave_one_by_one_in_any_order() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
         let it = It::begins().await;
         let mut ids = vec![];
-        for duration in ["PT50M", "PT90M", "PT70M"] {
+        for duration in ["PT100M", "PT3H", "PT140M"] {
             ids.push(active(&it, duration).await.0);
             it.pass(minutes(7)).await;
         }

@@ -31,7 +31,7 @@ async fn begun(it: &It) -> Pin<Box<dyn Future<Output = ()>>> {
         .world
         .service
         .store
-        .lease_due(now, now + seconds(120), Room { ends: 1, others: 1, per_connection: 1 })
+        .lease_due(now, now + seconds(120), Room { ends: 1, others: 1, per_connection: 1, per_tenant: 8 })
         .await
         .expect("a lease")
         .remove(0);
@@ -413,7 +413,7 @@ async fn a_later_reading_does_not_move_a_decided_request_to_another_tenant() {
     it.work().await;
     it.world.clock.advance(minutes(1));
     let now = it.world.clock.now();
-    let room = Room { ends: 1, others: 1, per_connection: 1 };
+    let room = Room { ends: 1, others: 1, per_connection: 1, per_tenant: 8 };
     let lease = it.world.service.store.lease_due(now, now + seconds(120), room).await.expect("a lease").remove(0);
     let reading = Reading {
         tenant: Some(TenantName::new("fabrikam")),

@@ -122,15 +122,16 @@ async fn a_rule_that_changed_after_it_was_read_fails_the_request_and_is_named() 
 
 #[tokio::test]
 async fn a_missing_licence_or_permission_holds_and_raises_a_finding() {
-    for code in ["AadPremiumLicenseRequired", "PermissionScopeNotGranted"] {
-        let status = if code == "AadPremiumLicenseRequired" { 400 } else { 403 };
+    for (status, code, hold) in
+        [(400, "AadPremiumLicenseRequired", "graph-licence"), (403, "PermissionScopeNotGranted", "graph-permission")]
+    {
         let kind = FaultKind::WrappedCode { status, code: code.into(), message: "refused".into() };
         let (it, id) = with_fault(kind).await;
         let held = it.until(&id, "held").await;
-        assert_eq!(held["hold"]["reason"], "graph-refuses-tenant", "{code}");
+        assert_eq!(held["hold"]["reason"], hold, "{code}");
         let kinds: Vec<String> =
             sqlx::query_scalar("select kind from findings").fetch_all(&mut it.sql().await).await.expect("findings");
-        assert_eq!(kinds, ["tenant-refused"]);
+        assert_eq!(kinds, [hold]);
         exactly_one(it, &id).await;
     }
 }

@@ -15,7 +15,7 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 use stint::{
     app::{Only, Surroundings},
     demo::world::{Setup, World},
-    domain::id::ConnectionName,
+    domain::id::{ConnectionName, TenantName},
     outbound::{self, Body, Call, Credential, Wire},
     sandbox::{
         Postgres, PostgresOptions,
@@ -26,8 +26,8 @@ use stint::{
 };
 
 /// Every table that holds what came from outside.
-const TABLES: [&str; 8] =
-    ["requests", "deliveries", "attempts", "notes", "findings", "audit_events", "polls", "told_tickets"];
+const TABLES: [&str; 9] =
+    ["requests", "deliveries", "attempts", "notes", "findings", "audit_events", "polls", "told_tickets", "sweeps"];
 
 static CLUSTER: OnceLock<Postgres> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
@@ -270,10 +270,16 @@ impl It {
         self.world.service.store.next_poll(&names).await.expect("a working database")
     }
 
-    /// When a request, a note or a search for missed approvals falls due.
+    /// When the tenant is next compared with Graph.
+    pub async fn next_sweep(&self) -> Option<Timestamp> {
+        let names = [TenantName::new(story::TENANT_NAME)];
+        self.world.service.store.next_sweep(&names).await.expect("a working database")
+    }
+
+    /// When a request, a note, a search for missed approvals or a comparison with Graph falls due.
     async fn next_event(&self) -> Option<Timestamp> {
-        let search = self.next_search().await;
-        [self.next_due().await, search].into_iter().flatten().min()
+        let (search, sweep) = (self.next_search().await, self.next_sweep().await);
+        [self.next_due().await, search, sweep].into_iter().flatten().min()
     }
 
     /// Lets time pass until every connection has just been searched.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::domain::{
     duration::{Duration, GRANTABLE},
-    entitlement::{Catalog, Entitlement, PrincipalKind},
+    entitlement::{Catalog, Entitlement},
     id::{EntitlementKey, ObjectId},
 };
 
@@ -80,11 +80,6 @@ fn entitlement(at: &Place, key: String, raw: raw::Entry) -> Option<Entitlement> 
     let requester_groups = requester_groups(&at.down("requesters"), raw.requesters);
     let per_hour = at.down("per_hour");
     let per_hour = per_hour.hold(raw.per_hour != Some(0), raw.per_hour, "at least 1; leave it out for no limit");
-    for (place, kind) in raw.allow.iter().flatten().enumerate() {
-        if *kind != PrincipalKind::Guest {
-            at.down("allow").item(place).unavailable("that kind of principal", "guest");
-        }
-    }
     let ((min_duration, max_duration), (protected, approvers)) = (limits?, approval?);
     named?;
     Some(Entitlement {
@@ -316,6 +311,14 @@ mod tests {
         assert!(fault_of("approver_group", "'x'").starts_with("approver_group: is not a GUID"));
         assert!(fault_of("per_hour", "0").starts_with("per_hour: is not at least 1"));
         assert!(fault_of("allow", "['anybody']").starts_with("allow[0]: is not accepted; accepted: guest"));
+    }
+
+    #[test]
+    fn every_kind_of_principal_may_be_allowed() {
+        let allow = "['guest', 'service-principal', 'group']";
+        let config = Sample::new().catalog(&format!("{EXCHANGE}.allow"), allow).good();
+        let entry = config.tenants[0].catalog.find("exchange-admin").expect("an entry");
+        assert_eq!(entry.allow.len(), 3);
     }
 
     #[test]

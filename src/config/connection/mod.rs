@@ -88,6 +88,7 @@ fn connection(
         max_approval_age: max_approval_age?,
         poll_interval: poll_interval?,
         internal_notes: raw.internal_notes.unwrap_or(true),
+        dry_run: raw.dry_run.unwrap_or(false),
     };
     Some(ConnectionSettings { webhook: webhook?, auth: auth?, system: make?(&common), common })
 }
@@ -167,7 +168,7 @@ mod tests {
     fn what_is_not_given_has_its_default() {
         let connection = Sample::new().good().connections.remove(0).common;
         assert_eq!(connection.max_approval_age, Duration::hours(24));
-        assert!(connection.internal_notes);
+        assert!(connection.internal_notes && !connection.dry_run);
         assert_eq!(connection.tenants, [TenantName::new("contoso")]);
         assert_eq!(connection.fields.tenant, None);
     }

@@ -12,7 +12,7 @@ use crate::{
     },
     graph::{
         GraphError,
-        answer::{Unanswered, to_cancel, to_silence, to_write},
+        answer::{Unanswered, to_cancel, to_sessions, to_silence, to_write},
     },
     outbound,
 };
@@ -213,6 +213,42 @@ fn a_201_that_does_not_echo_what_was_asked_is_unclear() {
     let whole = request_row(&json!({})).to_string();
     for body in [&whole[..whole.len() - 9], "", "<html>", "[]", "{}", "null"] {
         assert_eq!(word(&assigned(201, body)), "unclear", "{body}");
+    }
+}
+
+#[test]
+fn a_validation_is_accepted_by_a_200_or_201_that_says_so_only() {
+    let validated = |status, changes: Value| {
+        let role = claimed(&role_at("/"));
+        let reply = reply(status, request_row(&changes));
+        word(&to_write((ScheduleAction::Assign, true), &reply, start(), |body| role.read_request(super::ana(), body)))
+    };
+    for status in [200, 201] {
+        for word in ["Provisioned", "Granted", "SomethingNew"] {
+            assert_eq!(validated(status, json!({"isValidationOnly": true, "status": word})), "accepted");
+        }
+        for echo in [json!(false), json!(null), json!("true")] {
+            assert_eq!(validated(status, json!({"isValidationOnly": echo})), "unclear", "{status} {echo}");
+        }
+    }
+    assert_eq!(validated(202, json!({"isValidationOnly": true})), "unclear");
+    assert_eq!(word(&assigned(200, request_row(&json!({})))), "unclear", "an order that was meant");
+}
+
+#[test]
+fn sessions_are_revoked_by_a_yes_or_an_empty_204_only() {
+    for (status, body, wanted) in [
+        (200, json!({"value": true}), "accepted"),
+        (204, json!(null), "accepted"),
+        (200, json!({"value": false}), "unclear"),
+        (200, json!({"value": "true"}), "unclear"),
+        (200, json!({}), "unclear"),
+        (201, json!({"value": true}), "unclear"),
+        (403, error_body("Authorization_RequestDenied", ""), "refused Authorization_RequestDenied"),
+        (429, json!({}), "throttled None"),
+        (503, error_body("ServiceUnavailable", ""), "unclear"),
+    ] {
+        assert_eq!(word(&to_sessions(&reply(status, &body), start())), wanted, "{status} {body}");
     }
 }
 

@@ -38,7 +38,7 @@ async fn directory(filtered: impl IntoIterator<Item = Reply>) -> Server {
 fn id_of(lookup: &Lookup) -> Option<ObjectId> {
     match lookup {
         Lookup::One(principal) => Some(principal.id),
-        Lookup::Nobody | Lookup::Several => None,
+        Lookup::Nobody | Lookup::Several | Lookup::Stint => None,
     }
 }
 
@@ -48,7 +48,7 @@ async fn an_id_or_a_sign_in_name_finds_one_user_with_the_needed_properties() {
     let graph = server.graph();
     for text in [ANA, "Ana.Ruiz@Fabrikam.example", "ana.ruiz@fabrikam.example"] {
         server.on("GET /v1.0/users/Ana.Ruiz%40Fabrikam.example", [reply(200, user_row(&json!({})))]);
-        let found = graph.find_principal(text).await.expect("a directory");
+        let found = graph.find_principal(text, &[]).await.expect("a directory");
         assert_eq!(id_of(&found), Some(ana()), "{text}");
     }
     let query = server.asked(&format!("GET /v1.0/users/{ANA}"))[0].uri.to_string();
@@ -58,8 +58,25 @@ async fn an_id_or_a_sign_in_name_finds_one_user_with_the_needed_properties() {
 #[tokio::test]
 async fn an_unknown_id_is_nobody_and_is_not_looked_for_as_a_name() {
     let server = directory([users(&[kim()])]).await;
-    assert_eq!(server.graph().find_principal(KIM).await, Ok(Lookup::Nobody));
+    assert_eq!(server.graph().find_principal(KIM, &[]).await, Ok(Lookup::Nobody));
     assert!(server.asked("GET /v1.0/users").is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_user_is_found_by_its_id_and_only_where_its_kind_is_allowed() {
+    use crate::domain::entitlement::PrincipalKind::{Group, ServicePrincipal};
+    let server = directory([]).await;
+    let application = json!({"id": KIM, "appId": "other", "displayName": "Deploy", "accountEnabled": true});
+    let group = json!({"id": KIM, "displayName": "Admins", "isAssignableToRole": true});
+    server.on(&format!("GET /v1.0/servicePrincipals/{KIM}"), [nobody(), reply(200, application)]);
+    server.on(&format!("GET /v1.0/groups/{KIM}"), [reply(200, group)]);
+    let graph = server.graph();
+    assert_eq!(graph.find_principal(KIM, &[]).await, Ok(Lookup::Nobody));
+    assert!(server.asked(&format!("GET /v1.0/groups/{KIM}")).is_empty());
+    let found = graph.find_principal(KIM, &[ServicePrincipal, Group]).await.expect("a directory");
+    assert!(matches!(found, Lookup::One(one) if one.kind == Some(Group)));
+    let found = graph.find_principal(KIM, &[ServicePrincipal, Group]).await.expect("a directory");
+    assert!(matches!(found, Lookup::One(one) if one.kind == Some(ServicePrincipal)));
 }
 
 #[tokio::test]
@@ -73,10 +90,11 @@ async fn a_mail_address_finds_its_only_owner_or_refuses() {
         (vec![users(&[]), users(&[])], "nobody"),
     ] {
         let server = directory(filtered).await;
-        let word = match server.graph().find_principal("ana@fabrikam.example").await.expect("a directory") {
+        let word = match server.graph().find_principal("ana@fabrikam.example", &[]).await.expect("a directory") {
             Lookup::One(_) => "one",
             Lookup::Nobody => "nobody",
             Lookup::Several => "several",
+            Lookup::Stint => "stint",
         };
         assert_eq!(word, wanted);
     }
@@ -86,7 +104,7 @@ async fn a_mail_address_finds_its_only_owner_or_refuses() {
 async fn a_text_that_names_nobody_is_not_sent() {
     let server = directory([users(&[kim()])]).await;
     for text in ["", ".", "..", "Ana Ruiz", "users"] {
-        assert_eq!(server.graph().find_principal(text).await, Ok(Lookup::Nobody));
+        assert_eq!(server.graph().find_principal(text, &[]).await, Ok(Lookup::Nobody));
     }
     assert!(server.asked("GET /v1.0/users").is_empty());
 }
@@ -102,7 +120,7 @@ async fn nobody_is_said_only_by_the_directory_itself() {
         (reply(403, error_body("Authorization_RequestDenied", "")), "graph-permission"),
     ] {
         server.on(&format!("GET /v1.0/users/{ANA}"), [answer]);
-        let error = server.graph().find_principal(ANA).await.expect_err(code);
+        let error = server.graph().find_principal(ANA, &[]).await.expect_err(code);
         assert_eq!(error.code(), code);
     }
 }

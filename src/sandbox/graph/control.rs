@@ -87,6 +87,16 @@ impl Graph {
         lock(&self.state).faults.push(fault.on, fault.kind, fault.times);
     }
 
+    /// Queues a fault that strikes only calls of this tenant.
+    pub fn fault_in(&self, tenant: Uuid, fault: Fault) {
+        lock(&self.state).tenant(tenant).faults.push(fault.on, fault.kind, fault.times);
+    }
+
+    /// Forgets the tenant's own faults that have not struck.
+    pub fn clear_faults_in(&self, tenant: Uuid) {
+        lock(&self.state).tenant(tenant).faults.clear();
+    }
+
     /// Forgets the faults that have not struck.
     pub fn clear_faults(&self) {
         lock(&self.state).faults.clear();

@@ -12,6 +12,7 @@ mod control_pim;
 mod directory;
 mod fault;
 mod group;
+mod hand;
 mod knobs;
 mod ledger;
 mod permission;
@@ -112,7 +113,8 @@ impl Graph {
         let mut state = lock(&self.state);
         let latency = Duration::from_millis(state.knobs.latency_ms);
         let on = route.on(asked.request.body());
-        let fault = state.faults.take(|waiting| waiting.matches(on));
+        let own = state.tenant(asked.caller.tenant).faults.take(|waiting| waiting.matches(on));
+        let fault = own.or_else(|| state.faults.take(|waiting| waiting.matches(on)));
         let answer = match fault.map_or(Effect::None, FaultKind::effect) {
             Effect::None => Answer::Reply(self.reply(&mut state, &route, asked)),
             Effect::Instead(play) => {

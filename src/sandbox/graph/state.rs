@@ -31,6 +31,8 @@ pub(super) struct State {
 /// One tenant's directory and PIM. Ids are keyed in lower case.
 #[derive(Default)]
 pub(super) struct Tenant {
+    /// Faults that strike only calls of this tenant.
+    pub(super) faults: Queue<On, FaultKind>,
     pub(super) users: BTreeMap<String, User>,
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) service_principals: BTreeMap<String, ServicePrincipal>,

@@ -68,6 +68,7 @@ pub(in crate::tickets) fn common(base_url: &str) -> Common {
         max_approval_age: Duration::hours(24),
         poll_interval: Duration::minutes(5),
         internal_notes: true,
+        dry_run: false,
     }
 }
 

@@ -1,0 +1,75 @@
+//! The database: reachable, new enough, current, durable, and in a role that may not do too much.
+
+use secrecy::ExposeSecret as _;
+
+use super::report::{Report, Said, Subject};
+use crate::{
+    config::Database,
+    store::{Health, SchemaState, Store, StoreError},
+};
+
+/// PostgreSQL 15, as it numbers itself.
+const OLDEST: i32 = 150_000;
+
+pub(super) async fn examine(report: &mut Report, database: &Database) {
+    let about = Subject::database();
+    let store = match open(database).await {
+        Ok(store) => store,
+        Err(error) => return report.say(&about, "reachable", Said::fail(format!("database.url: {error}"))),
+    };
+    report.say(&about, "reachable", Said::ok("database.url answers"));
+    report.say(&about, "schema", schema(store.schema_state().await));
+    match store.health().await {
+        Err(error) => report.say(&about, "health", Said::fail(format!("cannot be read: {error}"))),
+        Ok(health) => {
+            report.say(&about, "version", version(&health));
+            report.say(&about, "durability", durability(&health));
+            report.say(&about, "rights", rights(&health));
+        }
+    }
+    store.close().await;
+}
+
+async fn open(database: &Database) -> Result<Store, StoreError> {
+    let store = Store::open(database.url.expose_secret(), 1)?;
+    store.reach().await?;
+    Ok(store)
+}
+
+fn schema(state: Result<SchemaState, StoreError>) -> Said {
+    match state {
+        Ok(SchemaState::Current) => Said::ok("is this program's own"),
+        Ok(SchemaState::Older(count)) => Said::fail(format!("lacks migrations ({count}): run `stint migrate`")),
+        Ok(SchemaState::Newer(count)) => {
+            Said::fail(format!("has migrations ({count}) that this program does not know: use the newer stint"))
+        }
+        Err(error) => Said::fail(format!("cannot be read: {error}")),
+    }
+}
+
+pub(super) fn version(health: &Health) -> Said {
+    let (major, minor) = (health.version / 10_000, health.version % 10_000);
+    if health.version < OLDEST {
+        return Said::fail(format!("PostgreSQL {major}.{minor} is too old: use 15 or newer"));
+    }
+    Said::ok(format!("PostgreSQL {major}.{minor}"))
+}
+
+pub(super) fn durability(health: &Health) -> Said {
+    if health.not_durable.is_empty() {
+        return Said::ok("fsync, full_page_writes and synchronous_commit are on");
+    }
+    let off = health.not_durable.join(", ");
+    Said::fail(format!("off: {off}; a delivery that was answered could be lost: switch it on in postgresql.conf"))
+}
+
+pub(super) fn rights(health: &Health) -> Said {
+    if health.excess_rights.is_empty() {
+        return Said::ok("the role only reads and writes rows");
+    }
+    let excess = health.excess_rights.join(", ");
+    Said::warn(format!(
+        "the role of database.url {excess}: give `serve` a role of its own, and the owner's to `migrate` by \
+         database.migrate_url"
+    ))
+}

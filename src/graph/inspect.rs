@@ -1,0 +1,103 @@
+//! Reads that only ask whether everything is in place; nothing is changed by any of them.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    Flaw, GraphError, TenantGraph,
+    permission::{Consented, Permissions},
+    principal,
+    schedule::{guid, object},
+    target,
+};
+use crate::{
+    domain::{assignment::Lookup, id::ObjectId, target::Target},
+    json,
+    outbound::{Answer, Call},
+};
+
+/// A part of a target, in words, and what is to be said about it.
+pub type Inspected = (String, Result<Vec<Flaw>, GraphError>);
+
+impl TenantGraph {
+    /// How far the clock here is ahead of Graph's; `None` when its answer bears no date.
+    ///
+    /// # Errors
+    /// When Graph gives no answer at all. Any answer will do, a refusal too.
+    pub async fn clock_ahead(&self) -> Result<Option<SignedDuration>, GraphError> {
+        let answer = self.client.ask(&object(format!("/users/{}", Uuid::nil()))).await?;
+        Ok(date_of(&answer).map(|date| self.clock.now().duration_since(date)))
+    }
+
+    /// The application permissions consented to for the application with this id.
+    ///
+    /// # Errors
+    /// When the directory does not show them.
+    pub async fn consented(&self, client_id: &str) -> Result<Vec<Consented>, GraphError> {
+        let call = object(format!("/servicePrincipals(appId='{client_id}')/appRoleAssignments"));
+        let rows = self.client.list(call).await?;
+        let read: Result<Vec<_>, _> = rows.iter().map(consented).collect();
+        Ok(read?)
+    }
+
+    /// Whether the directory has a user with this id.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn has_user(&self, id: ObjectId) -> Result<bool, GraphError> {
+        Ok(matches!(self.find_principal(&id.to_string(), &[]).await?, Lookup::One(_)))
+    }
+
+    /// Whether the directory has a group with this id.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn has_group(&self, id: ObjectId) -> Result<bool, GraphError> {
+        match self.client.read(&principal::group(id)).await {
+            Ok(_) => Ok(true),
+            Err(GraphError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the directory says about each part of a target.
+    ///
+    /// # Errors
+    /// When nothing here knows such a target.
+    pub async fn inspect(&self, of: &Target) -> Result<Vec<Inspected>, GraphError> {
+        let mut inspected = Vec::new();
+        for part in target(of)?.parts() {
+            let read = self.client.read(&part.call).await;
+            inspected.push((part.name, read.map(|row| (part.flaws)(&row))));
+        }
+        Ok(inspected)
+    }
+
+    /// Makes sure that PIM shows schedule requests for this target, which only those may see who may make them.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn shows_requests(&self, of: &Target) -> Result<(), GraphError> {
+        let nobody: Call = target(of)?.list_requests(ObjectId(Uuid::nil()));
+        self.client.read(&nobody).await.map(drop)
+    }
+}
+
+/// What assigning this target needs.
+///
+/// # Errors
+/// When nothing here knows such a target.
+pub fn permissions_for(of: &Target) -> Result<Permissions, GraphError> {
+    Ok(target(of)?.surface().permissions)
+}
+
+fn date_of(answer: &Answer) -> Option<Timestamp> {
+    let text = answer.headers.get(http::header::DATE)?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
+}
+
+fn consented(row: &Value) -> Result<Consented, json::Fault> {
+    let resource = json::optional_text(row, "/resourceDisplayName")?.unwrap_or("another service");
+    Ok(Consented { id: guid(row, "/appRoleId")?, resource: super::error::shortened(resource) })
+}

@@ -1,0 +1,46 @@
+//! What the database is like: its version, how durable it is, and what stint's role may do there. Nothing is changed.
+
+use super::{Store, StoreError};
+
+/// What a database is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Such as `150004` for 15.4.
+    pub version: i32,
+    /// Settings without which a commit may be lost, that are off.
+    pub not_durable: Vec<String>,
+    /// What the role may do and `serve` never needs, in words.
+    pub excess_rights: Vec<String>,
+}
+
+/// Each row is one right that `serve` never needs, in words.
+const EXCESS_RIGHTS: &str = "-- store::health::excess_rights
+select words from (values
+    ('is a superuser', (select rolsuper from pg_roles where rolname = current_user)),
+    ('may create tables', has_schema_privilege(current_user, current_schema(), 'create')),
+    ('owns the tables and may redefine them', exists (
+        select from pg_class where relname = 'audit_events' and relkind in ('r', 'p')
+            and pg_has_role(current_user, relowner, 'usage'))),
+    ('may update or delete what the audit log holds', case when to_regclass('audit_events') is null then false
+        else has_table_privilege(current_user, 'audit_events', 'update, delete, truncate') end)
+) as rights (words, held) where held";
+
+/// Settings without which a commit that was answered may be lost.
+const NOT_DURABLE: &str = "-- store::health::not_durable
+select name from pg_settings
+where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off' order by name";
+
+impl Store {
+    /// Looks at the database as stint's own role sees it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn health(&self) -> Result<Health, StoreError> {
+        let version = "-- store::health::version\nselect current_setting('server_version_num')::int";
+        Ok(Health {
+            version: sqlx::query_scalar(version).fetch_one(&self.pool).await?,
+            not_durable: sqlx::query_scalar(NOT_DURABLE).fetch_all(&self.pool).await?,
+            excess_rights: sqlx::query_scalar(EXCESS_RIGHTS).fetch_all(&self.pool).await?,
+        })
+    }
+}
