@@ -360,3 +360,85 @@ async fn three_holders_leave_one_by_one_in_any_order() {
         it.ends().await;
     }
 }
+
+async fn findings(it: &It) -> Vec<String> {
+    let rows = sqlx::query_scalar("select kind from findings order by raised_at");
+    rows.fetch_all(&mut it.sql().await).await.expect("findings")
+}
+
+#[tokio::test]
+async fn what_was_cut_back_is_known_as_stints_own_to_every_later_comparison() {
+    for keeps in [false, true] {
+        let it = It::begins().await;
+        it.world.sandbox.graph.set(|knobs| knobs.update_keeps_schedule = keeps);
+        let (first, _) = active(&it, "PT80M").await;
+        let (second, _) = active(&it, "PT3H").await;
+        it.pass(minutes(6)).await;
+        revoke(&it, &second).await;
+        it.until(&second, "ended").await;
+        it.world.sandbox.graph.purge_requests(story::TENANT);
+        it.pass(minutes(35)).await;
+        assert_eq!(findings(&it).await, Vec::<String>::new());
+        assert_eq!(it.document(&first).await["status"], "active");
+        revoke(&it, &first).await;
+        it.until(&first, "ended").await;
+        assert!(!in_force(&it), "it is removed although PIM no longer lists who made it");
+        assert_eq!(it.removals().len(), 1);
+        it.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_holder_who_leaves_before_the_next_one_is_confirmed_takes_nothing_along() {
+    let it = It::begins().await;
+    let (first, _) = active(&it, "PT3H").await;
+    it.pass(minutes(10)).await;
+    it.world.sandbox.graph.set(|knobs| knobs.read_lag_seconds = 60);
+    let (second, _) = asked(&it, "PT160M").await;
+    it.work().await;
+    revoke(&it, &first).await;
+    it.until(&first, "ended").await;
+    let two = it.until(&second, "active").await;
+    it.pass(minutes(5)).await;
+    assert!(near(end_in_pim(&it), moment(&two, "/assignment/ends_at")));
+    assert_eq!(it.document(&second).await["status"], "active");
+    it.until(&second, "ended").await;
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn an_extension_that_hangs_is_cancelled_when_its_request_ends() {
+    let it = It::begins().await;
+    let (first, _) = active(&it, "PT50M").await;
+    it.pass(minutes(6)).await;
+    it.world.sandbox.graph.set(|knobs| knobs.granted_forever = true);
+    let (second, _) = asked(&it, "PT80M").await;
+    it.until_true(&second, "is taken by PIM", |d| d["attempts"][0]["outcome"] == "accepted").await;
+    revoke(&it, &second).await;
+    let two = it.until(&second, "ended").await;
+    let kinds: Vec<_> = two["attempts"].as_array().expect("attempts").iter().map(|a| a["kind"].as_str()).collect();
+    assert!(kinds.contains(&Some("cancel")), "{kinds:?}");
+    assert!(near(end_in_pim(&it), moment(&it.document(&first).await, "/assignment/ends_at")));
+    revoke(&it, &first).await;
+    it.until(&first, "ended").await;
+    assert_eq!(it.removals().len(), 1, "nothing pending keeps it from ending");
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn no_end_is_moved_by_a_clock_that_differs_from_graphs() {
+    for skew in [600, -600] {
+        let it = It::begins().await;
+        let (first, _) = active(&it, "PT80M").await;
+        it.pass(minutes(10)).await;
+        it.world.sandbox.graph.set(|knobs| knobs.clock_skew_seconds = skew);
+        let (second, _) = asked(&it, "PT80M").await;
+        it.until_true(&second, "is held", |d| d["hold"]["reason"] == "clocks-apart").await;
+        assert!(updates(&it).is_empty());
+        it.world.sandbox.graph.set(|knobs| knobs.clock_skew_seconds = 0);
+        it.until(&second, "active").await;
+        it.until(&first, "ended").await;
+        it.until(&second, "ended").await;
+        it.ends().await;
+    }
+}
