@@ -14,7 +14,7 @@ impl Graph {
     #[expect(clippy::must_use_candidate, reason = "called for what it does")]
     pub fn hide_grant(&self, tenant: Uuid, principal: &str, role: &str, scope: &str, until: Timestamp) -> bool {
         self.by_hand(tenant, &Holding::new(principal, What::role(role, scope)), |assignment| {
-            assignment.shown_from = until
+            assignment.shown_from = until;
         })
     }
 

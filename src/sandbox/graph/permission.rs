@@ -98,11 +98,10 @@ fn needs(route: &Route, asked: &Asked) -> Vec<Need> {
         Route::CheckMemberGroups(Among::ServicePrincipals, _) => {
             vec![directory(&["Application.Read.All", "Directory.Read.All"]), directory(&groups)]
         }
-        Route::CheckMemberGroups(Among::Groups, _) => vec![directory(&groups)],
         Route::AdministrativeUnit(_) => vec![directory(&["AdministrativeUnit.Read.All", "Directory.Read.All"])],
         Route::DirectoryObject(_) => vec![directory(&["Directory.Read.All"])],
         Route::RevokeSessions(_) => vec![directory(&["User.RevokeSessions.All"])],
-        Route::Group(_) => vec![directory(&groups)],
+        Route::Group(_) | Route::CheckMemberGroups(Among::Groups, _) => vec![directory(&groups)],
         Route::ServicePrincipal(_) | Route::AppRoleAssignments(_) => {
             vec![directory(&["Application.Read.All", "Directory.Read.All"])]
         }
