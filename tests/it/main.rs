@@ -12,6 +12,7 @@ mod dry_run;
 mod every_system;
 mod fair;
 mod granted;
+mod guides;
 mod intake;
 mod migrations;
 mod mutants;
