@@ -1,6 +1,7 @@
 //! Entitlements: what they give is there, PIM would give it, and what is powerful is protected.
 
 use super::{
+    permissions::names,
     report::{Report, Said, Subject},
     tenant::failed,
 };
@@ -35,7 +36,7 @@ fn tier0(entitlement: &Entitlement) -> Option<&'static str> {
 /// What is powerful is told as such, and must be protected.
 pub(super) fn protected(entitlement: &Entitlement, parts: &[Inspected]) -> Vec<Said> {
     let role = tier0(entitlement).map(|name| format!("{name} is a tier-0 role"));
-    let flaws = |inspected: &Inspected| inspected.1.clone().unwrap_or_default();
+    let flaws = |inspected: &Inspected| inspected.found.clone().unwrap_or_default();
     let holds_roles = parts.iter().flat_map(flaws).any(|flaw| flaw == Flaw::HoldsRoles);
     let group = holds_roles.then(|| "the group may hold roles, so whoever is in it may hold them".to_owned());
     let why: Vec<_> = role.into_iter().chain(group).collect();
@@ -51,10 +52,10 @@ fn unmarked(why: &str) -> Said {
 }
 
 pub(super) fn there(parts: &[Inspected]) -> Vec<Said> {
-    parts.iter().map(|(name, found)| part(name, found)).collect()
+    parts.iter().map(part).collect()
 }
 
-fn part(name: &str, found: &Result<Vec<Flaw>, GraphError>) -> Said {
+fn part(Inspected { name, shown_with, found }: &Inspected) -> Said {
     let refused = |flaw: &Flaw| if let Flaw::Refused(why) = flaw { Some(*why) } else { None };
     match found {
         Ok(flaws) => match flaws.iter().find_map(refused) {
@@ -65,7 +66,8 @@ fn part(name: &str, found: &Result<Vec<Flaw>, GraphError>) -> Said {
             Said::fail(format!("the tenant has no {name}: correct the entitlement's target in the catalog"))
         }
         Err(error @ (GraphError::Permission { .. } | GraphError::Refused { .. })) => {
-            Said::warn(format!("whether the tenant has {name} is not shown to stint: {error}"))
+            let enough = names(shown_with);
+            Said::warn(format!("whether the tenant has {name} is not shown to stint ({enough} would): {error}"))
         }
         Err(error) => failed(error),
     }

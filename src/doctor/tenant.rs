@@ -1,4 +1,4 @@
-//! Tenants: sign-in, the clock, permissions, the licence, and who never receives anything.
+//! Tenants: sign-in and permissions of each application, the clock, the licence, and who never receives anything.
 
 use jiff::SignedDuration;
 
@@ -25,8 +25,7 @@ pub(super) async fn examine(report: &mut Report, tenant: &Tenant, wire: &Wire, c
         Ok(graph) => graph,
         Err(fault) => return report.say(&about, "token", Said::fail(format!("credential: {fault}"))),
     };
-    let needs = permissions::to_assign(&tenant.catalog);
-    if !identity(report, &about, &graph, (&tenant.graph.client_id, &needs)).await {
+    if !identities(report, &about, &graph, tenant).await {
         return;
     }
     report.say(&about, "clock", apart(graph.clock_ahead().await));
@@ -37,16 +36,37 @@ pub(super) async fn examine(report: &mut Report, tenant: &Tenant, wire: &Wire, c
     }
 }
 
-/// An application that stint acts as: it can sign in, and carries what it needs. Without a token nothing else is asked.
-async fn identity(report: &mut Report, about: &Subject, graph: &TenantGraph, app: (&str, &[Need])) -> bool {
-    let (client_id, needs) = app;
-    if let Err(error) = graph.token_works().await {
-        report.say(about, "token", failed(&error));
-        return false;
+/// The applications that stint acts as: each can sign in, and carries what it needs. Without a token of the main one, by which
+/// everything is read, nothing else is asked.
+async fn identities(report: &mut Report, about: &Subject, graph: &TenantGraph, tenant: &Tenant) -> bool {
+    let app = &tenant.graph.client_id;
+    let token = graph.token_works().await;
+    let can_read = token.is_ok();
+    report.say(about, "token", signed_in(&format!("application {app}"), token));
+    if can_read {
+        let held = graph.consented(app).await;
+        let said = consented(&permissions::to_assign(&tenant.catalog), held);
+        // Where there are two, each line says whose it is.
+        let whose = tenant.graph.remover.as_ref().map(|_| format!("application {app}"));
+        report.say(about, "permissions", said.into_iter().map(|said| of(whose.as_deref(), said)));
     }
-    report.say(about, "token", Said::ok(format!("Entra gives application {client_id} a token")));
-    report.say(about, "permissions", consented(needs, graph.consented(client_id).await));
-    true
+    let Some(remover) = &tenant.graph.remover else { return can_read };
+    let whose = format!("remover {}", remover.client_id);
+    report.say(about, "remover-token", signed_in(&whose, graph.remover_token_works().await));
+    if can_read {
+        let held = graph.consented(&remover.client_id).await;
+        let said = consented(&permissions::to_remove(&tenant.catalog), held);
+        report.say(about, "remover-permissions", said.into_iter().map(|said| of(Some(&whose), said)));
+    }
+    can_read
+}
+
+fn signed_in(whose: &str, token: Result<(), GraphError>) -> Said {
+    token.map_or_else(|error| failed(&error), |()| Said::ok(format!("Entra gives {whose} a token")))
+}
+
+fn of(whose: Option<&str>, Said(outcome, detail): Said) -> Said {
+    Said(outcome, whose.map_or_else(|| detail.clone(), |whose| format!("{whose}: {detail}")))
 }
 
 /// What an error of Graph means for whoever set this up.

@@ -11,14 +11,14 @@ use super::{Outcome, Report, Said, Subject, connection, database, entitlement, p
 use crate::{
     domain::{
         duration::Duration,
-        entitlement::{Catalog, Entitlement},
+        entitlement::{Catalog, Entitlement, PrincipalKind},
         id::{EntitlementKey, TenantName},
         pim_policy::{Demand, PimPolicy},
         target::{AssignmentKind, Target},
     },
     graph::{
-        Flaw, GraphError,
-        permission::{ALL_ROLES, Consented, GROUPS, USERS},
+        Flaw, GraphError, Inspected,
+        permission::{ALL_ROLES, Consented, GROUPS, OF_GROUPS, USERS},
         permissions_for,
     },
     store::Health,
@@ -121,16 +121,63 @@ fn a_permission_too_few_fails_and_one_too_many_is_told() {
     assert!(said[2].1.contains(&Uuid::nil().to_string()), "{}", said[2].1);
 }
 
+fn told(said: &[Said], outcome: Outcome) -> Vec<&str> {
+    said.iter().filter(|said| said.0 == outcome).map(|said| said.1.as_str()).collect()
+}
+
+#[test]
+fn what_covers_a_removal_may_lie_beside_it_but_a_remover_that_can_assign_is_told() {
+    let catalog = catalog(entitlement(ROLE));
+    let of_pim = permissions_for(&entitlement(ROLE).target).expect("a known target");
+    let main = consented(&[USERS.id, of_pim.write.id, of_pim.policy.id, of_pim.remove.id]);
+    assert_eq!(outcomes(permissions::compare(&permissions::to_assign(&catalog), &main)), [Outcome::Ok]);
+    let needs = permissions::to_remove(&catalog);
+    assert_eq!(outcomes(permissions::compare(&needs, &consented(&[of_pim.remove.id]))), [Outcome::Ok]);
+    let lacks = permissions::compare(&needs, &[]);
+    assert_eq!(told(&lacks, Outcome::Fail).len(), 1, "{lacks:?}");
+    assert!(lacks[0].1.contains("lacks RoleAssignmentSchedule.Remove.Directory"), "{lacks:?}");
+    for held in [vec![of_pim.write.id], vec![of_pim.write.id, of_pim.remove.id]] {
+        let said = permissions::compare(&needs, &consented(&held));
+        assert_eq!(outcomes(said.clone()), [Outcome::Warn], "it removes all the same: {said:?}");
+        assert!(said[0].1.contains("it can assign too, where RoleAssignmentSchedule.Remove.Directory is enough"));
+    }
+}
+
+#[test]
+fn a_remover_of_what_has_no_permission_to_remove_only_needs_the_one_to_assign() {
+    let mut eligible = entitlement(ROLE);
+    eligible.target.assignment = AssignmentKind::Eligible;
+    let needs = permissions::to_remove(&catalog(eligible.clone()));
+    let of_pim = permissions_for(&eligible.target).expect("a known target");
+    assert_eq!(outcomes(permissions::compare(&needs, &consented(&[of_pim.write.id]))), [Outcome::Ok]);
+}
+
 #[test]
 fn groups_and_sessions_need_permissions_of_their_own() {
     let mut wanting = entitlement(ROLE);
     wanting.approver_group = Some(crate::domain::id::ObjectId(Uuid::nil()));
     wanting.revoke_sessions = true;
+    wanting.allow = vec![PrincipalKind::ServicePrincipal];
     let lacking: Vec<_> = permissions::compare(&permissions::to_assign(&catalog(wanting)), &[]);
     let told = format!("{lacking:?}");
-    for name in ["GroupMember.Read.All or Group.Read.All", "User.RevokeSessions.All", "User.Read.All"] {
+    for name in [
+        "GroupMember.Read.All or Group.Read.All",
+        "User.RevokeSessions.All",
+        "User.Read.All",
+        "Application.Read.All or Directory.Read.All",
+    ] {
         assert!(told.contains(name), "{told}");
     }
+}
+
+#[test]
+fn a_group_target_says_itself_what_it_is_read_with() {
+    let mut group = entitlement(ROLE);
+    let keys = [("group", ROLE), ("access", "member")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    group.target = Target { kind: "group".into(), assignment: AssignmentKind::Active, keys: keys.into() };
+    let lacking = permissions::compare(&permissions::to_assign(&catalog(group)), &[]);
+    let groups = |line: &&str| line.contains("lacks GroupMember.Read.All or Group.Read.All or Directory.Read.All");
+    assert_eq!(told(&lacking, Outcome::Fail).into_iter().filter(groups).count(), 1, "{lacking:?}");
 }
 
 #[test]
@@ -158,13 +205,19 @@ fn a_policy_must_allow_the_longest_that_the_catalog_allows() {
     assert_eq!(outcomes(allowed(Err(permission_error()))), [Outcome::Fail]);
 }
 
+fn group_part(found: Result<Vec<Flaw>, GraphError>) -> Inspected {
+    Inspected { name: "group g1".into(), shown_with: OF_GROUPS, found }
+}
+
 #[test]
 fn what_is_not_there_or_refused_fails_and_what_is_hidden_is_told() {
-    let part = |found| entitlement::there(&[("group g1".to_owned(), found)])[0].0;
-    assert_eq!(part(Ok(vec![Flaw::HoldsRoles])), Outcome::Ok);
-    assert_eq!(part(Ok(vec![Flaw::Refused("it is dynamic")])), Outcome::Fail);
-    assert_eq!(part(Err(GraphError::NotFound { code: "ResourceNotFound".into() })), Outcome::Fail);
-    assert_eq!(part(Err(permission_error())), Outcome::Warn);
+    let part = |found| entitlement::there(&[group_part(found)]).remove(0);
+    assert_eq!(part(Ok(vec![Flaw::HoldsRoles])).0, Outcome::Ok);
+    assert_eq!(part(Ok(vec![Flaw::Refused("it is dynamic")])).0, Outcome::Fail);
+    assert_eq!(part(Err(GraphError::NotFound { code: "ResourceNotFound".into() })).0, Outcome::Fail);
+    let hidden = part(Err(permission_error()));
+    assert_eq!(hidden.0, Outcome::Warn);
+    assert!(hidden.1.contains("(GroupMember.Read.All or Group.Read.All or Directory.Read.All would)"), "{}", hidden.1);
 }
 
 #[test]
@@ -174,7 +227,7 @@ fn what_is_powerful_is_to_be_protected() {
     assert_eq!(outcomes(entitlement::protected(&global, &[])), [Outcome::Warn]);
     let global = Entitlement { protected: true, ..global };
     assert_eq!(outcomes(entitlement::protected(&global, &[])), [Outcome::Ok]);
-    let group = ("group g1".to_owned(), Ok(vec![Flaw::HoldsRoles]));
+    let group = group_part(Ok(vec![Flaw::HoldsRoles]));
     assert_eq!(outcomes(entitlement::protected(&entitlement(ROLE), &[group])), [Outcome::Warn]);
 }
 

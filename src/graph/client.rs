@@ -85,13 +85,9 @@ impl Client {
         })
     }
 
-    /// Makes sure that there is a token for each identity.
-    pub(super) async fn sign_in(&self) -> Result<(), GraphError> {
-        self.main.bearer().await?;
-        match &self.remover {
-            Some(remover) => remover.bearer().await.map(drop),
-            None => Ok(()),
-        }
+    /// Makes sure that there is a token for this identity.
+    pub(super) async fn sign_in(&self, by: Identity) -> Result<(), GraphError> {
+        self.tokens(by).bearer().await.map(drop)
     }
 
     /// Whose calls these are, in words; `None` where the tenant has one identity only.
@@ -109,6 +105,19 @@ impl Client {
 
     /// The document that a call which changes nothing is answered with.
     pub(super) async fn read(&self, call: &Call) -> Result<Value, GraphError> {
+        self.read_and_hear(call, Heard::of_read).await
+    }
+
+    /// The same for what stint may do without: that it is not shown says nothing of what else is read there.
+    pub(super) async fn read_if_shown(&self, call: &Call) -> Result<Value, GraphError> {
+        self.read_and_hear(call, Heard::of_optional_read).await
+    }
+
+    async fn read_and_hear(
+        &self,
+        call: &Call,
+        hear: impl FnOnce(&Result<Value, GraphError>) -> Heard,
+    ) -> Result<Value, GraphError> {
         let part = Part::read_by(call);
         // Asked before the queue too: who will not be let through holds no place in it.
         self.gate.check(part, self.clock.monotonic())?;
@@ -116,7 +125,7 @@ impl Client {
         let began = self.clock.monotonic();
         self.gate.admit(part, began)?;
         let outcome = self.read_twice(call).await;
-        self.heard(part, &Heard::of_read(&outcome), began, Uuid::new_v4());
+        self.heard(part, &hear(&outcome), began, Uuid::new_v4());
         outcome
     }
 

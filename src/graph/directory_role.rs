@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     AssignmentTarget, Flaw, Part, PolicyPlace, Row,
     kind::{TargetKey, TargetKind},
-    permission::{Permissions, ROLE_POLICY, ROLE_REMOVE, ROLE_WRITE},
+    permission::{OF_OBJECTS, OF_ROLES, OF_UNITS, Permissions, ROLE_POLICY, ROLE_REMOVE, ROLE_WRITE},
     schedule::{Surface, as_guid, guid, list, object},
     tier0,
 };
@@ -38,7 +38,7 @@ const ACTIVE: Surface = Surface {
     instances: "/roleManagement/directory/roleAssignmentScheduleInstances",
     schedule_field: "/roleAssignmentScheduleId",
     tells_activated: true,
-    permissions: Permissions { write: ROLE_WRITE, remove: ROLE_REMOVE, policy: ROLE_POLICY },
+    permissions: Permissions { write: ROLE_WRITE, remove: ROLE_REMOVE, policy: ROLE_POLICY, further: &[] },
 };
 
 /// What names a role and where it counts, however it is given.
@@ -125,6 +125,7 @@ impl AssignmentTarget for DirectoryRole {
         let role = Part {
             name: format!("role {role}"),
             call: object(format!("/roleManagement/directory/roleDefinitions/{role}")),
+            shown_with: OF_ROLES,
             flaws: role_flaws,
         };
         [Some(role), place(&self.scope)].into_iter().flatten().collect()
@@ -135,10 +136,16 @@ impl AssignmentTarget for DirectoryRole {
 fn place(scope: &str) -> Option<Part> {
     if let Some(unit) = scope.strip_prefix("/administrativeUnits/") {
         let call = object(format!("/directory/administrativeUnits/{unit}"));
-        return Some(Part { name: format!("administrative unit {unit}"), call, flaws: |_| vec![] });
+        return Some(Part {
+            name: format!("administrative unit {unit}"),
+            call,
+            shown_with: OF_UNITS,
+            flaws: |_| vec![],
+        });
     }
     let id = scope.strip_prefix('/').filter(|id| !id.is_empty())?;
-    Some(Part { name: format!("object {id}"), call: object(format!("/directoryObjects/{id}")), flaws: |_| vec![] })
+    let call = object(format!("/directoryObjects/{id}"));
+    Some(Part { name: format!("object {id}"), call, shown_with: OF_OBJECTS, flaws: |_| vec![] })
 }
 
 fn role_flaws(role: &Value) -> Vec<Flaw> {

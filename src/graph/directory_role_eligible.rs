@@ -24,5 +24,5 @@ const ELIGIBLE: Surface = Surface {
     instances: "/roleManagement/directory/roleEligibilityScheduleInstances",
     schedule_field: "/roleEligibilityScheduleId",
     tells_activated: false,
-    permissions: Permissions { write: ELIGIBLE_WRITE, remove: ELIGIBLE_WRITE, policy: ROLE_POLICY },
+    permissions: Permissions { write: ELIGIBLE_WRITE, remove: ELIGIBLE_WRITE, policy: ROLE_POLICY, further: &[] },
 };

@@ -119,6 +119,14 @@ impl Heard {
         }
     }
 
+    /// What a reading came to that stint may do without.
+    pub(super) fn of_optional_read(outcome: &Result<Value, GraphError>) -> Self {
+        match outcome {
+            Err(GraphError::Permission { .. }) => Self::SignedIn,
+            other => Self::of_read(other),
+        }
+    }
+
     /// What a call that changes something came to.
     pub(super) fn of_write(outcome: &Result<outbound::Answer, Unanswered>, now: Timestamp) -> Self {
         match outcome {
@@ -210,6 +218,14 @@ mod tests {
         ] {
             assert_eq!(heard, expected);
         }
+    }
+
+    #[test]
+    fn what_stint_may_do_without_stops_nothing_by_not_being_shown() {
+        let denied = || GraphError::Permission { code: "Authorization_RequestDenied".into(), detail: "why".into() };
+        assert_eq!(Heard::of_optional_read(&Err(denied())), Heard::SignedIn);
+        assert!(matches!(Heard::of_read(&Err(denied())), Heard::Refused(TenantFault::Permission, _)));
+        assert_eq!(Heard::of_optional_read(&Ok(Value::Null)), Heard::Served);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     AssignmentTarget, Flaw, Part, PolicyPlace, Row,
     kind::{TargetKey, TargetKind},
-    permission::{GROUP_POLICY, GROUP_REMOVE, GROUP_WRITE, Permissions},
+    permission::{GROUP_POLICY, GROUP_REMOVE, GROUP_WRITE, OF_GROUPS, Permissions},
     principal,
     schedule::{Surface, as_guid, guid, list},
 };
@@ -36,7 +36,7 @@ const ACTIVE: Surface = Surface {
     instances: "/identityGovernance/privilegedAccess/group/assignmentScheduleInstances",
     schedule_field: "/assignmentScheduleId",
     tells_activated: true,
-    permissions: Permissions { write: GROUP_WRITE, remove: GROUP_REMOVE, policy: GROUP_POLICY },
+    permissions: Permissions { write: GROUP_WRITE, remove: GROUP_REMOVE, policy: GROUP_POLICY, further: &[OF_GROUPS] },
 };
 
 /// What names a place in a group, however it is given.
@@ -100,7 +100,7 @@ impl AssignmentTarget for Place {
     fn parts(&self) -> Vec<Part> {
         let group = self.group;
         let call = principal::group(ObjectId(group));
-        vec![Part { name: format!("group {group}"), call, flaws: group_flaws }]
+        vec![Part { name: format!("group {group}"), call, shown_with: OF_GROUPS, flaws: group_flaws }]
     }
 }
 

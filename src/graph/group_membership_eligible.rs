@@ -4,7 +4,7 @@
 use super::{
     group_membership::{KEYS, made},
     kind::TargetKind,
-    permission::{GROUP_ELIGIBLE_WRITE, GROUP_POLICY, Permissions},
+    permission::{GROUP_ELIGIBLE_WRITE, GROUP_POLICY, OF_GROUPS, Permissions},
     schedule::Surface,
 };
 use crate::domain::target::AssignmentKind;
@@ -24,5 +24,10 @@ const ELIGIBLE: Surface = Surface {
     instances: "/identityGovernance/privilegedAccess/group/eligibilityScheduleInstances",
     schedule_field: "/eligibilityScheduleId",
     tells_activated: false,
-    permissions: Permissions { write: GROUP_ELIGIBLE_WRITE, remove: GROUP_ELIGIBLE_WRITE, policy: GROUP_POLICY },
+    permissions: Permissions {
+        write: GROUP_ELIGIBLE_WRITE,
+        remove: GROUP_ELIGIBLE_WRITE,
+        policy: GROUP_POLICY,
+        further: &[OF_GROUPS],
+    },
 };

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Flaw, GraphError, TenantGraph, client,
-    permission::{Consented, Permissions},
+    permission::{Consented, Permission, Permissions},
     principal,
     schedule::{guid, object},
     target,
@@ -17,8 +17,16 @@ use crate::{
     outbound::Call,
 };
 
-/// A part of a target, in words, and what is to be said about it.
-pub type Inspected = (String, Result<Vec<Flaw>, GraphError>);
+/// A part of a target, and what is to be said about it.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    /// It in words.
+    pub name: String,
+    /// With any of these permissions the directory shows it.
+    pub shown_with: &'static [Permission],
+    /// What is to be said about it, unless it cannot be read.
+    pub found: Result<Vec<Flaw>, GraphError>,
+}
 
 impl TenantGraph {
     /// How far the clock here is ahead of Graph's; `None` when its answer bears no date.
@@ -68,8 +76,9 @@ impl TenantGraph {
     pub async fn inspect(&self, of: &Target) -> Result<Vec<Inspected>, GraphError> {
         let mut inspected = Vec::new();
         for part in target(of)?.parts() {
-            let read = self.client.read(&part.call).await;
-            inspected.push((part.name, read.map(|row| (part.flaws)(&row))));
+            let read = self.client.read_if_shown(&part.call).await;
+            let found = read.map(|row| (part.flaws)(&row));
+            inspected.push(Inspected { name: part.name, shown_with: part.shown_with, found });
         }
         Ok(inspected)
     }

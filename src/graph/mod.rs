@@ -32,6 +32,7 @@ use crate::{
 };
 use answer::Unanswered;
 use client::Client;
+use permission::Permission;
 use settings::TenantSettings;
 use token::Identity;
 
@@ -118,6 +119,8 @@ pub struct Part {
     pub name: String,
     /// Reads it.
     pub call: Call,
+    /// With any of these permissions the directory shows it.
+    pub shown_with: &'static [Permission],
     /// What is to be said about it as it was read.
     pub flaws: fn(&Value) -> Vec<Flaw>,
 }
@@ -337,7 +340,7 @@ impl TenantGraph {
     pub async fn missing(&self, of: &Target) -> Result<Vec<String>, GraphError> {
         let mut missing = Vec::new();
         for part in target(of)?.parts() {
-            if let Err(GraphError::NotFound { .. }) = self.client.read(&part.call).await {
+            if let Err(GraphError::NotFound { .. }) = self.client.read_if_shown(&part.call).await {
                 missing.push(part.name);
             }
         }
@@ -376,12 +379,20 @@ impl TenantGraph {
         self.client.seconds_ahead()
     }
 
-    /// Makes sure that Entra gives stint a token, and the tenant's remover one where it has one.
+    /// Makes sure that Entra gives stint's own application a token.
     ///
     /// # Errors
     /// When it does not.
     pub async fn token_works(&self) -> Result<(), GraphError> {
-        self.client.sign_in().await
+        self.client.sign_in(Identity::Main).await
+    }
+
+    /// Makes sure that Entra gives a token to whoever removes: the tenant's remover, else stint's own application.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn remover_token_works(&self) -> Result<(), GraphError> {
+        self.client.sign_in(Identity::Remover).await
     }
 
     fn changed(

@@ -18,8 +18,10 @@ pub struct Permissions {
     pub write: Permission,
     /// To remove them only; [`Permissions::write`] where there is none.
     pub remove: Permission,
-    /// To read PIM's policy, and what the target is made of.
+    /// To read PIM's policy.
     pub policy: Permission,
+    /// What else its targets are read with: of each list any one is enough, and the first one asks for least.
+    pub further: &'static [&'static [Permission]],
 }
 
 /// An application permission that was consented to.
@@ -60,16 +62,30 @@ pub const SESSIONS: Permission = permission("User.RevokeSessions.All", uuid!("77
 pub const GROUP_MEMBERS: Permission = permission("GroupMember.Read.All", uuid!("98830695-27a2-44f7-8c18-0c3ebc9698f6"));
 /// The same, and more about groups.
 pub const GROUPS: Permission = permission("Group.Read.All", uuid!("5b567255-7703-4780-807c-7be8301ae99b"));
+/// To read service principals, and what was consented to for them.
+pub const APPLICATIONS: Permission = permission("Application.Read.All", uuid!("9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"));
+/// To read administrative units.
+pub const UNITS: Permission = permission("AdministrativeUnit.Read.All", uuid!("134fd756-38ce-4afd-ba33-e9623dbe66c2"));
 /// To read the whole directory.
 pub const DIRECTORY: Permission = permission("Directory.Read.All", uuid!("7ab1d382-f21e-4acd-a863-ba3e13f7da61"));
 /// To assign any directory role, outside PIM too.
 pub const ALL_ROLES: Permission =
     permission("RoleManagement.ReadWrite.Directory", uuid!("9e3f62cf-ca93-4989-b6ce-bf83c28f9fe8"));
 
+/// To read a group and who is in it.
+pub const OF_GROUPS: &[Permission] = &[GROUP_MEMBERS, GROUPS, DIRECTORY];
+/// To read an administrative unit.
+pub(super) const OF_UNITS: &[Permission] = &[UNITS, DIRECTORY];
+/// To read a role's definition.
+pub(super) const OF_ROLES: &[Permission] = &[ROLE_POLICY];
+/// To read an object of any kind.
+pub(super) const OF_OBJECTS: &[Permission] = &[DIRECTORY];
+
 /// What may help and can change nothing.
-const HARMLESS: [Permission; 5] = [
+const HARMLESS: [Permission; 6] = [
     permission("RoleAssignmentSchedule.Read.Directory", uuid!("d5fe8ce8-684c-4c83-a52c-46e882ce4be1")),
-    permission("Application.Read.All", uuid!("9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30")),
+    APPLICATIONS,
+    UNITS,
     permission("AuditLog.Read.All", uuid!("b0afded3-3588-46d8-8b3d-9842eff778da")),
     permission("RoleManagementAlert.Read.Directory", uuid!("ef31918f-2d50-4755-8943-b8638c0a077e")),
     DIRECTORY,

@@ -25,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
 const NOT_IN_DOMAIN: [&str; 8] = ["sqlx", "reqwest", "axum", "tokio", "hyper", "std::fs", "std::net", "Timestamp::now"];
 
 /// Every `.rs` file of a room, with its text.
-fn sources(room: &str) -> Vec<(String, String)> {
+pub fn sources(room: &str) -> Vec<(String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let file = src.join(format!("{room}.rs"));
     let mut found = Vec::new();

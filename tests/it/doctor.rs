@@ -16,12 +16,17 @@ use stint::{
 use tempfile::TempDir;
 use tokio::{process::Command, sync::OnceCell};
 
-use crate::world::{SECRETS, database};
+use crate::{
+    credentials::REMOVERS_SECRET,
+    world::{SECRETS, database},
+};
 
 /// A database that keeps what it was told, with stint's schema.
 static DURABLE: OnceCell<(Postgres, String)> = OnceCell::const_new();
 
 const GROUP: &str = "91e0c7b4-55a1-4d2e-8f3b-6a7c8d9e0f12";
+const REMOVER: &str = "b7d3a9f0-6c21-4e58-9a04-d1f82c6e5b37";
+const REMOVE: &str = "RoleAssignmentSchedule.Remove.Directory";
 const NOBODY: &str = "00000000-0000-4000-8000-000000000077";
 
 /// What this catalog needs, and what lets the doctor see it.
@@ -195,7 +200,28 @@ fn ask_for_group(practice: &mut Practice, line: &str) {
     consent(practice, &[]);
 }
 
-const BROKEN: [Broken; 16] = [
+/// The Exchange role in an administrative unit that nobody has added.
+fn scope_to_unit(practice: &mut Practice) {
+    let role = r#"29232cdf-9323-42fd-ade2-1d097af3e4de", scope = "/""#;
+    let text =
+        config::SANDBOX_CATALOG.replacen(role, &role.replace("\"/", &format!("\"/administrativeUnits/{NOBODY}")), 1);
+    assert_ne!(text, config::SANDBOX_CATALOG);
+    practice.write("sandbox-catalog.toml", &text);
+    consent(practice, &["AdministrativeUnit.Read.All"]);
+}
+
+/// A second application for removals, which Entra knows by this secret and consents to these permissions of.
+fn set_remover(practice: &mut Practice, known_secret: &str, permissions: &[&str]) {
+    practice.write("sandbox-secrets/entra-remover-secret", REMOVERS_SECRET);
+    let table = "kind = 'secret', secret_file = 'sandbox-secrets/entra-remover-secret'";
+    practice.over("TENANTS__CONTOSO__REMOVER", &format!("{{ client_id = '{REMOVER}', {table} }}"));
+    let Sandbox { entra, graph, .. } = &practice.sandbox;
+    entra.register_app(story::TENANT, REMOVER, Some(known_secret), None);
+    graph.add_service_principal(story::TENANT, ServicePrincipal::application(GROUP, REMOVER, "stint remover"));
+    graph.set_permissions(story::TENANT, REMOVER, permissions);
+}
+
+const BROKEN: [Broken; 19] = [
     Broken {
         breaks: |p| p.write("sandbox-secrets/entra-client-secret", "another-secret-than-entra-knows-01"),
         about: TENANT,
@@ -253,6 +279,24 @@ const BROKEN: [Broken; 16] = [
         about: EXCHANGE,
         check: "target",
         says: "no role 00000000-0000-4000-8000-000000000077",
+    },
+    Broken {
+        breaks: scope_to_unit,
+        about: EXCHANGE,
+        check: "target",
+        says: "the tenant has no administrative unit 00000000-0000-4000-8000-000000000077",
+    },
+    Broken {
+        breaks: |p| set_remover(p, "another-secret-than-the-remover-has-1", &[REMOVE]),
+        about: TENANT,
+        check: "remover-token",
+        says: "(remover b7d3a9f0-6c21-4e58-9a04-d1f82c6e5b37)",
+    },
+    Broken {
+        breaks: |p| set_remover(p, REMOVERS_SECRET, &["User.Read.All"]),
+        about: TENANT,
+        check: "remover-permissions",
+        says: "remover b7d3a9f0-6c21-4e58-9a04-d1f82c6e5b37: lacks RoleAssignmentSchedule.Remove.Directory",
     },
     Broken {
         breaks: |p| give_group(p, |group| group.dynamic = true),
@@ -350,6 +394,40 @@ async fn too_much_power_and_unprotected_targets_are_looked_at_without_failing() 
     assert!(warned("permissions", "RoleManagement.ReadWrite.Directory"), "{lines:#?}");
     assert!(warned("protected", "protected = true"), "{lines:#?}");
     assert!(warned("never", NOBODY), "{lines:#?}");
+}
+
+#[tokio::test]
+async fn a_remover_is_checked_as_an_identity_of_its_own() {
+    let mut practice = Practice::opens().await;
+    set_remover(&mut practice, REMOVERS_SECRET, &[REMOVE]);
+    // What the main application once removed with harms nobody.
+    let main = [&PERMISSIONS[..], &[REMOVE]].concat();
+    practice.sandbox.graph.set_permissions(story::TENANT, story::CLIENT_ID, &main);
+    let (code, lines) = practice.lines().await;
+    assert_eq!(code, Some(0), "{lines:#?}");
+    for (check, whose) in [
+        ("token", format!("application {}", story::CLIENT_ID)),
+        ("permissions", format!("application {}: carries what", story::CLIENT_ID)),
+        ("remover-token", format!("remover {REMOVER}")),
+        ("remover-permissions", format!("remover {REMOVER}: carries what")),
+    ] {
+        let of_check: Vec<_> = lines.iter().filter(|line| line["check"] == check).collect();
+        assert_eq!(of_check.len(), 1, "{lines:#?}");
+        assert_eq!(of_check[0]["outcome"], "ok", "{lines:#?}");
+        assert!(of_check[0]["detail"].as_str().is_some_and(|detail| detail.contains(&whose)), "{lines:#?}");
+    }
+    assert!(practice.sandbox.graph.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_remover_that_can_assign_as_well_is_looked_at() {
+    let mut practice = Practice::opens().await;
+    set_remover(&mut practice, REMOVERS_SECRET, &[PERMISSIONS[0]]);
+    let (code, lines) = practice.lines().await;
+    assert_eq!(code, Some(0), "{lines:#?}");
+    let told: Vec<_> = lines.iter().filter(|line| line["check"] == "remover-permissions").collect();
+    assert_eq!((told.len(), &told[0]["outcome"]), (1, &"warn".into()), "{lines:#?}");
+    assert!(told[0]["detail"].as_str().is_some_and(|detail| detail.contains("it can assign too")), "{lines:#?}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod every_system;
 mod every_target;
 mod fair;
 mod granted;
+mod guides;
 mod intake;
 mod migrations;
 mod mutants;

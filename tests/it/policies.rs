@@ -1,10 +1,13 @@
 //! PIM's own policy is read before anything is asked of PIM, and once more right before a call is sent.
 
-use stint::sandbox::{
-    Retry,
-    graph::{Fault, FaultKind, On, RolePolicy},
-    jira::IssueDraft,
-    story,
+use stint::{
+    config,
+    sandbox::{
+        Retry,
+        graph::{Fault, FaultKind, On, RolePolicy},
+        jira::IssueDraft,
+        story,
+    },
 };
 
 use crate::world::It;
@@ -41,6 +44,58 @@ async fn a_rule_that_forbids_it_refuses_the_request_by_name_before_anything_is_s
         it.work().await;
         assert!(it.notes(&ticket)[0].contains(named));
         assert!(it.world.sandbox.graph.ledger().is_empty(), "nothing was asked of PIM");
+        it.ends().await;
+    }
+}
+
+const UNIT: &str = "4f1b2c3d-0a9e-4d8c-b7a6-958473625140";
+
+/// A world whose entitlement gives its role at this scope; its folder holds the catalog.
+async fn scoped(scope: &str) -> (It, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = config::SANDBOX_CATALOG.replacen(r#"scope = "/""#, &format!("scope = \"{scope}\""), 1);
+    assert_ne!(text, config::SANDBOX_CATALOG);
+    let path = folder.path().join("catalog.toml");
+    std::fs::write(&path, text).expect("a file");
+    let path = path.to_str().expect("a path").to_owned();
+    let it = It::with(|setup| setup.overrides.push(("STINT__TENANTS__CONTOSO__CATALOG".into(), path))).await;
+    (it, folder)
+}
+
+#[tokio::test]
+async fn a_scope_that_the_directory_does_not_know_refuses_the_request_before_anything_is_sent() {
+    for scope in [format!("/administrativeUnits/{UNIT}"), format!("/{UNIT}")] {
+        let (it, _folder) = scoped(&scope).await;
+        let ticket = it.approved(IssueDraft::default());
+        let id = it.taken_in(&ticket).await;
+        let rejected = it.until(&id, "rejected").await;
+        let reasons = rejected["decision"]["reasons"].as_array().expect("reasons");
+        assert_eq!((reasons.len(), &reasons[0]["code"]), (1, &"target-not-found".into()), "{rejected:#}");
+        assert!(reasons[0]["detail"].as_str().expect("a detail").contains(UNIT), "{}", reasons[0]);
+        assert!(it.world.sandbox.graph.ledger().is_empty(), "nothing was asked of PIM");
+        it.work().await;
+        it.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_scope_that_is_there_or_not_shown_to_stint_is_left_to_pim_and_stops_nothing_else() {
+    for shown in [true, false] {
+        let (it, _folder) = scoped(&format!("/administrativeUnits/{UNIT}")).await;
+        let graph = &it.world.sandbox.graph;
+        graph.add_administrative_unit(story::TENANT, UNIT);
+        if !shown {
+            let enough =
+                ["RoleAssignmentSchedule.ReadWrite.Directory", "RoleManagement.Read.Directory", "User.Read.All"];
+            graph.set_permissions(story::TENANT, story::CLIENT_ID, &enough);
+        }
+        let ticket = it.approved(IssueDraft::default());
+        let id = it.taken_in(&ticket).await;
+        it.work().await;
+        let document = it.until(&id, "active").await;
+        assert!(!document["timeline"].to_string().contains("graph-permission"), "{document:#}");
+        assert_eq!(it.creates()[0].scope, format!("/administrativeUnits/{UNIT}"));
+        it.until(&id, "ended").await;
         it.ends().await;
     }
 }

@@ -11,9 +11,11 @@ use crate::world::It;
 
 const ROBOT: &str = "3b9d1f70-6c2e-4a58-8d17-0f4e5a6b7c81";
 const ADMINS: &str = "4c0e2a81-7d3f-4b69-9e28-1a5f6b7c8d92";
+const RECEIVERS: &str = "5d1f3b92-8e40-4c7a-af39-2b607c9d8ea3";
 const CLIENT: &str = "6e204ca3-9f51-4d8b-8b4a-3c718d9eafb4";
 
-fn catalog(allow: &str) -> String {
+/// The catalog's entitlement, with further lines.
+fn catalog(lines: &str) -> String {
     format!(
         r#"
 [entitlements.exchange-admin]
@@ -21,16 +23,20 @@ title = "Exchange Administrator"
 target = {{ kind = "directory-role", role = "29232cdf-9323-42fd-ade2-1d097af3e4de", scope = "/" }}
 max_duration = "PT8H"
 revoke_sessions = true
-allow = {allow}
+{lines}
 "#
     )
 }
 
 /// A world whose entitlement allows these kinds of principal; its folder holds the catalog.
 async fn begins(allow: &str) -> (It, tempfile::TempDir) {
+    begins_with(&format!("allow = {allow}")).await
+}
+
+async fn begins_with(lines: &str) -> (It, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("catalog.toml");
-    std::fs::write(&path, catalog(allow)).expect("a file");
+    std::fs::write(&path, catalog(lines)).expect("a file");
     let path = path.to_str().expect("a path").to_owned();
     let it = It::with(|setup| setup.overrides.push(("STINT__TENANTS__CONTOSO__CATALOG".into(), path))).await;
     let graph = &it.world.sandbox.graph;
@@ -94,6 +100,25 @@ async fn a_group_that_can_hold_roles_receives_what_allows_its_kind() {
     assert_eq!(it.creates()[0].principal, ADMINS);
     it.until(&id, "ended").await;
     it.ends().await;
+}
+
+#[tokio::test]
+async fn each_kind_of_principal_must_be_in_one_of_the_groups_that_may_receive_it() {
+    let lines = format!("allow = ['service-principal', 'group']\nrequesters = {{ any_of_groups = ['{RECEIVERS}'] }}");
+    for (principal, among) in [(ROBOT, "servicePrincipals"), (ADMINS, "groups"), (story::NINA_ID, "users")] {
+        let (it, _folder) = begins_with(&lines).await;
+        let ticket = it.approved(asking_for(principal));
+        assert_eq!(refused(&it, &ticket).await, ["principal-not-entitled"], "{among}");
+        it.world.sandbox.graph.add_to_group(story::TENANT, RECEIVERS, principal);
+        let ticket = it.approved(asking_for(principal));
+        let id = it.taken_in(&ticket).await;
+        it.until(&id, "active").await;
+        assert_eq!(it.creates()[0].principal, principal);
+        let asked = format!("/v1.0/{among}/{principal}/checkMemberGroups");
+        assert!(it.world.sandbox.graph.calls().iter().any(|call| call.path == asked), "{asked}");
+        it.until(&id, "ended").await;
+        it.ends().await;
+    }
 }
 
 #[tokio::test]

@@ -255,18 +255,23 @@ async fn only_removals_are_made_as_the_remover() {
     assert_eq!(bearers, ["Bearer token-1", "Bearer token-2"]);
 }
 
+async fn both_work(graph: &TenantGraph) {
+    graph.token_works().await.expect("a token");
+    graph.remover_token_works().await.expect("a token of the remover");
+}
+
 #[tokio::test]
 async fn a_refused_token_is_dropped_of_the_identity_that_was_refused() {
     let server = Server::start().await;
     let graph = with_remover(&server);
-    graph.token_works().await.expect("both work");
+    both_work(&graph).await;
     assert_eq!(clients(&server), [CLIENT, REMOVING_APP]);
     server.on(POST, [reply(401, super::error_body("InvalidAuthenticationToken", "expired"))]);
     graph.remove(&remove_order(), IN_TIME).await;
-    graph.token_works().await.expect("both work");
+    both_work(&graph).await;
     assert_eq!(clients(&server), [CLIENT, REMOVING_APP, REMOVING_APP]);
     graph.assign(&super::assign_order(), IN_TIME).await;
-    graph.token_works().await.expect("both work");
+    both_work(&graph).await;
     assert_eq!(clients(&server), [CLIENT, REMOVING_APP, REMOVING_APP, CLIENT]);
 }
 
@@ -275,7 +280,8 @@ async fn a_refusal_says_which_of_two_identities_it_met() {
     let server = Server::start().await;
     server.on(&token_call(), [reply(200, token("good")), reply(401, refusal(700_016))]);
     let graph = with_remover(&server);
-    let error = graph.token_works().await.expect_err("the remover is not known");
+    graph.token_works().await.expect("the main one is known");
+    let error = graph.remover_token_works().await.expect_err("the remover is not known");
     assert!(
         error
             .to_string()

@@ -49,11 +49,11 @@ impl Graph {
         lock(&self.state).tenant(tenant).administrative_units.insert(id.to_ascii_lowercase());
     }
 
-    /// Puts a user into a group, which need not have been added, for good.
-    pub fn add_to_group(&self, tenant: Uuid, group: &str, user: &str) {
+    /// Puts a principal of any kind into a group, which need not have been added, for good.
+    pub fn add_to_group(&self, tenant: Uuid, group: &str, principal: &str) {
         let mut state = lock(&self.state);
         let members = state.tenant(tenant).members.entry(group.to_ascii_lowercase()).or_default();
-        members.insert(user.to_ascii_lowercase());
+        members.insert(principal.to_ascii_lowercase());
     }
 
     /// Adds a role definition with the default [`RolePolicy`](super::RolePolicy).

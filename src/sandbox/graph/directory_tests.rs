@@ -36,6 +36,46 @@ async fn a_service_principal_is_found_by_its_application_and_by_itself() {
 }
 
 #[tokio::test]
+async fn an_object_is_found_by_its_id_alone_and_says_what_it_is() {
+    let world = world().await;
+    let (unit, robot) = ("4f1b2c3d-0a9e-4d8c-b7a6-958473625140", "0b9a8c7d-6e5f-4a3b-9c2d-1e0f9a8b7c6d");
+    graph(&world).add_administrative_unit(TENANT, unit);
+    graph(&world).add_service_principal(TENANT, ServicePrincipal::application(robot, story::CLIENT_ID, "stint"));
+    for (id, kind) in
+        [(story::NINA_ID, "user"), (GROUP, "group"), (robot, "servicePrincipal"), (unit, "administrativeUnit")]
+    {
+        let (status, body) = world.graph_get(&format!("directoryObjects/{id}")).await;
+        assert_eq!((status, body["id"].as_str()), (200, Some(id)));
+        assert_eq!(body["@odata.type"], format!("#microsoft.graph.{kind}"));
+    }
+    assert_eq!(world.graph_get(&format!("directory/administrativeUnits/{unit}")).await.0, 200);
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    for path in [format!("directoryObjects/{nobody}"), format!("directory/administrativeUnits/{nobody}")] {
+        let (status, body) = world.graph_get(&path).await;
+        assert_eq!((status, code(&body)), (404, "Request_ResourceNotFound"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_principal_is_asked_for_its_groups_in_its_own_place() {
+    let world = world().await;
+    let robot = "0b9a8c7d-6e5f-4a3b-9c2d-1e0f9a8b7c6d";
+    graph(&world).add_service_principal(TENANT, ServicePrincipal::application(robot, story::CLIENT_ID, "stint"));
+    let other = "91e0c7b4-55a1-4d2e-8f3b-6a7c8d9e0f12";
+    for (place, who) in [("users", story::NINA_ID), ("groups", GROUP), ("servicePrincipals", robot)] {
+        let check = async |place: &str| {
+            let path = format!("{place}/{who}/checkMemberGroups");
+            world.graph_post(&path, &json!({"groupIds": [other]})).await.unwrap()
+        };
+        assert_eq!(check(place).await.1["value"], json!([]));
+        graph(&world).add_to_group(TENANT, other, who);
+        assert_eq!(check(place).await.1["value"], json!([other]));
+        let elsewhere = if place == "users" { "groups" } else { "users" };
+        assert_eq!(check(elsewhere).await.0, 404);
+    }
+}
+
+#[tokio::test]
 async fn ended_sessions_stand_in_the_ledger() {
     let world = World::story().await;
     let path = format!("users/{}/revokeSignInSessions", story::NINA_ID);

@@ -24,16 +24,18 @@ pub enum On {
     ReadSchedules,
     /// Reading schedule instances.
     ReadInstances,
-    /// Reading users.
+    /// Reading users, and which groups they are in.
     ReadUsers,
     /// Reading role definitions.
     ReadRoles,
     /// Reading policies.
     ReadPolicies,
-    /// Reading a group.
+    /// Reading a group, and which groups it is in.
     ReadGroups,
-    /// Reading a service principal or its permissions.
+    /// Reading a service principal, its permissions, and which groups it is in.
     ReadServicePrincipals,
+    /// Reading an administrative unit, or any object by its id alone.
+    ReadObjects,
     /// Ending a user's sessions.
     RevokeSessions,
     /// Every call.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::assignment::Assignment;
+use super::object::Among;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::state::{State, Tenant};
@@ -68,14 +69,14 @@ impl Graph {
         Ok((200, Some(row)))
     }
 
-    /// Those of the groups asked about that the user is in.
-    pub(super) fn check_member_groups(&self, state: &mut State, asked: &Asked, id: &str) -> Outcome {
+    /// Those of the groups asked about that the user, group or service principal is in.
+    pub(super) fn check_member_groups(&self, state: &mut State, asked: &Asked, among: Among, id: &str) -> Outcome {
         let body: Value = serde_json::from_slice(asked.request.body())
             .map_err(|_| Refusal::bad("Unable to read JSON request payload."))?;
         let groups = body["groupIds"].as_array().ok_or_else(|| Refusal::bad("The property 'groupIds' is required."))?;
         let tenant = state.tenant(asked.caller.tenant);
-        let user = tenant.users.values().find(|user| user.is(id)).ok_or_else(|| Refusal::directory_object(id))?;
-        let is_in = |group: &&Value| group.as_str().is_some_and(|group| tenant.is_member(group, &user.id, asked.now));
+        let who = tenant.find_among(among, id).ok_or_else(|| Refusal::directory_object(id))?;
+        let is_in = |group: &&Value| group.as_str().is_some_and(|group| tenant.is_member(group, &who, asked.now));
         let found: Vec<_> = groups.iter().filter(is_in).collect();
         let context = format!("{}/v1.0/$metadata#Collection(Edm.String)", self.url);
         Ok((200, Some(json!({ "@odata.context": context, "value": found }))))
@@ -84,11 +85,12 @@ impl Graph {
 
 impl Tenant {
     /// In the group for good, or for as long as PIM gives it.
-    fn is_member(&self, group: &str, user: &str, now: Timestamp) -> bool {
-        let user = user.to_ascii_lowercase();
+    fn is_member(&self, group: &str, principal: &str, now: Timestamp) -> bool {
+        let principal = principal.to_ascii_lowercase();
         let place = What::group(group, Access::Member);
-        let for_good = self.members.get(&group.to_ascii_lowercase()).is_some_and(|members| members.contains(&user));
-        let given = |row: &Assignment| row.holding.principal == user && row.holding.what == place;
+        let for_good =
+            self.members.get(&group.to_ascii_lowercase()).is_some_and(|members| members.contains(&principal));
+        let given = |row: &Assignment| row.holding.principal == principal && row.holding.what == place;
         for_good || self.assignments.iter().any(|row| given(row) && row.is_active(now))
     }
 }

@@ -15,6 +15,7 @@ mod group;
 mod hand;
 mod knobs;
 mod ledger;
+mod object;
 mod permission;
 mod pim;
 mod policies;
@@ -153,9 +154,11 @@ impl Graph {
         match route {
             Route::User(id) => self.user(state, asked, id),
             Route::Users => self.users(state, asked),
-            Route::CheckMemberGroups(id) => self.check_member_groups(state, asked, id),
+            Route::CheckMemberGroups(among, id) => self.check_member_groups(state, asked, *among, id),
             Route::RevokeSessions(id) => self.revoke_sessions(state, asked, id),
             Route::Group(id) => self.group(state, asked, id),
+            Route::AdministrativeUnit(id) => self.administrative_unit(state, asked, id),
+            Route::DirectoryObject(id) => self.directory_object(state, asked, id),
             Route::ServicePrincipal(key) => self.service_principal(state, asked, key),
             Route::AppRoleAssignments(key) => self.app_role_assignments(state, asked, key),
             Route::RoleDefinition(id) => self.role_definition(state, asked, id),

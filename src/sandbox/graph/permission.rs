@@ -3,6 +3,7 @@
 //! An application that nobody has limited may do everything.
 
 use super::Asked;
+use super::object::Among;
 use super::query::Query;
 use super::refusal::Refusal;
 use super::route::{Route, removes};
@@ -10,7 +11,7 @@ use super::state::{State, Tenant};
 use super::surface::Surface;
 
 /// The app role id of every permission that is told apart here.
-pub(super) const APP_ROLES: [(&str, &str); 20] = [
+pub(super) const APP_ROLES: [(&str, &str); 22] = [
     ("RoleAssignmentSchedule.ReadWrite.Directory", "dd199f4a-f148-40a4-a2ec-f0069cc799ec"),
     ("RoleAssignmentSchedule.Remove.Directory", "d3495511-98b7-4df3-b317-4e35c19f6129"),
     ("RoleAssignmentSchedule.Read.Directory", "d5fe8ce8-684c-4c83-a52c-46e882ce4be1"),
@@ -28,6 +29,8 @@ pub(super) const APP_ROLES: [(&str, &str); 20] = [
     ("User.RevokeSessions.All", "77f3a031-c388-4f99-b373-dc68676a979e"),
     ("GroupMember.Read.All", "98830695-27a2-44f7-8c18-0c3ebc9698f6"),
     ("Group.Read.All", "5b567255-7703-4780-807c-7be8301ae99b"),
+    ("Directory.Read.All", "7ab1d382-f21e-4acd-a863-ba3e13f7da61"),
+    ("AdministrativeUnit.Read.All", "134fd756-38ce-4afd-ba33-e9623dbe66c2"),
     ("Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"),
     ("AuditLog.Read.All", "b0afded3-3588-46d8-8b3d-9842eff778da"),
     ("RoleManagementAlert.Read.Directory", "ef31918f-2d50-4755-8943-b8638c0a077e"),
@@ -89,9 +92,16 @@ fn needs(route: &Route, asked: &Asked) -> Vec<Need> {
     let groups = ["GroupMember.Read.All", "Group.Read.All", "Directory.Read.All"];
     match route {
         Route::User(_) | Route::Users => vec![directory(&["User.Read.All", "Directory.Read.All"])],
-        Route::CheckMemberGroups(_) => vec![directory(&["User.Read.All", "Directory.Read.All"]), directory(&groups)],
+        Route::CheckMemberGroups(Among::Users, _) => {
+            vec![directory(&["User.Read.All", "Directory.Read.All"]), directory(&groups)]
+        }
+        Route::CheckMemberGroups(Among::ServicePrincipals, _) => {
+            vec![directory(&["Application.Read.All", "Directory.Read.All"]), directory(&groups)]
+        }
+        Route::AdministrativeUnit(_) => vec![directory(&["AdministrativeUnit.Read.All", "Directory.Read.All"])],
+        Route::DirectoryObject(_) => vec![directory(&["Directory.Read.All"])],
         Route::RevokeSessions(_) => vec![directory(&["User.RevokeSessions.All"])],
-        Route::Group(_) => vec![directory(&groups)],
+        Route::Group(_) | Route::CheckMemberGroups(Among::Groups, _) => vec![directory(&groups)],
         Route::ServicePrincipal(_) | Route::AppRoleAssignments(_) => {
             vec![directory(&["Application.Read.All", "Directory.Read.All"])]
         }

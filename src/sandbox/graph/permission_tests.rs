@@ -76,6 +76,8 @@ async fn policies_and_directory_objects_need_theirs() {
         (format!("users/{}", story::NINA_ID), "User.Read.All", "Authorization_RequestDenied"),
         (format!("groups/{GROUP}"), "GroupMember.Read.All", "Authorization_RequestDenied"),
         ("servicePrincipals(appId='none')".to_owned(), "Application.Read.All", "Authorization_RequestDenied"),
+        ("directory/administrativeUnits/none".to_owned(), "AdministrativeUnit.Read.All", "Authorization_RequestDenied"),
+        (format!("directoryObjects/{GROUP}"), "Directory.Read.All", "Authorization_RequestDenied"),
     ];
     for (path, permission, refused) in calls {
         limit(&world, &[]);

@@ -6,15 +6,18 @@ use serde_json::Value;
 
 use super::super::wire::segments;
 use super::fault::On;
+use super::object::Among;
 use super::surface::Surface;
 
 /// The operations this Graph knows; ids are percent-decoded.
 pub(super) enum Route {
     User(String),
-    CheckMemberGroups(String),
+    CheckMemberGroups(Among, String),
     RevokeSessions(String),
     Users,
     Group(String),
+    AdministrativeUnit(String),
+    DirectoryObject(String),
     ServicePrincipal(String),
     AppRoleAssignments(String),
     RoleDefinition(String),
@@ -58,9 +61,15 @@ impl Route {
         match (method, path) {
             ("GET", ["users"]) => Self::Users,
             ("GET", ["users", id]) => Self::User((*id).to_owned()),
-            ("POST", ["users", id, "checkMemberGroups"]) => Self::CheckMemberGroups((*id).to_owned()),
+            ("POST", ["users", id, "checkMemberGroups"]) => Self::CheckMemberGroups(Among::Users, (*id).to_owned()),
+            ("POST", ["groups", id, "checkMemberGroups"]) => Self::CheckMemberGroups(Among::Groups, (*id).to_owned()),
+            ("POST", ["servicePrincipals", id, "checkMemberGroups"]) => {
+                Self::CheckMemberGroups(Among::ServicePrincipals, (*id).to_owned())
+            }
             ("POST", ["users", id, "revokeSignInSessions"]) => Self::RevokeSessions((*id).to_owned()),
             ("GET", ["groups", id]) => Self::Group((*id).to_owned()),
+            ("GET", ["directory", "administrativeUnits", id]) => Self::AdministrativeUnit((*id).to_owned()),
+            ("GET", ["directoryObjects", id]) => Self::DirectoryObject((*id).to_owned()),
             ("GET", ["servicePrincipals", id]) => Self::ServicePrincipal((*id).to_owned()),
             ("GET", ["servicePrincipals", id, "appRoleAssignments"]) => Self::AppRoleAssignments((*id).to_owned()),
             ("GET", [key]) if key.starts_with("servicePrincipals(") => Self::ServicePrincipal((*key).to_owned()),
@@ -92,10 +101,13 @@ impl Route {
     /// Which faults this call can meet.
     pub(super) fn on(&self, body: &Bytes) -> On {
         match self {
-            Self::User(_) | Self::Users | Self::CheckMemberGroups(_) => On::ReadUsers,
+            Self::User(_) | Self::Users | Self::CheckMemberGroups(Among::Users, _) => On::ReadUsers,
             Self::RevokeSessions(_) => On::RevokeSessions,
-            Self::Group(_) => On::ReadGroups,
-            Self::ServicePrincipal(_) | Self::AppRoleAssignments(_) => On::ReadServicePrincipals,
+            Self::Group(_) | Self::CheckMemberGroups(Among::Groups, _) => On::ReadGroups,
+            Self::ServicePrincipal(_)
+            | Self::AppRoleAssignments(_)
+            | Self::CheckMemberGroups(Among::ServicePrincipals, _) => On::ReadServicePrincipals,
+            Self::AdministrativeUnit(_) | Self::DirectoryObject(_) => On::ReadObjects,
             Self::RoleDefinition(_) | Self::RoleDefinitions => On::ReadRoles,
             Self::CreateRequest(_) if removes(body) => On::Remove,
             Self::CreateRequest(_) => On::Create,
