@@ -4,7 +4,7 @@
 //! the engine does any further waiting. What changes something is sent at most once, whatever comes back, and only
 //! while its time to be sent lasts.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::StatusCode;
 use secrecy::SecretString;
@@ -99,7 +99,7 @@ impl Client {
         let began = self.clock.monotonic();
         self.gate.admit(part, began)?;
         let outcome = self.read_twice(call).await;
-        self.heard(part, &Heard::of_read(&outcome), began, Uuid::new_v4());
+        self.heard(part, &Heard::of_read(part, &outcome), began, Uuid::new_v4());
         outcome
     }
 
@@ -213,10 +213,10 @@ impl Client {
         outcome
     }
 
-    /// One line for each call; neither tokens, queries nor bodies.
+    /// One line for each call; neither tokens, queries, bodies nor what names a person.
     fn log(&self, by: Identity, call: &Call, call_id: Uuid, started: Duration, outcome: &Result<Answer, Fault>) {
         let elapsed = self.clock.monotonic().saturating_sub(started);
-        let path = call.path.split('?').next().unwrap_or_default();
+        let path = nameless(&call.path);
         let (status, fault) = match outcome {
             Ok(answer) => (Some(answer.status.as_u16()), None),
             Err(fault) => (None, Some(fault.to_string())),
@@ -225,7 +225,7 @@ impl Client {
             tenant = %self.tenant,
             identity = %by,
             method = %call.method,
-            path,
+            path = &*path,
             status,
             fault,
             elapsed_ms = elapsed.as_millis(),
@@ -258,6 +258,17 @@ fn is_worth_repeating(outcome: &Result<Answer, Fault>) -> bool {
     }
 }
 
+/// The path without its query, and without what names a user.
+fn nameless(path: &str) -> Cow<'_, str> {
+    let path = path.split('?').next().unwrap_or_default();
+    let named = path.strip_prefix("/users/").or(path.strip_prefix("/users("));
+    match named.map(|rest| rest.split_once('/')) {
+        None => Cow::Borrowed(path),
+        Some(None) => Cow::Borrowed("/users/{user}"),
+        Some(Some((_, rest))) => Cow::Owned(format!("/users/{{user}}/{rest}")),
+    }
+}
+
 /// A link is followed only to where calls go anyway: it carries a token there.
 fn follow(base: &Url, link: &str) -> Result<Call, GraphError> {
     let foreign = || GraphError::bad("a next page outside the configured Graph");
@@ -279,6 +290,19 @@ fn follow(base: &Url, link: &str) -> Result<Call, GraphError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_told_without_the_user_it_names() {
+        for (path, told) in [
+            ("/users/kim%40f.example", "/users/{user}"),
+            ("/users('%24o%27%27neil%40f.example')", "/users/{user}"),
+            ("/users/kim%40f.example/checkMemberGroups", "/users/{user}/checkMemberGroups"),
+            ("/users?$filter=mail eq 'kim@f.example'", "/users"),
+            ("/groups/91e0c7b4", "/groups/91e0c7b4"),
+        ] {
+            assert_eq!(nameless(path), told);
+        }
+    }
 
     #[test]
     fn a_next_page_is_followed_verbatim_within_the_configured_graph_only() {
