@@ -1,6 +1,7 @@
 //! Tenants: sign-in, the clock, permissions, the licence, and who never receives anything.
 
 use jiff::SignedDuration;
+use uuid::Uuid;
 
 use super::{
     entitlement,
@@ -26,7 +27,7 @@ pub(super) async fn examine(report: &mut Report, tenant: &Tenant, wire: &Wire, c
         Err(fault) => return report.say(&about, "token", Said::fail(format!("credential: {fault}"))),
     };
     let needs = permissions::to_assign(&tenant.catalog);
-    if !identity(report, &about, &graph, (&tenant.graph.client_id, &needs)).await {
+    if !identity(report, &about, &graph, (&tenant.graph.client_id, tenant.service_principal_id, &needs)).await {
         return;
     }
     report.say(&about, "clock", apart(graph.clock_ahead().await));
@@ -38,14 +39,19 @@ pub(super) async fn examine(report: &mut Report, tenant: &Tenant, wire: &Wire, c
 }
 
 /// An application that stint acts as: it can sign in, and carries what it needs. Without a token nothing else is asked.
-async fn identity(report: &mut Report, about: &Subject, graph: &TenantGraph, app: (&str, &[Need])) -> bool {
-    let (client_id, needs) = app;
+async fn identity(
+    report: &mut Report,
+    about: &Subject,
+    graph: &TenantGraph,
+    app: (&str, Option<Uuid>, &[Need]),
+) -> bool {
+    let (client_id, object_id, needs) = app;
     if let Err(error) = graph.token_works().await {
         report.say(about, "token", failed(&error));
         return false;
     }
     report.say(about, "token", Said::ok(format!("Entra gives application {client_id} a token")));
-    report.say(about, "permissions", consented(needs, graph.consented(client_id).await));
+    report.say(about, "permissions", consented(needs, graph.consented(client_id, object_id).await));
     true
 }
 
@@ -58,7 +64,9 @@ pub(super) fn failed(error: &GraphError) -> Said {
         GraphError::Stopped { .. } => "mend what is told above first",
         GraphError::Unavailable { .. } => "see to the way to Microsoft, and ask again",
         GraphError::Throttled { .. } => return Said::warn(format!("{error}: ask again later")),
-        GraphError::NotFound { .. } | GraphError::NoPolicy { .. } => "see to the ids in the catalog",
+        GraphError::NotFound { .. } | GraphError::Unknown { .. } | GraphError::NoPolicy { .. } => {
+            "see to the ids in the catalog"
+        }
         GraphError::BadAnswer { .. } | GraphError::Refused { .. } | GraphError::Unsupported { .. } => {
             "see to graph_url, login_url and the catalog"
         }
@@ -91,7 +99,9 @@ pub(super) fn consented(needs: &[Need], held: Result<Vec<Consented>, GraphError>
             "the directory does not show what was consented to (Application.Read.All would), so only the reads below tell",
         )],
         Err(GraphError::NotFound { .. }) => {
-            vec![Said::warn("the directory does not know client_id as an application of this tenant")]
+            vec![Said::warn(
+                "the directory does not know client_id (or service_principal_id) as an application of this tenant",
+            )]
         }
         Err(error) => vec![failed(&error)],
     }
@@ -111,14 +121,19 @@ async fn licence(graph: &TenantGraph, catalog: &Catalog) -> Option<Said> {
 async fn never(graph: &TenantGraph, tenant: &Tenant) -> Vec<Said> {
     let mut said = Vec::new();
     for id in &tenant.never {
-        match graph.has_user(*id).await {
+        match graph.has_principal(*id).await {
             Ok(true) => {}
-            Ok(false) => said.push(Said::warn(format!("the tenant has no user {id}: correct it, it protects nobody"))),
+            Ok(false) => said.push(Said::warn(format!("the tenant has nobody {id}: correct it, it protects nobody"))),
+            Err(error @ GraphError::Permission { .. }) => {
+                said.push(Said::warn(format!(
+                    "{id} is no user, and whether it is anything else is not shown: {error}"
+                )));
+            }
             Err(error) => said.push(failed(&error)),
         }
     }
     if said.is_empty() && !tenant.never.is_empty() {
-        said.push(Said::ok("the tenant has every user who never receives anything"));
+        said.push(Said::ok("the tenant has everybody who never receives anything"));
     }
     said
 }
