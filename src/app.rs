@@ -117,9 +117,12 @@ pub async fn serve(config: Config, only: Only, dry_run: bool) -> anyhow::Result<
 /// When the database cannot be reached, is newer than the program, or a migration fails.
 pub async fn migrate(config: Config) -> anyhow::Result<()> {
     let database = &config.database;
-    let url = database.migrate_url.as_ref().unwrap_or(&database.url);
-    let store = Store::open(url.expose_secret(), 1).context("database.url")?;
-    store.reach().await.context(UNREACHABLE)?;
+    let (key, url) = match &database.migrate_url {
+        Some(url) => ("database.migrate_url", url),
+        None => ("database.url", &database.url),
+    };
+    let store = Store::open(url.expose_secret(), 1).context(key)?;
+    store.reach().await.with_context(|| format!("the database that {key} names cannot be reached"))?;
     let before = store.schema_state().await.context("the database cannot be read")?;
     if let SchemaState::Newer(count) = before {
         bail!("the database has {} that this stint does not know: use a newer stint", migrations(count));

@@ -3,5 +3,5 @@
 mod log;
 mod metrics;
 
-pub use log::{clean, init, quiet};
+pub use log::{clean, init, misleads, quiet};
 pub use metrics::Metrics;

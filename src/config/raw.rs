@@ -48,7 +48,7 @@ pub(super) struct Server {
     /// The longest webhook body, in bytes. Default and maximum 1048576.
     #[schemars(range(min = 1024, max = 1_048_576))]
     pub(super) max_body_bytes: Option<u64>,
-    /// Proxies whose `X-Forwarded-For` is believed: addresses or networks such as `10.0.0.0/8`.
+    /// Proxies whose `X-Forwarded-For` would be believed: addresses or networks such as `10.0.0.0/8`. Nothing uses it yet.
     pub(super) trusted_proxies: Option<Vec<String>>,
 }
 

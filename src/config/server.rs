@@ -19,7 +19,7 @@ pub struct Server {
     pub public_url: Url,
     /// The longest webhook body, in bytes.
     pub max_body_bytes: usize,
-    /// Proxies whose `X-Forwarded-For` is believed; empty: nobody's.
+    /// Proxies whose `X-Forwarded-For` would be believed. Nothing uses it yet.
     pub trusted_proxies: Vec<Network>,
 }
 

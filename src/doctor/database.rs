@@ -1,6 +1,6 @@
 //! The database: reachable, new enough, current, durable, and in a role that may not do too much.
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::report::{Report, Said, Subject};
 use crate::{
@@ -13,7 +13,7 @@ const OLDEST: i32 = 150_000;
 
 pub(super) async fn examine(report: &mut Report, database: &Database) {
     let about = Subject::database();
-    let store = match open(database).await {
+    let store = match open(&database.url).await {
         Ok(store) => store,
         Err(error) => return report.say(&about, "reachable", Said::fail(format!("database.url: {error}"))),
     };
@@ -28,10 +28,23 @@ pub(super) async fn examine(report: &mut Report, database: &Database) {
         }
     }
     store.close().await;
+    report.say(&about, "migrate-url", migrate_url(database).await);
 }
 
-async fn open(database: &Database) -> Result<Store, StoreError> {
-    let store = Store::open(database.url.expose_secret(), 1)?;
+/// Whoever runs `stint migrate` next learns now whether it will find the database.
+async fn migrate_url(database: &Database) -> Option<Said> {
+    let url = database.migrate_url.as_ref()?;
+    match open(url).await {
+        Ok(store) => {
+            store.close().await;
+            Some(Said::ok("database.migrate_url answers"))
+        }
+        Err(error) => Some(Said::fail(format!("database.migrate_url: {error}"))),
+    }
+}
+
+async fn open(url: &SecretString) -> Result<Store, StoreError> {
+    let store = Store::open(url.expose_secret(), 1)?;
     store.reach().await?;
     Ok(store)
 }
@@ -57,13 +70,23 @@ pub(super) fn version(health: &Health) -> Said {
 
 pub(super) fn durability(health: &Health) -> Said {
     if health.not_durable.is_empty() {
-        return Said::ok("fsync, full_page_writes and synchronous_commit are on");
+        return match &health.ahead_of_standby {
+            None => Said::ok("fsync, full_page_writes and synchronous_commit are on"),
+            Some(value) => Said::warn(format!(
+                "synchronous_commit is {value}: a delivery is answered before the standby in synchronous_standby_names \
+                 has it on disk; set it to on"
+            )),
+        };
     }
     let off = health.not_durable.join(", ");
     Said::fail(format!("off: {off}; a delivery that was answered could be lost: switch it on in postgresql.conf"))
 }
 
 pub(super) fn rights(health: &Health) -> Said {
+    if !health.missing_rights.is_empty() {
+        let missing = health.missing_rights.join(", ");
+        return Said::fail(format!("the role of database.url may not: {missing}; grant it, or `serve` fails"));
+    }
     if health.excess_rights.is_empty() {
         return Said::ok("the role only reads and writes rows");
     }

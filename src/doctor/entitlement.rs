@@ -48,7 +48,7 @@ fn marked(why: &str) -> Said {
 }
 
 fn unmarked(why: &str) -> Said {
-    Said::warn(format!("{why}: say protected = true"))
+    Said::fail(format!("{why}: say protected = true, or nothing is granted"))
 }
 
 pub(super) fn there(parts: &[Inspected]) -> Vec<Said> {

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::domain::id::{ConnectionName, EntitlementKey, TenantName};
+use crate::{
+    domain::id::{ConnectionName, EntitlementKey, TenantName},
+    telemetry::misleads,
+};
 
 /// What a check is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -169,7 +172,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Texts of others may hold what a terminal would obey.
+/// Texts of others may hold what a terminal would obey, and what turns or hides the text after it.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if misleads(c) { ' ' } else { c }).collect()
 }

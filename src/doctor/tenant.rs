@@ -44,7 +44,7 @@ async fn identities(report: &mut Report, about: &Subject, graph: &TenantGraph, t
     let can_read = token.is_ok();
     report.say(about, "token", signed_in(&format!("application {app}"), token));
     if can_read {
-        let held = graph.consented(app).await;
+        let held = graph.consented(app, tenant.service_principal_id).await;
         let said = consented(&permissions::to_assign(&tenant.catalog), held);
         // Where there are two, each line says whose it is.
         let whose = tenant.graph.remover.as_ref().map(|_| format!("application {app}"));
@@ -54,7 +54,7 @@ async fn identities(report: &mut Report, about: &Subject, graph: &TenantGraph, t
     let whose = format!("remover {}", remover.client_id);
     report.say(about, "remover-token", signed_in(&whose, graph.remover_token_works().await));
     if can_read {
-        let held = graph.consented(&remover.client_id).await;
+        let held = graph.consented(&remover.client_id, None).await;
         let said = consented(&permissions::to_remove(&tenant.catalog), held);
         report.say(about, "remover-permissions", said.into_iter().map(|said| of(Some(&whose), said)));
     }
@@ -78,7 +78,9 @@ pub(super) fn failed(error: &GraphError) -> Said {
         GraphError::Stopped { .. } => "mend what is told above first",
         GraphError::Unavailable { .. } => "see to the way to Microsoft, and ask again",
         GraphError::Throttled { .. } => return Said::warn(format!("{error}: ask again later")),
-        GraphError::NotFound { .. } | GraphError::NoPolicy { .. } => "see to the ids in the catalog",
+        GraphError::NotFound { .. } | GraphError::Unknown { .. } | GraphError::NoPolicy { .. } => {
+            "see to the ids in the catalog"
+        }
         GraphError::BadAnswer { .. } | GraphError::Refused { .. } | GraphError::Unsupported { .. } => {
             "see to graph_url, login_url and the catalog"
         }
@@ -111,7 +113,9 @@ pub(super) fn consented(needs: &[Need], held: Result<Vec<Consented>, GraphError>
             "the directory does not show what was consented to (Application.Read.All would), so only the reads below tell",
         )],
         Err(GraphError::NotFound { .. }) => {
-            vec![Said::warn("the directory does not know client_id as an application of this tenant")]
+            vec![Said::warn(
+                "the directory does not know client_id (or service_principal_id) as an application of this tenant",
+            )]
         }
         Err(error) => vec![failed(&error)],
     }
@@ -131,14 +135,19 @@ async fn licence(graph: &TenantGraph, catalog: &Catalog) -> Option<Said> {
 async fn never(graph: &TenantGraph, tenant: &Tenant) -> Vec<Said> {
     let mut said = Vec::new();
     for id in &tenant.never {
-        match graph.has_user(*id).await {
+        match graph.has_principal(*id).await {
             Ok(true) => {}
-            Ok(false) => said.push(Said::warn(format!("the tenant has no user {id}: correct it, it protects nobody"))),
+            Ok(false) => said.push(Said::warn(format!("the tenant has nobody {id}: correct it, it protects nobody"))),
+            Err(error @ GraphError::Permission { .. }) => {
+                said.push(Said::warn(format!(
+                    "{id} is no user, and whether it is anything else is not shown: {error}"
+                )));
+            }
             Err(error) => said.push(failed(&error)),
         }
     }
     if said.is_empty() && !tenant.never.is_empty() {
-        said.push(Said::ok("the tenant has every user who never receives anything"));
+        said.push(Said::ok("the tenant has everybody who never receives anything"));
     }
     said
 }

@@ -224,21 +224,34 @@ fn what_is_not_there_or_refused_fails_and_what_is_hidden_is_told() {
 fn what_is_powerful_is_to_be_protected() {
     assert_eq!(entitlement::protected(&entitlement(ROLE), &[]), []);
     let global = entitlement(GLOBAL_ADMINISTRATOR);
-    assert_eq!(outcomes(entitlement::protected(&global, &[])), [Outcome::Warn]);
+    assert_eq!(outcomes(entitlement::protected(&global, &[])), [Outcome::Fail]);
     let global = Entitlement { protected: true, ..global };
     assert_eq!(outcomes(entitlement::protected(&global, &[])), [Outcome::Ok]);
     let group = group_part(Ok(vec![Flaw::HoldsRoles]));
-    assert_eq!(outcomes(entitlement::protected(&entitlement(ROLE), &[group])), [Outcome::Warn]);
+    assert_eq!(outcomes(entitlement::protected(&entitlement(ROLE), &[group])), [Outcome::Fail]);
 }
 
 #[test]
 fn a_database_is_new_durable_and_served_by_a_small_role() {
-    let good = Health { version: 150_004, not_durable: vec![], excess_rights: vec![] };
+    let good = Health {
+        version: 150_004,
+        not_durable: vec![],
+        ahead_of_standby: None,
+        excess_rights: vec![],
+        missing_rights: vec![],
+    };
     let all = |health: &Health| [database::version(health), database::durability(health), database::rights(health)];
     assert_eq!(outcomes(all(&good)), [Outcome::Ok; 3]);
-    let bad =
-        Health { version: 140_011, not_durable: vec!["fsync".into()], excess_rights: vec!["is a superuser".into()] };
+    let bad = Health {
+        version: 140_011,
+        not_durable: vec!["fsync".into()],
+        excess_rights: vec!["is a superuser".into()],
+        ..good.clone()
+    };
     assert_eq!(outcomes(all(&bad)), [Outcome::Fail, Outcome::Fail, Outcome::Warn]);
+    let weak =
+        Health { ahead_of_standby: Some("local".into()), missing_rights: vec!["insert on requests".into()], ..good };
+    assert_eq!(outcomes(all(&weak)), [Outcome::Ok, Outcome::Warn, Outcome::Fail]);
 }
 
 #[test]
@@ -246,13 +259,13 @@ fn a_report_reads_by_section_and_fails_when_a_line_does() {
     let mut report = Report::default();
     let tenant = TenantName::new("contoso");
     report.say(&Subject::database(), "reachable", Said::ok("yes"));
-    report.say(&Subject::tenant(&tenant), "token", Said::warn("soon\u{1b}[31m"));
+    report.say(&Subject::tenant(&tenant), "token", Said::warn("soon\u{1b}[31m\u{202e}x\u{200b}"));
     assert!(!report.has_failed());
     let about = Subject::entitlement(&tenant, &EntitlementKey::new("exchange-admin"));
     report.say(&about, "pim-policy", Said::fail("no"));
     assert!(report.has_failed());
     let text = report.to_string();
-    let wanted = "database\n  ok    reachable   yes\n\ntenant contoso\n  warn  token       soon [31m\n\n\
+    let wanted = "database\n  ok    reachable   yes\n\ntenant contoso\n  warn  token       soon [31m x \n\n\
                   tenant contoso, entitlement exchange-admin\n  FAIL  pim-policy  no\n\n1 ok, 1 to look at, 1 that will fail";
     assert_eq!(text, wanted);
     let json = serde_json::to_value(&report.lines[2]).expect("json");

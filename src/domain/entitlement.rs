@@ -22,6 +22,11 @@ pub enum PrincipalKind {
     Group,
 }
 
+impl PrincipalKind {
+    /// Kinds that are no users.
+    pub const NO_USERS: [Self; 2] = [Self::ServicePrincipal, Self::Group];
+}
+
 /// One catalog entry: a named thing that may be granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entitlement {

@@ -52,6 +52,10 @@ pub struct Directory {
     pub pim: Option<PimPolicy>,
     /// What the entitlement's target is made of and the directory does not have, in words.
     pub missing: Vec<String>,
+    /// Whoever is given the target may come to hold roles through it.
+    pub holds_roles: bool,
+    /// The principal is a group, and somebody is in it who never receives anything, or stint itself.
+    pub principal_holds_never: bool,
 }
 
 /// What must be asked of the directory before a case can be decided.
@@ -69,6 +73,8 @@ pub struct Questions<'a> {
     pub approver_group: Option<ObjectId>,
     /// What would be given.
     pub target: Option<&'a Target>,
+    /// Who must not be in a group that receives it.
+    pub never: &'a [ObjectId],
 }
 
 /// What a case comes to.
@@ -100,6 +106,7 @@ pub fn questions<'a>(case: &Case<'a>) -> Questions<'a> {
         people: people.into_iter().filter_map(|a| Some((a.id.clone(), a.email.clone()?))).collect(),
         approver_group: entitlement.and_then(|e| e.approver_group),
         target: entitlement.map(|e| &e.target),
+        never: case.never,
     }
 }
 
@@ -128,7 +135,7 @@ pub fn decide(case: &Case<'_>, directory: &Directory) -> Verdict {
     let bounded = entitlement.zip(asked).and_then(|(e, asked)| keep(bound(case, e, asked), &mut reasons));
     reasons.extend(entitlement.and_then(|entitlement| unread(case.ticket, entitlement)));
     let length = bounded.map(|(duration, _)| duration);
-    reasons.extend(entitlement.map(|e| unassignable(&e.target, directory, length)).unwrap_or_default());
+    reasons.extend(entitlement.map(|e| unassignable(e, directory, length)).unwrap_or_default());
     match (approval, entitlement, asked, principal, bounded) {
         (Some(approval), Some(entitlement), Some(requested), Some(principal), Some((duration, bound_by)))
             if reasons.is_empty() =>
@@ -307,6 +314,8 @@ fn receiver(case: &Case<'_>, directory: &Directory, entitlement: Option<&Entitle
         Some(refused)
     } else if case.never.contains(&principal.id) {
         Some(("principal-never", "the tenant's configuration never grants to this principal"))
+    } else if directory.principal_holds_never {
+        Some(("principal-holds-never", "somebody is in the group who never receives anything, or stint itself"))
     } else if !may_ask(directory, entitlement) {
         Some(("principal-not-entitled", "the principal is in none of the groups that may ask for this"))
     } else {
@@ -353,10 +362,15 @@ fn unread(ticket: &Ticket, entitlement: &Entitlement) -> Option<Reason> {
 }
 
 /// What the directory and PIM's own policy have against giving it, whoever asks.
-fn unassignable(target: &Target, directory: &Directory, length: Option<Duration>) -> Vec<Reason> {
+fn unassignable(entitlement: &Entitlement, directory: &Directory, length: Option<Duration>) -> Vec<Reason> {
+    let target = &entitlement.target;
     if !directory.missing.is_empty() {
         let missing = directory.missing.join(" and no ");
         return vec![Reason::new("target-not-found", format!("the tenant has no {missing}"))];
+    }
+    if directory.holds_roles && !entitlement.protected {
+        let detail = format!("{target} may hold roles, and the entitlement is not protected");
+        return vec![Reason::new("target-must-be-protected", detail)];
     }
     match &directory.pim {
         Some(policy) => policy.refusals(target, length),

@@ -116,6 +116,8 @@ fn story() -> Story {
         people: vec![omar],
         pim: Some(pim),
         missing: vec![],
+        holds_roles: false,
+        principal_holds_never: false,
     };
     Story { now: at("2026-11-03T08:31:10Z"), ticket, entitlement, never: vec![], directory }
 }
@@ -524,6 +526,24 @@ fn nothing_is_granted_without_a_policy_or_a_target() {
     assert_eq!(story.codes(), ["pim-policy-unknown"]);
     story.directory.missing = vec!["role r1".into(), "administrative unit a1".into()];
     assert_eq!(story.codes(), ["target-not-found"]);
+}
+
+#[test]
+fn what_may_hold_roles_is_given_only_where_it_is_protected() {
+    let mut story = story();
+    story.directory.holds_roles = true;
+    assert_eq!(story.codes(), ["target-must-be-protected"]);
+    story.entitlement.protected = true;
+    assert_eq!(story.decision().duration, Duration::hours(4));
+}
+
+#[test]
+fn a_group_with_somebody_in_it_who_never_receives_anything_receives_nothing() {
+    let mut story = story();
+    story.entitlement.allow = vec![PrincipalKind::Group];
+    story.principal(|p| p.kind = Some(PrincipalKind::Group));
+    story.directory.principal_holds_never = true;
+    assert_eq!(story.codes(), ["principal-holds-never"]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ use crate::{
 pub(super) const TICKET_FRESH: Wait = Wait::from_secs(5);
 
 /// How long PIM may take to know a principal, role or group it refuses as unknown (`contracts/graph.md` §6.1).
-const KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(3);
+pub(super) const KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(3);
 
 impl Engine {
     /// Brings an approved request to an assignment, one attempt at a time.

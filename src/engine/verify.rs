@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Engine, Tenant, look::no_tenant, retry, step::hold_until};
+use super::{Engine, Tenant, assign::KNOWN_WITHIN, look::no_tenant, retry, step::hold_until};
 use crate::{
     domain::{
         approval::Approval,
@@ -19,7 +19,7 @@ use crate::{
         ticket::{self, Field, Ticket},
         withdrawal::CLOSED,
     },
-    graph::GraphError,
+    graph::{Composition, GraphError},
     store::{Change, Reading, StoreError, UsedApproval},
     tickets::{Connection, Source},
 };
@@ -45,6 +45,9 @@ pub(super) const MISSED: &str = "the ticket was deleted, or is hidden from stint
 /// A ticket that lies elsewhere for so long was not moved by mistake.
 const MOVED_FOR: SignedDuration = SignedDuration::from_mins(15);
 const MOVED: &str = "ticket-moved";
+
+/// The hold's code while the directory does not know a target.
+const UNKNOWN: &str = "graph-not-yet";
 
 /// What reading and deciding came to.
 pub(super) struct Examined {
@@ -203,7 +206,7 @@ impl Engine {
         tenant: &Tenant,
         case: &Case<'_>,
     ) -> Result<Verdict, (Hold, Timestamp)> {
-        let directory = ask(tenant, case, request.state.decision()).await.map_err(|error| {
+        let directory = ask(tenant, case, request).await.map_err(|error| {
             let due_at = retry::after_graph(self.clock.now(), &error, request);
             (Hold::new(error.code(), error.to_string()), due_at)
         })?;
@@ -212,27 +215,41 @@ impl Engine {
 }
 
 /// Asks the directory and PIM what the case needs to know.
-async fn ask(tenant: &Tenant, case: &Case<'_>, decided: Option<&Decision>) -> Result<Directory, GraphError> {
+async fn ask(tenant: &Tenant, case: &Case<'_>, request: &Request) -> Result<Directory, GraphError> {
     let questions = policy::questions(case);
-    let of_target = ask_about_target(tenant, questions.target);
+    let of_target = ask_about_target(tenant, questions.target, was_unknown_long_enough(request, case.now));
     // Neither is dropped when the other fails: one of them may be the call that a stopped tenant is tried by.
-    let (directory, of_target) = tokio::join!(ask_about_people(tenant, questions, decided), of_target);
-    let (pim, missing) = of_target?;
-    Ok(Directory { pim, missing, ..directory? })
+    let (directory, of_target) = tokio::join!(ask_about_people(tenant, questions, request.state.decision()), of_target);
+    let (pim, Composition { missing, holds_roles, .. }) = of_target?;
+    Ok(Directory { pim, missing, holds_roles, ..directory? })
 }
 
-/// PIM's policy for what would be given, and what of it is not there. Without either there is nothing to decide on.
+/// Whether the directory has not known the target for so long that it is not there at all.
+fn was_unknown_long_enough(request: &Request, now: Timestamp) -> bool {
+    let State::Held { hold, .. } = &request.state else { return false };
+    let since = hold.since.filter(|_| hold.code == UNKNOWN);
+    since.is_some_and(|since| now.duration_since(since) >= KNOWN_WITHIN)
+}
+
+/// PIM's policy for what would be given, and what of it is not there. Without either there is nothing to decide on. What is
+/// not known yet is not there once that lasted `long_enough`.
 async fn ask_about_target(
     tenant: &Tenant,
     target: Option<&Target>,
-) -> Result<(Option<PimPolicy>, Vec<String>), GraphError> {
-    let Some(target) = target else { return Ok((None, vec![])) };
-    let missing = tenant.graph.missing(target).await?;
-    if !missing.is_empty() {
-        return Ok((None, missing));
+    long_enough: bool,
+) -> Result<(Option<PimPolicy>, Composition), GraphError> {
+    let Some(target) = target else { return Ok((None, Composition::default())) };
+    let mut found = tenant.graph.composition(target).await?;
+    let unknown = std::mem::take(&mut found.unknown);
+    if !(unknown.is_empty() || long_enough) {
+        return Err(GraphError::Unknown { what: unknown.join(" and no ") });
+    }
+    found.missing.extend(unknown);
+    if !found.missing.is_empty() {
+        return Ok((None, found));
     }
     match tenant.graph.policy(target).await? {
-        Some(policy) => Ok((Some(policy), missing)),
+        Some(policy) => Ok((Some(policy), found)),
         None => Err(GraphError::NoPolicy { target: target.to_string() }),
     }
 }
@@ -255,6 +272,9 @@ async fn ask_about_people(
         directory.principal_groups = tenant.graph.groups_of(principal, questions.principal_groups).await?;
     }
     let group = principal.filter(|(_, kind)| *kind == Some(PrincipalKind::Group)).map(|(id, _)| id);
+    if let Some(group) = group {
+        directory.principal_holds_never = tenant.graph.holds_any(group, questions.never).await?;
+    }
     for (account, mail) in questions.people {
         let users = tenant.graph.find_by_mail(&mail).await?;
         let in_approver_group = match (questions.approver_group, users.as_slice()) {

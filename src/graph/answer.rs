@@ -76,10 +76,12 @@ pub(super) fn to_write(
 /// What the answer to a cancellation means. A yes carries no document, so what stands in for it says only that this
 /// schedule request is over (`contracts/graph.md` §2.1).
 pub(super) fn to_cancel(schedule_request_id: &str, answer: &outbound::Answer, now: Timestamp) -> Answer {
-    if answer.status.as_u16() != 204 {
-        return otherwise(ScheduleAction::Other, answer, now);
+    // Only the state of the schedule request makes a cancellation a bad request (§2.1): look which it is.
+    match (answer.status.as_u16(), ErrorBody::read(answer)) {
+        (204, _) => stand_in(schedule_request_id, Progress::Over, "Canceled"),
+        (400, Some(ErrorBody { code, .. })) => Answer::Look { code },
+        _ => otherwise(ScheduleAction::Other, answer, now),
     }
-    stand_in(schedule_request_id, Progress::Over, "Canceled")
 }
 
 /// What the answer to revoking sign-in sessions means: 200 and `true`, or nothing to read at all, is a yes.
@@ -122,8 +124,6 @@ fn otherwise(asked: ScheduleAction, answer: &outbound::Answer, now: Timestamp) -
 fn refused(asked: ScheduleAction, status: u16, ErrorBody { code, detail }: ErrorBody) -> Answer {
     match code.as_str() {
         "RoleAssignmentExists" | "PendingRoleAssignmentRequest" | "RoleAssignmentDoesNotExist" => Answer::Look { code },
-        // Only the state of the schedule request makes a cancellation a bad request (§2.1): look which it is.
-        "BadRequest" if asked == ScheduleAction::Other => Answer::Look { code },
         "InvalidAuthenticationToken" => Answer::NotYet { code },
         known if is_unknown_to_pim_yet(known) => Answer::NotYet { code },
         "ActiveDurationTooShort" if asked != ScheduleAction::Assign => Answer::TooEarly,

@@ -202,7 +202,7 @@ mod tests {
     const ROLES: Part = Part::Of(Area::Roles, Way::Read);
     const ROLES_WRITE: Part = Part::Of(Area::Roles, Way::Write);
     const GROUPS: Part = Part::Of(Area::Groups, Way::Read);
-    const USERS: Part = Part::Of(Area::Directory, Way::Read);
+    const USERS: Part = Part::Of(Area::Users, Way::Read);
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

@@ -5,6 +5,7 @@
 //! while its time to be sent lasts.
 
 use std::{
+    borrow::Cow,
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
@@ -105,19 +106,6 @@ impl Client {
 
     /// The document that a call which changes nothing is answered with.
     pub(super) async fn read(&self, call: &Call) -> Result<Value, GraphError> {
-        self.read_and_hear(call, Heard::of_read).await
-    }
-
-    /// The same for what stint may do without: that it is not shown says nothing of what else is read there.
-    pub(super) async fn read_if_shown(&self, call: &Call) -> Result<Value, GraphError> {
-        self.read_and_hear(call, Heard::of_optional_read).await
-    }
-
-    async fn read_and_hear(
-        &self,
-        call: &Call,
-        hear: impl FnOnce(&Result<Value, GraphError>) -> Heard,
-    ) -> Result<Value, GraphError> {
         let part = Part::read_by(call);
         // Asked before the queue too: who will not be let through holds no place in it.
         self.gate.check(part, self.clock.monotonic())?;
@@ -125,7 +113,7 @@ impl Client {
         let began = self.clock.monotonic();
         self.gate.admit(part, began)?;
         let outcome = self.read_twice(call).await;
-        self.heard(part, &hear(&outcome), began, Uuid::new_v4());
+        self.heard(part, &Heard::of_read(part, &outcome), began, Uuid::new_v4());
         outcome
     }
 
@@ -244,10 +232,10 @@ impl Client {
         outcome
     }
 
-    /// One line for each call; neither tokens, queries nor bodies.
+    /// One line for each call; neither tokens, queries, bodies nor what names a person.
     fn log(&self, by: Identity, call: &Call, call_id: Uuid, started: Duration, outcome: &Result<Answer, Fault>) {
         let elapsed = self.clock.monotonic().saturating_sub(started);
-        let path = call.path.split('?').next().unwrap_or_default();
+        let path = nameless(&call.path);
         let (status, fault) = match outcome {
             Ok(answer) => (Some(answer.status.as_u16()), None),
             Err(fault) => (None, Some(fault.to_string())),
@@ -256,7 +244,7 @@ impl Client {
             tenant = %self.tenant,
             identity = %by,
             method = %call.method,
-            path,
+            path = &*path,
             status,
             fault,
             elapsed_ms = elapsed.as_millis(),
@@ -295,6 +283,17 @@ fn is_worth_repeating(outcome: &Result<Answer, Fault>) -> bool {
     }
 }
 
+/// The path without its query, and without what names a user.
+fn nameless(path: &str) -> Cow<'_, str> {
+    let path = path.split('?').next().unwrap_or_default();
+    let named = path.strip_prefix("/users/").or(path.strip_prefix("/users("));
+    match named.map(|rest| rest.split_once('/')) {
+        None => Cow::Borrowed(path),
+        Some(None) => Cow::Borrowed("/users/{user}"),
+        Some(Some((_, rest))) => Cow::Owned(format!("/users/{{user}}/{rest}")),
+    }
+}
+
 /// A link is followed only to where calls go anyway: it carries a token there.
 fn follow(base: &Url, link: &str) -> Result<Call, GraphError> {
     let foreign = || GraphError::bad("a next page outside the configured Graph");
@@ -316,6 +315,19 @@ fn follow(base: &Url, link: &str) -> Result<Call, GraphError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_told_without_the_user_it_names() {
+        for (path, told) in [
+            ("/users/kim%40f.example", "/users/{user}"),
+            ("/users('%24o%27%27neil%40f.example')", "/users/{user}"),
+            ("/users/kim%40f.example/checkMemberGroups", "/users/{user}/checkMemberGroups"),
+            ("/users?$filter=mail eq 'kim@f.example'", "/users"),
+            ("/groups/91e0c7b4", "/groups/91e0c7b4"),
+        ] {
+            assert_eq!(nameless(path), told);
+        }
+    }
 
     #[test]
     fn a_next_page_is_followed_verbatim_within_the_configured_graph_only() {

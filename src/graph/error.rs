@@ -81,6 +81,12 @@ pub enum GraphError {
         /// Graph's message.
         detail: String,
     },
+    /// Something that a target is made of is not there, or newer than what answered.
+    #[error("Graph does not know {what} yet")]
+    Unknown {
+        /// What, in words.
+        what: String,
+    },
     /// PIM has no policy for the target: it does not know it, or was never told to look after it.
     #[error("PIM has no policy for {target}: is it there, and under PIM?")]
     NoPolicy {
@@ -120,6 +126,7 @@ impl GraphError {
             Self::NotFound { .. } => "graph-not-found",
             Self::BadAnswer { .. } => "graph-bad-answer",
             Self::Refused { .. } => "graph-refused",
+            Self::Unknown { .. } => "graph-not-yet",
             Self::NoPolicy { .. } => "graph-no-policy",
             Self::Unsupported { .. } => "target-unsupported",
         }
@@ -136,6 +143,7 @@ impl GraphError {
                 Retry::Later
             }
             Self::NotFound { code } if is_unknown_to_pim_yet(code) => Retry::Later,
+            Self::Unknown { .. } => Retry::Later,
             Self::Permission { .. }
             | Self::Licence { .. }
             | Self::Credential { .. }
@@ -180,6 +188,11 @@ pub(super) fn is_unknown_to_pim_yet(code: &str) -> bool {
     matches!(code, "SubjectNotFound" | "RoleNotFound" | "ResourceNotFound")
 }
 
+/// Codes that say in so many words that a permission was not consented to; other refusals may be about one object.
+pub(super) fn is_lack_of_permission(code: &str) -> bool {
+    matches!(code, "PermissionScopeNotGranted" | "Authorization_RequestDenied")
+}
+
 /// The document of a successful read: status 200 and JSON.
 pub(super) fn document(answer: &outbound::Answer, now: Timestamp) -> Result<Value, GraphError> {
     match answer.status {
@@ -204,9 +217,8 @@ fn refused_read(status: u16, error: ErrorBody) -> GraphError {
     let ErrorBody { code, detail } = error;
     match (status, code.as_str()) {
         (_, "AadPremiumLicenseRequired") => GraphError::Licence { detail },
-        (_, "PermissionScopeNotGranted" | "Authorization_RequestDenied") | (403, _) => {
-            GraphError::Permission { code, detail }
-        }
+        (403, _) => GraphError::Permission { code, detail },
+        (_, known) if is_lack_of_permission(known) => GraphError::Permission { code, detail },
         (401, _) => GraphError::Credential { code, detail },
         (404, "Request_ResourceNotFound") => GraphError::NotFound { code },
         (404, other) if is_unknown_to_pim_yet(other) => GraphError::NotFound { code },

@@ -10,11 +10,21 @@ use super::{
     TenantGraph,
     answer::Unanswered,
     circuit::{Circuits, News, TenantFault},
-    error::{ErrorBody, GraphError},
+    error::{ErrorBody, GraphError, is_lack_of_permission},
     part::{Part, Way},
     pause::Pauses,
 };
 use crate::{domain::duration::Duration as Wait, outbound};
+
+/// Refusals that PIM's own rules make, once permission and licence are there (`contracts/graph.md` §6.1).
+const SAID_BY_RULES: [&str; 6] = [
+    "ActiveDurationTooShort",
+    "PendingRoleAssignmentRequest",
+    "RoleAssignmentDoesNotExist",
+    "RoleAssignmentExists",
+    "RoleAssignmentRequestAcrsValidationFailed",
+    "RoleAssignmentRequestPolicyValidationFailed",
+];
 
 /// One tenant's gate.
 #[derive(Debug)]
@@ -106,24 +116,19 @@ impl Gate {
 }
 
 impl Heard {
-    /// What a reading came to.
-    pub(super) fn of_read(outcome: &Result<Value, GraphError>) -> Self {
+    /// What a reading there came to.
+    pub(super) fn of_read(part: Part, outcome: &Result<Value, GraphError>) -> Self {
         match outcome {
             Ok(_) | Err(GraphError::NotFound { .. }) => Self::Served,
             Err(GraphError::Refused { .. }) => Self::SignedIn,
             Err(GraphError::Licence { detail }) => Self::Refused(TenantFault::Licence, detail.clone()),
+            Err(GraphError::Permission { code, .. }) if !(part.refuses_as_one() && is_lack_of_permission(code)) => {
+                Self::SignedIn
+            }
             Err(GraphError::Permission { code, detail }) => {
                 Self::Refused(TenantFault::Permission, format!("{code}: {detail}"))
             }
             Err(error) => Self::of_failure(error),
-        }
-    }
-
-    /// What a reading came to that stint may do without.
-    pub(super) fn of_optional_read(outcome: &Result<Value, GraphError>) -> Self {
-        match outcome {
-            Err(GraphError::Permission { .. }) => Self::SignedIn,
-            other => Self::of_read(other),
         }
     }
 
@@ -153,6 +158,7 @@ impl Heard {
             "AadPremiumLicenseRequired" | "PermissionScopeNotGranted" => {
                 Self::Refused(TenantFault::of_code(&code), format!("{code}: {detail}"))
             }
+            known if SAID_BY_RULES.contains(&known) => Self::Served,
             _ => Self::SignedIn,
         }
     }
@@ -192,7 +198,7 @@ impl TenantGraph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::error::tests::answer;
+    use crate::graph::{error::tests::answer, part::Area};
 
     fn wrote(status: u16, code: &str) -> Heard {
         let body = format!(r#"{{"error":{{"code":"{code}","message":"why"}}}}"#);
@@ -204,7 +210,12 @@ mod tests {
         let refused = |fault, detail: &str| Heard::Refused(fault, detail.to_owned());
         for (heard, expected) in [
             (wrote(201, ""), Heard::Served),
-            (wrote(400, "RoleAssignmentExists"), Heard::SignedIn),
+            (wrote(400, "RoleAssignmentExists"), Heard::Served),
+            (wrote(400, "RoleAssignmentDoesNotExist"), Heard::Served),
+            (wrote(400, "ActiveDurationTooShort"), Heard::Served),
+            (wrote(400, "PendingRoleAssignmentRequest"), Heard::Served),
+            (wrote(400, "RoleAssignmentRequestPolicyValidationFailed"), Heard::Served),
+            (wrote(400, "BadRequest"), Heard::SignedIn),
             (wrote(403, "Authorization_RequestDenied"), Heard::SignedIn),
             (wrote(400, "AadPremiumLicenseRequired"), refused(TenantFault::Licence, "AadPremiumLicenseRequired: why")),
             (
@@ -221,17 +232,38 @@ mod tests {
     }
 
     #[test]
-    fn what_stint_may_do_without_stops_nothing_by_not_being_shown() {
-        let denied = || GraphError::Permission { code: "Authorization_RequestDenied".into(), detail: "why".into() };
-        assert_eq!(Heard::of_optional_read(&Err(denied())), Heard::SignedIn);
-        assert!(matches!(Heard::of_read(&Err(denied())), Heard::Refused(TenantFault::Permission, _)));
-        assert_eq!(Heard::of_optional_read(&Ok(Value::Null)), Heard::Served);
+    fn only_what_surely_is_a_missing_permission_stops_a_part_and_never_for_a_single_object() {
+        let read = |area, code: &str| {
+            let refused = GraphError::Permission { code: code.into(), detail: "why".into() };
+            Heard::of_read(Part::Of(area, Way::Read), &Err(refused))
+        };
+        for area in [Area::Roles, Area::Policies, Area::GroupPolicies, Area::Users, Area::Memberships] {
+            for code in ["PermissionScopeNotGranted", "Authorization_RequestDenied"] {
+                assert!(matches!(read(area, code), Heard::Refused(TenantFault::Permission, _)), "{area:?} {code}");
+            }
+            assert_eq!(read(area, "UnauthorizedAccessException"), Heard::SignedIn, "{area:?}");
+        }
+        for area in [Area::Definitions, Area::Directory] {
+            assert_eq!(read(area, "PermissionScopeNotGranted"), Heard::SignedIn, "{area:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_by_pims_own_rules_lets_a_stopped_part_go_on() {
+        let gate = Gate::new(false);
+        let part = Part::Of(Area::Roles, Way::Write);
+        let (refused_at, again) = (Duration::ZERO, Duration::from_mins(5));
+        gate.heard(part, &wrote(403, "PermissionScopeNotGranted"), refused_at, refused_at, 0);
+        assert!(gate.check(part, refused_at).is_err());
+        assert!(gate.admit(part, again).is_ok(), "the trial");
+        gate.heard(part, &wrote(400, "RoleAssignmentExists"), again, again, 0);
+        assert!(gate.check(part, again).is_ok());
     }
 
     #[test]
     fn a_remover_that_is_refused_stops_removals_alone() {
         let gate = Gate::new(true);
-        let area = crate::graph::part::Area::Roles;
+        let area = Area::Roles;
         let heard = Heard::Refused(TenantFault::Credential, "why".into());
         gate.heard(Part::Of(area, Way::Remove), &heard, Duration::ZERO, Duration::ZERO, 0);
         assert!(gate.check(Part::Of(area, Way::Remove), Duration::ZERO).is_err());

@@ -97,6 +97,10 @@ impl AssignmentTarget for Place {
         PolicyPlace { scope: self.group.to_string(), scope_type: "Group", role: self.access.clone() }
     }
 
+    fn may_hold_roles(&self) -> bool {
+        true
+    }
+
     fn parts(&self) -> Vec<Part> {
         let group = self.group;
         let call = principal::group(ObjectId(group));

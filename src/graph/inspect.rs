@@ -12,7 +12,7 @@ use super::{
     target,
 };
 use crate::{
-    domain::{assignment::Lookup, id::ObjectId, target::Target},
+    domain::{assignment::Lookup, entitlement::PrincipalKind, id::ObjectId, target::Target},
     json,
     outbound::Call,
 };
@@ -38,23 +38,26 @@ impl TenantGraph {
         Ok(client::date_of(&answer).map(|date| self.clock.now().duration_since(date)))
     }
 
-    /// The application permissions consented to for the application with this id.
+    /// The application permissions consented to for the application with this id; where it is known, its service principal is
+    /// asked for by its object id.
     ///
     /// # Errors
     /// When the directory does not show them.
-    pub async fn consented(&self, client_id: &str) -> Result<Vec<Consented>, GraphError> {
-        let call = object(format!("/servicePrincipals(appId='{client_id}')/appRoleAssignments"));
+    pub async fn consented(&self, client_id: &str, object_id: Option<Uuid>) -> Result<Vec<Consented>, GraphError> {
+        let of_application = || format!("/servicePrincipals(appId='{client_id}')");
+        let principal = object_id.map_or_else(of_application, |id| format!("/servicePrincipals/{id}"));
+        let call = object(format!("{principal}/appRoleAssignments"));
         let rows = self.client.list(call).await?;
         let read: Result<Vec<_>, _> = rows.iter().map(consented).collect();
         Ok(read?)
     }
 
-    /// Whether the directory has a user with this id.
+    /// Whether the directory has a user, service principal or group with this id.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn has_user(&self, id: ObjectId) -> Result<bool, GraphError> {
-        Ok(matches!(self.find_principal(&id.to_string(), &[]).await?, Lookup::One(_)))
+    pub async fn has_principal(&self, id: ObjectId) -> Result<bool, GraphError> {
+        Ok(self.find_by_id(id, &PrincipalKind::NO_USERS).await? != Lookup::Nobody)
     }
 
     /// Whether the directory has a group with this id.
@@ -76,7 +79,7 @@ impl TenantGraph {
     pub async fn inspect(&self, of: &Target) -> Result<Vec<Inspected>, GraphError> {
         let mut inspected = Vec::new();
         for part in target(of)?.parts() {
-            let read = self.client.read_if_shown(&part.call).await;
+            let read = self.client.read(&part.call).await;
             let found = read.map(|row| (part.flaws)(&row));
             inspected.push(Inspected { name: part.name, shown_with: part.shown_with, found });
         }

@@ -32,6 +32,7 @@ use crate::{
 };
 use answer::Unanswered;
 use client::Client;
+use error::is_unknown_to_pim_yet;
 use permission::Permission;
 use settings::TenantSettings;
 use token::Identity;
@@ -110,6 +111,11 @@ pub trait AssignmentTarget: Send + Sync {
 
     /// What must be in the directory for it to be given.
     fn parts(&self) -> Vec<Part>;
+
+    /// Whether it may be something through which roles are held; its parts then tell.
+    fn may_hold_roles(&self) -> bool {
+        false
+    }
 }
 
 /// An object of the directory that a target is made of.
@@ -125,6 +131,17 @@ pub struct Part {
     pub flaws: fn(&Value) -> Vec<Flaw>,
 }
 
+/// What the directory says of the parts of a target, each in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Composition {
+    /// Those that are not there.
+    pub missing: Vec<String>,
+    /// Those that are not known yet, or not there: they may be newer than what answered (`contracts/graph.md` §6.1).
+    pub unknown: Vec<String>,
+    /// Whoever is given the target may come to hold roles through it.
+    pub holds_roles: bool,
+}
+
 /// Something about a part of a target that whoever configures it should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -138,8 +155,8 @@ pub enum Flaw {
 #[derive(Debug)]
 pub struct TenantGraph {
     client: Client,
-    /// stint's own application there.
-    client_id: String,
+    /// stint's own applications there: the one that assigns, and the one that removes.
+    client_ids: Vec<String>,
     clock: Clock,
 }
 
@@ -160,9 +177,10 @@ impl TenantGraph {
     /// # Errors
     /// [`CredentialFault`] when the certificate or its key cannot be used.
     pub fn new(settings: TenantSettings, wire: Wire, clock: Clock) -> Result<Self, CredentialFault> {
-        let client_id = settings.client_id.clone();
+        let remover = settings.remover.as_ref().map(|app| app.client_id.clone());
+        let client_ids = [settings.client_id.clone()].into_iter().chain(remover).collect();
         let client = Client::new(settings, wire, clock.clone())?;
-        Ok(Self { client, client_id, clock })
+        Ok(Self { client, client_ids, clock })
     }
 
     /// Everything PIM shows about this holding now.
@@ -289,7 +307,7 @@ impl TenantGraph {
             && let Some(row) = self.row(&principal::service_principal(id)).await?
         {
             let (found, application) = principal::read_service_principal(&row)?;
-            let own = application.eq_ignore_ascii_case(&self.client_id);
+            let own = self.client_ids.iter().any(|id| application.eq_ignore_ascii_case(id));
             return if own { Ok(Lookup::Stint) } else { asked_for(id, found) };
         }
         if kinds.contains(&PrincipalKind::Group)
@@ -332,19 +350,23 @@ impl TenantGraph {
         policy::find(&rows, &*target, of.assignment)
     }
 
-    /// The parts of this target, in words, that the directory says are not there. What it does not show to stint counts
-    /// as there: PIM will know.
+    /// What the directory says of the parts of this target. What it does not show to stint counts as there: PIM will know.
     ///
     /// # Errors
-    /// When nothing here knows such a target.
-    pub async fn missing(&self, of: &Target) -> Result<Vec<String>, GraphError> {
-        let mut missing = Vec::new();
-        for part in target(of)?.parts() {
-            if let Err(GraphError::NotFound { .. }) = self.client.read_if_shown(&part.call).await {
-                missing.push(part.name);
+    /// When nothing here knows such a target, or a part cannot be read through which roles may be held.
+    pub async fn composition(&self, of: &Target) -> Result<Composition, GraphError> {
+        let mut found = Composition::default();
+        let target = target(of)?;
+        for part in target.parts() {
+            match self.client.read(&part.call).await {
+                Ok(row) => found.holds_roles |= (part.flaws)(&row).contains(&Flaw::HoldsRoles),
+                Err(GraphError::NotFound { code }) if is_unknown_to_pim_yet(&code) => found.unknown.push(part.name),
+                Err(GraphError::NotFound { .. }) => found.missing.push(part.name),
+                Err(error) if target.may_hold_roles() => return Err(error),
+                Err(_) => {}
             }
         }
-        Ok(missing)
+        Ok(found)
     }
 
     /// Those of these groups that the user is in, directly or through others.
@@ -377,6 +399,31 @@ impl TenantGraph {
     #[must_use]
     pub fn seconds_ahead(&self) -> i64 {
         self.client.seconds_ahead()
+    }
+
+    /// Whether the group holds any of these, or an application of stint's own, directly or through others.
+    ///
+    /// # Errors
+    /// When the directory cannot say of any one of them.
+    pub async fn holds_any(&self, group: ObjectId, some: &[ObjectId]) -> Result<bool, GraphError> {
+        let mut members = Vec::new();
+        for client_id in &self.client_ids {
+            if let Some(row) = self.row(&principal::application(client_id)).await? {
+                members.push((principal::read_service_principal(&row)?.0.id, Some(PrincipalKind::ServicePrincipal)));
+            }
+        }
+        for id in some {
+            // Nobody is in no group, and stint is asked about anyway.
+            if let Lookup::One(found) = self.find_by_id(*id, &PrincipalKind::NO_USERS).await? {
+                members.push((*id, found.kind));
+            }
+        }
+        for member in members {
+            if member.0 == group || !self.groups_of(member, &[group]).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Makes sure that Entra gives stint's own application a token.

@@ -3,19 +3,31 @@
 
 use serde_json::Value;
 
-use super::TenantGraph;
+use super::{TenantGraph, policy};
 use crate::outbound::{Body, Call};
 
-/// What of Graph a call is about.
+/// What of Graph a call is about. Each has permissions of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Area {
-    /// PIM for directory roles.
+    /// PIM for directory roles that are in force.
     Roles,
-    /// PIM for groups.
+    /// PIM for directory roles that may be activated.
+    EligibleRoles,
+    /// PIM for groups, places that are in force.
     Groups,
-    /// PIM's policies.
+    /// PIM for groups, places that may be activated.
+    EligibleGroups,
+    /// PIM's policies for roles.
     Policies,
-    /// Users, groups, service principals.
+    /// PIM's policies for groups.
+    GroupPolicies,
+    /// What roles there are.
+    Definitions,
+    /// Users.
+    Users,
+    /// Which groups users are in.
+    Memberships,
+    /// Everything else in the directory, one object at a time.
     Directory,
 }
 
@@ -41,25 +53,49 @@ pub(super) enum Part {
 
 impl Area {
     /// All of PIM: what a tenant needs a licence for (`contracts/graph.md` §6.1).
-    pub(super) const PIM: [Self; 3] = [Self::Roles, Self::Groups, Self::Policies];
+    pub(super) const PIM: [Self; 6] =
+        [Self::Roles, Self::EligibleRoles, Self::Groups, Self::EligibleGroups, Self::Policies, Self::GroupPolicies];
 
     pub(super) fn of(path: &str) -> Self {
-        if path.starts_with("/roleManagement/") {
-            Self::Roles
-        } else if path.starts_with("/identityGovernance/") {
-            Self::Groups
-        } else if path.starts_with("/policies/") {
-            Self::Policies
-        } else {
-            Self::Directory
+        let eligible = path.contains("ligibilitySchedule");
+        match path.get(1..).and_then(|path| path.split(['/', '?', '(']).next()).unwrap_or_default() {
+            "roleManagement" if path.contains("/roleDefinitions") => Self::Definitions,
+            "roleManagement" if eligible => Self::EligibleRoles,
+            "roleManagement" => Self::Roles,
+            "identityGovernance" if eligible => Self::EligibleGroups,
+            "identityGovernance" => Self::Groups,
+            "policies" => Self::Policies,
+            "users" if path.ends_with("/checkMemberGroups") => Self::Memberships,
+            "users" => Self::Users,
+            _ => Self::Directory,
         }
+    }
+
+    fn of_call(call: &Call) -> Self {
+        let about_group = call.query.iter().any(|(_, value)| value.contains(policy::OF_GROUPS));
+        match Self::of(&call.path) {
+            Self::Policies if about_group => Self::GroupPolicies,
+            area => area,
+        }
+    }
+
+    /// Whether a refusal for lack of a permission says something of the area's other calls. A single administrative unit,
+    /// group or role may be hidden from stint by itself; lists, policies and users are not.
+    pub(super) fn refuses_as_one(self) -> bool {
+        !matches!(self, Self::Definitions | Self::Directory)
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Roles => "roles",
+            Self::EligibleRoles => "eligible-roles",
             Self::Groups => "groups",
+            Self::EligibleGroups => "eligible-groups",
             Self::Policies => "policies",
+            Self::GroupPolicies => "group-policies",
+            Self::Definitions => "definitions",
+            Self::Users => "users",
+            Self::Memberships => "memberships",
             Self::Directory => "directory",
         }
     }
@@ -87,12 +123,17 @@ impl Way {
 impl Part {
     /// Where a call that changes nothing belongs.
     pub(super) fn read_by(call: &Call) -> Self {
-        Self::Of(Area::of(&call.path), Way::Read)
+        Self::Of(Area::of_call(call), Way::Read)
     }
 
     /// Where a call that changes something belongs.
     pub(super) fn changed_by(call: &Call) -> Self {
         Self::Of(Area::of(&call.path), Way::of(call))
+    }
+
+    /// As [`Area::refuses_as_one`].
+    pub(super) fn refuses_as_one(self) -> bool {
+        !matches!(self, Self::Of(area, _) if !area.refuses_as_one())
     }
 
     /// Every part that needs a licence.
@@ -141,7 +182,15 @@ mod tests {
             (Part::changed_by(&call("/roleManagement/directory/x/cancel", Body::Empty)), "roles-write"),
             (Part::changed_by(&call("/identityGovernance/privilegedAccess/group/x", assign)), "groups-write"),
             (Part::read_by(&call("/policies/roleManagementPolicies", Body::Empty)), "policies-read"),
-            (Part::read_by(&call("/users/x/checkMemberGroups", Body::Empty)), "directory-read"),
+            (Part::read_by(&call("/roleManagement/directory/roleDefinitions/x", Body::Empty)), "definitions-read"),
+            (
+                Part::read_by(&call("/roleManagement/directory/roleEligibilitySchedules", Body::Empty)),
+                "eligible-roles-read",
+            ),
+            (Part::read_by(&call("/users/x/checkMemberGroups", Body::Empty)), "memberships-read"),
+            (Part::read_by(&call("/users?$skiptoken=x", Body::Empty)), "users-read"),
+            (Part::read_by(&call("/directory/administrativeUnits/x", Body::Empty)), "directory-read"),
+            (Part::read_by(&call("/groups/x/checkMemberGroups", Body::Empty)), "directory-read"),
         ] {
             assert_eq!(part.name(), name);
         }

@@ -23,6 +23,9 @@ use crate::{
 /// Types of rules that demand nothing, or whose demands are read.
 const KNOWN_RULES: [&str; 3] = ["ExpirationRule", "EnablementRule", "NotificationRule"];
 
+/// What a question for a group's policy says of it, and no other.
+pub(super) const OF_GROUPS: &str = "scopeType eq 'Group'";
+
 /// Where a target's policy is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyPlace {

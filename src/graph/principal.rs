@@ -59,6 +59,13 @@ pub(super) fn service_principal(id: ObjectId) -> Call {
     get(format!("/servicePrincipals/{id}"), vec![("$select".into(), select.into())])
 }
 
+/// The service principal of the application with this id.
+pub(super) fn application(client_id: &str) -> Call {
+    let select = "id,appId,displayName,accountEnabled";
+    let path = format!("/servicePrincipals(appId='{}')", segment(&client_id.replace('\'', "''")));
+    get(path, vec![("$select".into(), select.into())])
+}
+
 /// The group with this id, with what decides whether it can hold a role, and whether PIM can give places in it.
 pub(super) fn group(id: ObjectId) -> Call {
     let select = "id,displayName,isAssignableToRole,securityEnabled,groupTypes,onPremisesSyncEnabled";

@@ -58,12 +58,21 @@ struct State {
     login: Login,
 }
 
-/// What the last call came to, and until when that counts, by [`Clock::monotonic`].
+/// What the last calls came to. Times are [`Clock::monotonic`]'s.
+#[derive(Debug, Default)]
+struct Kept {
+    token: Option<Token>,
+    /// The last call's failure, and until when whoever asks is told of it.
+    failure: Option<(GraphError, Duration)>,
+}
+
 #[derive(Debug)]
-enum Kept {
-    Nothing,
-    Token(SecretString, Duration),
-    Failure(GraphError, Duration),
+struct Token {
+    text: SecretString,
+    /// From then on another one is fetched.
+    refresh_from: Duration,
+    /// Until then it is good where no other one is to be had.
+    ends_at: Duration,
 }
 
 impl Tokens {
@@ -77,7 +86,7 @@ impl Tokens {
     ) -> Result<Self, CredentialFault> {
         let client_id = app.client_id.clone();
         let login = Login::new(app, settings.tenant_id, &settings.graph_url, &settings.login_url)?;
-        let state = Mutex::new(State { kept: Kept::Nothing, login });
+        let state = Mutex::new(State { kept: Kept::default(), login });
         Ok(Self { tenant: settings.name.clone(), identity, client_id, wire, clock, state })
     }
 
@@ -91,7 +100,7 @@ impl Tokens {
         self.identity
     }
 
-    /// A token that is good for a while: the kept one, or a new one.
+    /// A token that is good for a while: the kept one, or a new one; where none is to be had, the kept one until its end.
     pub(super) async fn bearer(&self) -> Result<SecretString, GraphError> {
         // Held while fetching, so that one call serves everybody who waits; a waiter that is dropped frees it.
         let mut state = self.state.lock().await;
@@ -100,15 +109,18 @@ impl Tokens {
             return known;
         }
         match state.login.fetch(&self.wire, &self.clock, |renewal| self.log_renewal(&renewal)).await {
-            Ok((token, lifetime)) => {
-                state.kept = Kept::Token(token.clone(), asked_at + lifetime.saturating_sub(MARGIN));
-                Ok(token)
+            Ok((text, lifetime)) => {
+                let refresh_from = asked_at + lifetime.saturating_sub(MARGIN);
+                let token = Token { text: text.clone(), refresh_from, ends_at: asked_at + lifetime };
+                state.kept = Kept { token: Some(token), failure: None };
+                Ok(text)
             }
             Err(error) => {
                 let error = error.met_by(&self.whose());
                 tracing::warn!(tenant = %self.tenant, identity = %self.identity, problem = %error, "no token");
-                state.kept = Kept::Failure(error.clone(), self.clock.monotonic() + SHARED_FAILURE);
-                Err(error)
+                let now = self.clock.monotonic();
+                state.kept.failure = Some((error.clone(), now + SHARED_FAILURE));
+                state.kept.until_its_end(now).ok_or(error)
             }
         }
     }
@@ -116,9 +128,7 @@ impl Tokens {
     /// Drops this token, which Graph refused; a newer one stays.
     pub(super) async fn forget(&self, refused: &SecretString) {
         let mut state = self.state.lock().await;
-        if matches!(&state.kept, Kept::Token(token, _) if token.expose_secret() == refused.expose_secret()) {
-            state.kept = Kept::Nothing;
-        }
+        state.kept.token.take_if(|token| token.text.expose_secret() == refused.expose_secret());
     }
 
     fn log_renewal(&self, renewal: &Renewal) {
@@ -134,11 +144,17 @@ impl Tokens {
 }
 
 impl Kept {
+    /// What need not be asked for now.
     fn at(&self, now: Duration) -> Option<Result<SecretString, GraphError>> {
-        match self {
-            Self::Token(token, until) if now < *until => Some(Ok(token.clone())),
-            Self::Failure(error, until) if now < *until => Some(Err(error.clone())),
-            _ => None,
+        if let Some(token) = self.token.as_ref().filter(|token| now < token.refresh_from) {
+            return Some(Ok(token.text.clone()));
         }
+        let (error, _) = self.failure.as_ref().filter(|(_, until)| now < *until)?;
+        Some(self.until_its_end(now).ok_or_else(|| error.clone()))
+    }
+
+    fn until_its_end(&self, now: Duration) -> Option<SecretString> {
+        let token = self.token.as_ref().filter(|token| now < token.ends_at)?;
+        Some(token.text.clone())
     }
 }

@@ -9,8 +9,12 @@ pub struct Health {
     pub version: i32,
     /// Settings without which a commit may be lost, that are off.
     pub not_durable: Vec<String>,
+    /// The value of `synchronous_commit` where that does not wait for the standby servers that are configured.
+    pub ahead_of_standby: Option<String>,
     /// What the role may do and `serve` never needs, in words.
     pub excess_rights: Vec<String>,
+    /// What `serve` needs and the role may not do, in words.
+    pub missing_rights: Vec<String>,
 }
 
 /// Each row is one right that `serve` never needs, in words.
@@ -30,6 +34,27 @@ const NOT_DURABLE: &str = "-- store::health::not_durable
 select name from pg_settings
 where name in ('fsync', 'full_page_writes', 'synchronous_commit') and setting = 'off' order by name";
 
+/// Standby servers are named, and a commit is answered before one of them has it on disk.
+const AHEAD_OF_STANDBY: &str = "-- store::health::ahead_of_standby
+select current_setting('synchronous_commit') where current_setting('synchronous_standby_names') <> ''
+    and current_setting('synchronous_commit') in ('local', 'remote_write')";
+
+/// Each row is a right on a table, without which `serve` fails, in words. Tables that are not there yet are the schema's fault.
+const MISSING_RIGHTS: &str = "-- store::health::missing_rights
+select needed || ' on ' || name from (values
+    ('requests', array['select', 'insert', 'update']),
+    ('deliveries', array['select', 'insert', 'update']),
+    ('attempts', array['select', 'insert', 'update']),
+    ('notes', array['select', 'insert', 'update']),
+    ('findings', array['select', 'insert', 'update']),
+    ('polls', array['select', 'insert', 'update']),
+    ('sweeps', array['select', 'insert', 'update']),
+    ('told_tickets', array['select', 'insert', 'update']),
+    ('audit_events', array['select', 'insert'])
+) as tables (name, rights), unnest(rights) as needed
+where to_regclass(name) is not null and not has_table_privilege(current_user, to_regclass(name), needed)
+order by name, needed";
+
 impl Store {
     /// Looks at the database as stint's own role sees it.
     ///
@@ -40,6 +65,8 @@ impl Store {
         Ok(Health {
             version: sqlx::query_scalar(version).fetch_one(&self.pool).await?,
             not_durable: sqlx::query_scalar(NOT_DURABLE).fetch_all(&self.pool).await?,
+            ahead_of_standby: sqlx::query_scalar(AHEAD_OF_STANDBY).fetch_optional(&self.pool).await?,
+            missing_rights: sqlx::query_scalar(MISSING_RIGHTS).fetch_all(&self.pool).await?,
             excess_rights: sqlx::query_scalar(EXCESS_RIGHTS).fetch_all(&self.pool).await?,
         })
     }

@@ -221,7 +221,13 @@ fn set_remover(practice: &mut Practice, known_secret: &str, permissions: &[&str]
     graph.set_permissions(story::TENANT, REMOVER, permissions);
 }
 
-const BROKEN: [Broken; 19] = [
+const BROKEN: [Broken; 20] = [
+    Broken {
+        breaks: |p| give_group(p, |group| group.role_assignable = true),
+        about: EXCHANGE,
+        check: "protected",
+        says: "protected = true",
+    },
     Broken {
         breaks: |p| p.write("sandbox-secrets/entra-client-secret", "another-secret-than-entra-knows-01"),
         about: TENANT,
@@ -361,6 +367,32 @@ async fn where_all_is_well_the_doctor_says_so_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_list_of_permissions_that_is_not_shown_is_told_and_fails_nothing() {
+    let mut practice = Practice::opens().await;
+    practice.sandbox.graph.set_permissions(story::TENANT, story::CLIENT_ID, &PERMISSIONS[..3]);
+    practice.over("TENANTS__CONTOSO__NEVER", &format!("[\"{}\"]", story::OMAR_ID));
+    practice.over("TENANTS__CONTOSO__SERVICE_PRINCIPAL_ID", NOBODY);
+    let (code, lines) = practice.lines().await;
+    assert_eq!(code, Some(0), "{lines:#?}");
+    let told: Vec<_> =
+        lines.iter().filter(|line| line["outcome"] == "warn" && line["check"] == "permissions").collect();
+    let [line] = told[..] else { panic!("one warning: {lines:#?}") };
+    assert!(line["detail"].as_str().is_some_and(|detail| detail.contains("Application.Read.All")), "{line:#?}");
+    let graph = lines.iter().filter(|line| line["tenant"] == "contoso" && line["outcome"] != "ok").count();
+    assert_eq!(graph, 1, "{lines:#?}");
+}
+
+#[tokio::test]
+async fn the_service_principal_that_is_named_is_the_one_that_is_asked_about() {
+    let mut practice = Practice::opens().await;
+    practice.over("TENANTS__CONTOSO__SERVICE_PRINCIPAL_ID", NOBODY);
+    assert_eq!(practice.lines().await.0, Some(0));
+    let asked = |path: &str| practice.sandbox.graph.calls().iter().filter(|call| call.path.contains(path)).count();
+    assert_eq!(asked(&format!("/servicePrincipals/{NOBODY}/appRoleAssignments")), 1);
+    assert_eq!(asked("appId="), 0);
+}
+
+#[tokio::test]
 async fn each_fault_fails_the_command_and_is_named_with_what_to_do() {
     for broken in BROKEN {
         let mut practice = Practice::opens().await;
@@ -380,10 +412,13 @@ async fn each_fault_fails_the_command_and_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn too_much_power_and_unprotected_targets_are_looked_at_without_failing() {
+async fn too_much_power_and_nobodys_ids_are_looked_at_without_failing() {
     let mut practice = Practice::opens().await;
-    give_group(&mut practice, |group| group.role_assignable = true);
-    practice.over("TENANTS__CONTOSO__NEVER", &format!("[\"{NOBODY}\"]"));
+    give_group(&mut practice, |_| {});
+    let group = "5d1e3b80-7f26-4c9a-8e14-b0a9c8d7e6f5";
+    practice.sandbox.graph.add_group(story::TENANT, Group::security(group, "Break-glass"));
+    let never = ["00000000-0000-4000-8000-000000000078", group, NOBODY];
+    practice.over("TENANTS__CONTOSO__NEVER", &format!("{never:?}"));
     consent(&practice, &["RoleManagement.ReadWrite.Directory"]);
     let (code, lines) = practice.lines().await;
     assert_eq!(code, Some(0), "{lines:#?}");
@@ -392,8 +427,8 @@ async fn too_much_power_and_unprotected_targets_are_looked_at_without_failing() 
         lines.iter().any(|line| line["check"] == check && line["outcome"] == "warn" && told(line))
     };
     assert!(warned("permissions", "RoleManagement.ReadWrite.Directory"), "{lines:#?}");
-    assert!(warned("protected", "protected = true"), "{lines:#?}");
-    assert!(warned("never", NOBODY), "{lines:#?}");
+    assert!(warned("never", never[0]), "{lines:#?}");
+    assert_eq!(lines.iter().filter(|line| line["check"] == "never").count(), 1, "a group and an application are there");
 }
 
 #[tokio::test]
@@ -451,9 +486,21 @@ async fn a_role_that_only_reads_and_writes_rows_is_as_it_should_be() {
                 revoke update, delete, truncate on audit_events from serving";
     sqlx::raw_sql(role).execute(&mut sql).await.expect("a role");
     practice.over("DATABASE__URL", &format!("{}&user=serving", postgres.url("practice")));
+    practice.over("DATABASE__MIGRATE_URL", url);
     let (code, lines) = practice.lines().await;
     assert_eq!(code, Some(0), "{lines:#?}");
     assert!(lines.iter().all(|line| line["outcome"] == "ok"), "{lines:#?}");
+    assert!(lines.iter().any(|line| line["check"] == "migrate-url"), "{lines:#?}");
+
+    let less = "revoke update on requests, findings from serving";
+    sqlx::raw_sql(less).execute(&mut sql).await.expect("a smaller role");
+    practice.over("DATABASE__MIGRATE_URL", "postgres://stint@127.0.0.1:1/stint");
+    let (code, lines) = practice.lines().await;
+    let failed: Vec<_> = lines.iter().filter(|line| line["outcome"] == "fail").collect();
+    let [rights, migrate_url] = failed[..] else { panic!("two faults: {lines:#?}") };
+    assert_eq!((code, &rights["check"], &migrate_url["check"]), (Some(1), &"rights".into(), &"migrate-url".into()));
+    let told = rights["detail"].as_str().expect("words");
+    assert!(told.contains("update on findings, update on requests"), "{told}");
 }
 
 #[tokio::test]

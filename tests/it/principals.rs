@@ -30,15 +30,18 @@ revoke_sessions = true
 
 /// A world whose entitlement allows these kinds of principal; its folder holds the catalog.
 async fn begins(allow: &str) -> (It, tempfile::TempDir) {
-    begins_with(&format!("allow = {allow}")).await
+    begins_with(&format!("allow = {allow}"), &[]).await
 }
 
-async fn begins_with(lines: &str) -> (It, tempfile::TempDir) {
+/// A world whose entitlement has these further lines, with further keys of the configuration.
+async fn begins_with(lines: &str, further: &[(&str, &str)]) -> (It, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("catalog.toml");
     std::fs::write(&path, catalog(lines)).expect("a file");
     let path = path.to_str().expect("a path").to_owned();
-    let it = It::with(|setup| setup.overrides.push(("STINT__TENANTS__CONTOSO__CATALOG".into(), path))).await;
+    let keys = further.iter().copied().chain([("STINT__TENANTS__CONTOSO__CATALOG", path.as_str())]);
+    let keys = keys.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let it = It::with(|setup| setup.overrides.extend(keys)).await;
     let graph = &it.world.sandbox.graph;
     graph.add_service_principal(story::TENANT, ServicePrincipal::application(ROBOT, CLIENT, "Deploy robot"));
     graph.add_group(story::TENANT, Group { role_assignable: true, ..Group::security(ADMINS, "Exchange admins") });
@@ -106,7 +109,7 @@ async fn a_group_that_can_hold_roles_receives_what_allows_its_kind() {
 async fn each_kind_of_principal_must_be_in_one_of_the_groups_that_may_receive_it() {
     let lines = format!("allow = ['service-principal', 'group']\nrequesters = {{ any_of_groups = ['{RECEIVERS}'] }}");
     for (principal, among) in [(ROBOT, "servicePrincipals"), (ADMINS, "groups"), (story::NINA_ID, "users")] {
-        let (it, _folder) = begins_with(&lines).await;
+        let (it, _folder) = begins_with(&lines, &[]).await;
         let ticket = it.approved(asking_for(principal));
         assert_eq!(refused(&it, &ticket).await, ["principal-not-entitled"], "{among}");
         it.world.sandbox.graph.add_to_group(story::TENANT, RECEIVERS, principal);
@@ -144,6 +147,30 @@ async fn a_group_that_cannot_hold_roles_is_refused() {
     it.world.sandbox.graph.add_group(story::TENANT, Group::security(ADMINS, "Exchange admins"));
     let ticket = it.approved(asking_for(ADMINS));
     assert_eq!(refused(&it, &ticket).await, ["principal-group-not-assignable"]);
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_group_with_somebody_in_it_who_never_receives_anything_is_refused() {
+    let never = format!("['{}']", story::LENA_ID);
+    let (it, _folder) = begins_with("allow = ['group']", &[("STINT__TENANTS__CONTOSO__NEVER", &never)]).await;
+    it.world.sandbox.graph.add_to_group(story::TENANT, ADMINS, story::LENA_ID);
+    let ticket = it.approved(asking_for(ADMINS));
+    assert_eq!(refused(&it, &ticket).await, ["principal-holds-never"]);
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn who_cannot_be_known_not_to_be_in_a_group_keeps_it_waiting() {
+    let never = format!("['{}']", story::LENA_ID);
+    let (it, _folder) = begins_with("allow = ['group']", &[("STINT__TENANTS__CONTOSO__NEVER", &never)]).await;
+    let denied = FaultKind::Code { status: 403, code: "Authorization_RequestDenied".into(), message: "no".into() };
+    it.world.sandbox.graph.fault(Fault { on: On::ReadServicePrincipals, kind: denied, times: 2 });
+    let id = it.taken_in(&it.approved(asking_for(ADMINS))).await;
+    assert_eq!(it.until(&id, "held").await["hold"]["reason"], "graph-permission");
+    assert!(it.creates().is_empty());
+    it.until(&id, "active").await;
+    it.until(&id, "ended").await;
     it.ends().await;
 }
 

@@ -22,6 +22,9 @@ const UNIT: &str = "3c5d7e91-0a2b-4c6d-8e1f-9b0a7c5d3e42";
 /// An application: a single object at which a role may be given.
 const OBJECT: &str = "b04f6d18-7c93-4e25-a1d0-5e8f2c7b9a63";
 
+/// A role that no other entry of the catalog gives.
+const TEAMS_ADMINISTRATOR: &str = "69091246-20e8-4a56-aa4d-066075b2a7a8";
+
 /// PIM may end an assignment this much later than it was asked to.
 pub const TOLERANCE: i64 = 60;
 
@@ -49,7 +52,7 @@ const ELIGIBLE_GROUPS: &str = "/v1.0/identityGovernance/privilegedAccess/group/e
 pub const ROLE: Target = Target {
     key: "a-role",
     table: || role_at("/"),
-    what: || What::role(story::EXCHANGE_ADMINISTRATOR, "/"),
+    what: || What::role(TEAMS_ADMINISTRATOR, "/"),
     lists: ROLES,
     permissions: ("RoleAssignmentSchedule", "Directory"),
 };
@@ -58,7 +61,7 @@ pub const ROLE: Target = Target {
 pub const ROLE_IN_UNIT: Target = Target {
     key: "a-role-in-a-unit",
     table: || role_at(&unit()),
-    what: || What::role(story::EXCHANGE_ADMINISTRATOR, &unit()),
+    what: || What::role(TEAMS_ADMINISTRATOR, &unit()),
     ..ROLE
 };
 
@@ -66,14 +69,14 @@ pub const ROLE_IN_UNIT: Target = Target {
 pub const ROLE_AT_OBJECT: Target = Target {
     key: "a-role-at-an-object",
     table: || role_at(&format!("/{OBJECT}")),
-    what: || What::role(story::EXCHANGE_ADMINISTRATOR, &format!("/{OBJECT}")),
+    what: || What::role(TEAMS_ADMINISTRATOR, &format!("/{OBJECT}")),
     ..ROLE
 };
 
 /// A role that may be activated.
 pub const ELIGIBLE_ROLE: Target = Target {
     key: "an-eligible-role",
-    what: || What::eligible_role(story::EXCHANGE_ADMINISTRATOR, "/"),
+    what: || What::eligible_role(TEAMS_ADMINISTRATOR, "/"),
     lists: ELIGIBLE_ROLES,
     permissions: ("RoleEligibilitySchedule", "Directory"),
     ..ROLE
@@ -117,7 +120,7 @@ fn seldom_searched(connection: &str) -> (String, String) {
 }
 
 fn role_at(scope: &str) -> String {
-    format!("{{ kind = 'directory-role', role = '{}', scope = '{scope}' }}", story::EXCHANGE_ADMINISTRATOR)
+    format!("{{ kind = 'directory-role', role = '{}', scope = '{scope}' }}", TEAMS_ADMINISTRATOR)
 }
 
 fn unit() -> String {
@@ -153,6 +156,7 @@ impl Target {
         let graph = it.graph();
         graph.add_group(story::TENANT, Group::security(GROUP, "Exchange operators"));
         graph.add_administrative_unit(story::TENANT, UNIT);
+        graph.add_role(story::TENANT, TEAMS_ADMINISTRATOR, "Teams Administrator");
         let object = ServicePrincipal::application(OBJECT, "6f1d2c3b-8a97-4e50-b6c1-0d9e8f7a5b24", "Mail archive");
         graph.add_service_principal(story::TENANT, object);
         it

@@ -52,6 +52,7 @@ fn check(document: &Document, bytes: &[u8]) -> Option<Catalog> {
         .filter_map(|(key, Section(entry))| entitlement(&at.down(&key), key, entry))
         .map(|entitlement| (entitlement.key.clone(), entitlement))
         .collect();
+    check_targets(&at, &entries);
     (entries.len() == count)
         .then(|| Catalog { version: format!("sha256:{}", hex::encode(digest(&SHA256, bytes))), entitlements: entries })
 }
@@ -66,6 +67,17 @@ fn check_titles(at: &Place, entries: &BTreeMap<String, Section<raw::Entry>>) {
             here.fault(format!("is the title of {other:?} already; titles are unique"));
         }
         here.hold(title == key || !entries.contains_key(title), (), "free: it is another entitlement's key");
+    }
+}
+
+/// Faults an entry that gives what another one gives: whoever may not have the one would ask for the other.
+fn check_targets(at: &Place, entries: &BTreeMap<EntitlementKey, Entitlement>) {
+    let mut targets = BTreeMap::new();
+    for (key, entitlement) in entries {
+        if let Some(other) = targets.insert(&entitlement.target, key) {
+            let here = at.down(&key.to_string()).down("target");
+            here.fault(format!("gives the same as {:?}; say it once", other.to_string()));
+        }
     }
 }
 
@@ -229,6 +241,17 @@ mod tests {
         for title in ["''", "' Exchange'", "'  '", "\"a\\u0007\"", "\"a\\n\""] {
             assert!(fault_of("title", title).starts_with("title: is not a title"), "{title}");
         }
+    }
+
+    #[test]
+    fn no_two_entries_give_the_same_but_one_may_be_in_force_and_the_other_eligible() {
+        let same = || {
+            Sample::new().catalog("entitlements.helpdesk-admin.target.role", "'29232CDF-9323-42fd-ade2-1d097af3e4de'")
+        };
+        let fault = same().fault();
+        assert_eq!(fault, "entitlements.helpdesk-admin.target: gives the same as \"exchange-admin\"; say it once");
+        same().catalog("entitlements.helpdesk-admin.assignment", "'eligible'").good();
+        same().catalog(&format!("{EXCHANGE}.target.scope"), "'/9b0f4c52-6a1d-4f3e-8c27-5d1e2f3a4b60'").good();
     }
 
     #[test]

@@ -268,6 +268,7 @@ fn a_cancellation_is_accepted_by_an_empty_204_only() {
     assert_eq!((request.id.as_str(), request.progress), ("a4d8", Progress::Over));
     for (status, code, wanted) in [
         (400, "BadRequest", "look BadRequest"),
+        (400, "CannotBeCancelled", "look CannotBeCancelled"),
         (404, "ResourceNotFound", "not yet ResourceNotFound"),
         (403, "PermissionScopeNotGranted", "tenant PermissionScopeNotGranted"),
         (503, "ServiceUnavailable", "unclear"),

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     ANA, ana, error_body,
-    server::{Reply, Server, reply},
+    server::{CLIENT, Reply, Server, reply},
     user_row,
 };
 use crate::domain::{assignment::Lookup, id::ObjectId};
@@ -144,4 +144,32 @@ async fn groups_are_asked_for_twenty_at_a_time() {
     let sent: Vec<Value> = server.asked(&call).iter().map(|a| serde_json::from_slice(&a.body).expect("JSON")).collect();
     let sizes: Vec<_> = sent.iter().map(|body| body["groupIds"].as_array().map(Vec::len)).collect();
     assert_eq!(sizes, [Some(20), Some(5)]);
+}
+
+const GROUP: &str = "91e0c7b4-55a1-4d2e-8f3b-6a7c8d9e0f12";
+
+/// A directory in which a user and stint's service principal are asked for, and in this group or not.
+async fn who_is_in_the_group(stint: &[&str], user: &[&str]) -> Server {
+    let server = directory([]).await;
+    let own = "0f3c9b7e-1d52-4a86-b7c4-8e6f5a4d3c21";
+    let row = json!({"id": own, "appId": CLIENT, "displayName": "stint", "accountEnabled": true});
+    server.on(&format!("GET /v1.0/servicePrincipals(appId=%27{CLIENT}%27)"), [reply(200, &row)]);
+    server.on(&format!("GET /v1.0/servicePrincipals(appId='{CLIENT}')"), [reply(200, row)]);
+    server.on(&format!("POST /v1.0/servicePrincipals/{own}/checkMemberGroups"), [reply(200, json!({"value": stint}))]);
+    server.on(&format!("GET /v1.0/users/{ANA}"), [reply(200, user_row(&json!({})))]);
+    server.on(&format!("POST /v1.0/users/{ANA}/checkMemberGroups"), [reply(200, json!({"value": user}))]);
+    server
+}
+
+#[tokio::test]
+async fn a_group_holds_somebody_or_stint_itself_only_as_the_directory_says() {
+    let group: ObjectId = GROUP.parse().expect("an id");
+    for (stint, user, held) in [(&[][..], &[][..], false), (&[GROUP], &[], true), (&[], &[GROUP], true)] {
+        let server = who_is_in_the_group(stint, user).await;
+        assert_eq!(server.graph().holds_any(group, &[ana()]).await, Ok(held), "{stint:?} {user:?}");
+    }
+    let server = who_is_in_the_group(&[], &[]).await;
+    server.on(&format!("POST /v1.0/users/{ANA}/checkMemberGroups"), [reply(403, error_body("SomethingNew", ""))]);
+    let error = server.graph().holds_any(group, &[ana()]).await.expect_err("nobody can say");
+    assert_eq!(error.code(), "graph-permission");
 }

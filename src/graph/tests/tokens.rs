@@ -43,6 +43,25 @@ async fn a_token_is_kept_until_five_minutes_before_its_end() {
 }
 
 #[tokio::test]
+async fn a_token_that_cannot_be_renewed_is_used_until_its_end_and_renewal_is_tried_now_and_then() {
+    let server = Server::start().await;
+    server.on(&token_call(), [reply(200, token("old")), reply(503, "")]);
+    let graph = server.graph();
+    graph.token_works().await.expect("a token");
+    server.clock.advance(SignedDuration::from_secs(3299));
+    for calls in [2, 2, 3] {
+        graph.token_works().await.expect("the old token");
+        assert_eq!(server.tokens_asked(), calls);
+        server.clock.advance(SignedDuration::from_secs(1));
+    }
+    server.clock.advance(SignedDuration::from_secs(297));
+    assert!(graph.token_works().await.is_err(), "it has ended");
+    server.on(&token_call(), [reply(200, token("new"))]);
+    server.clock.advance(SignedDuration::from_secs(2));
+    graph.token_works().await.expect("a new token");
+}
+
+#[tokio::test]
 async fn a_secret_travels_in_the_form_and_nowhere_else() {
     let server = Server::start().await;
     server.on(&token_call(), [reply(401, refusal(7_000_215))]);

@@ -2,7 +2,7 @@
 
 use stint::sandbox::{
     Retry,
-    graph::{Fault, FaultKind, On},
+    graph::{Fault, FaultKind, Group, On},
     story,
 };
 
@@ -62,6 +62,39 @@ async fn what_the_directory_says_is_not_there_refuses() {
     let rejected = it.until(&MEMBER.asked(&it, "PT15M").await, "rejected").await;
     assert_eq!(reasons(&rejected), ["principal-not-found"]);
     it.pass(minutes(11)).await;
+    assert!(it.graph().ledger().is_empty());
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn what_the_directory_does_not_know_yet_is_asked_for_again_and_is_missing_after_three_minutes() {
+    let it = MEMBER.begins().await;
+    let unknown = |times| Fault {
+        on: On::ReadGroups,
+        kind: FaultKind::Code { status: 404, code: "ResourceNotFound".into(), message: "not there".into() },
+        times,
+    };
+    it.graph().fault(unknown(2));
+    let id = MEMBER.asked(&it, "PT15M").await;
+    assert_eq!(it.until(&id, "held").await["hold"]["reason"], "graph-not-yet");
+    it.until(&id, "active").await;
+    it.until(&id, "ended").await;
+
+    it.graph().fault(unknown(usize::MAX));
+    let id = MEMBER.asked(&it, "PT15M").await;
+    it.pass(minutes(2)).await;
+    assert_eq!(it.document(&id).await["hold"]["reason"], "graph-not-yet");
+    assert_eq!(reasons(&it.until(&id, "rejected").await), ["target-not-found"]);
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn a_group_that_may_hold_roles_is_given_only_where_it_is_protected() {
+    let it = MEMBER.begins().await;
+    let group = Group { role_assignable: true, ..Group::security(crate::targets::GROUP, "Exchange admins") };
+    it.graph().add_group(story::TENANT, group);
+    let rejected = it.until(&MEMBER.asked(&it, "PT15M").await, "rejected").await;
+    assert_eq!(reasons(&rejected), ["target-must-be-protected"]);
     assert!(it.graph().ledger().is_empty());
     it.ends().await;
 }
