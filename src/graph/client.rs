@@ -226,6 +226,10 @@ impl Client {
         let started = self.clock.monotonic();
         let outcome = self.wire.send(&self.base, &call, &Credential::Bearer(token.clone())).await;
         self.log(tokens.identity(), &call, call_id, started, &outcome);
+        if let Some(date) = outcome.as_ref().ok().and_then(date_of) {
+            let ahead = self.clock.now().duration_since(date).as_secs();
+            self.ahead.store(ahead, Ordering::Relaxed);
+        }
         if matches!(&outcome, Ok(answer) if answer.status == StatusCode::UNAUTHORIZED) {
             tokens.forget(&token).await;
         }

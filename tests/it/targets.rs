@@ -120,7 +120,8 @@ fn seldom_searched(connection: &str) -> (String, String) {
 }
 
 fn role_at(scope: &str) -> String {
-    format!("{{ kind = 'directory-role', role = '{}', scope = '{scope}' }}", TEAMS_ADMINISTRATOR)
+    let role = TEAMS_ADMINISTRATOR;
+    format!("{{{{ kind = 'directory-role', role = '{role}', scope = '{scope}' }}}}")
 }
 
 fn unit() -> String {
