@@ -121,7 +121,7 @@ fn seldom_searched(connection: &str) -> (String, String) {
 
 fn role_at(scope: &str) -> String {
     let role = TEAMS_ADMINISTRATOR;
-    format!("{{{{ kind = 'directory-role', role = '{role}', scope = '{scope}' }}}}")
+    format!("{{ kind = 'directory-role', role = '{role}', scope = '{scope}' }}")
 }
 
 fn unit() -> String {
