@@ -88,20 +88,20 @@ impl Client {
 
     /// The document that a call which changes nothing is answered with.
     pub(super) async fn read(&self, call: &Call) -> Result<Value, GraphError> {
-        self.read_and_hear(call, Heard::of_read).await
+        self.read_and_hear(call, Part::read_by(call), Heard::of_read).await
     }
 
-    /// The same for what stint may do without: that it is not shown says nothing of what else is read there.
+    /// The same for what a target is made of, which stint may do without: that it is not shown stops nothing.
     pub(super) async fn read_if_shown(&self, call: &Call) -> Result<Value, GraphError> {
-        self.read_and_hear(call, Heard::of_optional_read).await
+        self.read_and_hear(call, Part::OBJECTS, Heard::of_optional_read).await
     }
 
     async fn read_and_hear(
         &self,
         call: &Call,
+        part: Part,
         hear: impl FnOnce(&Result<Value, GraphError>) -> Heard,
     ) -> Result<Value, GraphError> {
-        let part = Part::read_by(call);
         // Asked before the queue too: who will not be let through holds no place in it.
         self.gate.check(part, self.clock.monotonic())?;
         let _permit = self.reads.acquire().await.ok();

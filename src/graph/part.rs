@@ -17,6 +17,9 @@ pub(super) enum Area {
     Policies,
     /// Users, groups, service principals.
     Directory,
+    /// What a target is made of, wherever it is read: it needs neither PIM's licence nor what the rest of its place needs,
+    /// so it says nothing of either.
+    Objects,
 }
 
 /// What a call does there. Each has permissions of its own (`contracts/graph.md` §9.4).
@@ -61,6 +64,7 @@ impl Area {
             Self::Groups => "groups",
             Self::Policies => "policies",
             Self::Directory => "directory",
+            Self::Objects => "objects",
         }
     }
 }
@@ -85,6 +89,9 @@ impl Way {
 }
 
 impl Part {
+    /// Reading what a target is made of.
+    pub(super) const OBJECTS: Self = Self::Of(Area::Objects, Way::Read);
+
     /// Where a call that changes nothing belongs.
     pub(super) fn read_by(call: &Call) -> Self {
         Self::Of(Area::of(&call.path), Way::Read)

@@ -99,10 +99,11 @@ async fn all_are(it: &It, ids: &[String], status: &str, reason: Option<&str>) {
     }
 }
 
-/// Findings about tenants: which, of what kind, and whether it is over.
+/// What refuses tenants: which, of what kind, and whether it is over. That their comparison waits for it is told as well.
 async fn findings(it: &It) -> Vec<(String, String, bool)> {
-    let rows =
-        sqlx::query("select tenant, kind, cleared_at is not null from findings where request_id is null order by id");
+    let rows = sqlx::query(
+        "select tenant, kind, cleared_at is not null from findings where request_id is null and kind like 'graph-%' order by id",
+    );
     let rows = rows.fetch_all(&mut it.sql().await).await.expect("findings");
     rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
 }
@@ -251,7 +252,7 @@ async fn a_backlog_drains_as_fast_as_a_throttling_graph_answers() {
         assert_eq!(throttled.iter().find(early), None, "{call:?} in a pause");
     }
     assert_eq!(creates_sent(&it), 60 + throttled.len());
-    assert!(calls.len() < 60 * 45, "{} calls for 60 requests", calls.len());
+    assert!(calls.len() < 60 * 50, "{} calls for 60 requests", calls.len());
 }
 
 #[tokio::test]
