@@ -109,7 +109,9 @@ async fn findings(it: &It) -> Vec<(String, String, bool)> {
 }
 
 async fn told(it: &It, event: &str) -> i64 {
-    let count = sqlx::query_scalar("select count(*) from audit_events where event = $1 and tenant = 'contoso'");
+    let count = sqlx::query_scalar(
+        "select count(*) from audit_events where event = $1 and tenant = 'contoso' and detail::text like '%graph-%'",
+    );
     count.bind(event).fetch_one(&mut it.sql().await).await.expect("a count")
 }
 
