@@ -67,13 +67,15 @@ pub fn judge(sighting: &Sighting, request: RequestId, attempts: &[Attempt], kin:
     if let Some((instance, _)) = in_force(sighting, &of_stint) {
         return Seen::OfKin { instance: instance.clone(), contested };
     }
-    if let Some(known) = ours.iter().rev().find(|r| !is_over(r)) {
+    if let Some(known) = ours.iter().rev().find(|r| is_coming(r)) {
         return Seen::Known((*known).clone());
     }
     if contested {
         return Seen::Foreign { of_stint: is_of_stint(sighting) };
     }
-    ours.last().map_or(Seen::Nothing, |over| Seen::Over((*over).clone()))
+    // An update that came to nothing leaves its request as it was.
+    let over = ours.iter().rev().find(|r| r.action == ScheduleAction::Assign);
+    over.map_or(Seen::Nothing, |over| Seen::Over((*over).clone()))
 }
 
 /// The schedule request that an attempt made: by the id that PIM gave, else the newest one with the request's marker and the
@@ -172,6 +174,12 @@ fn made_by(sighting: &Sighting, ours: &[&ScheduleRequest], schedule_id: &str) ->
     let listed = ours.iter().find(|r| r.schedule_id.as_deref() == Some(schedule_id)).map(|r| r.id.clone());
     let schedule = sighting.schedules.iter().find(|s| s.id == schedule_id);
     listed.or_else(|| schedule.and_then(|s| s.created_using.clone()))
+}
+
+/// Whether something may come of it yet. An update that was carried out has been, whatever became of the assignment since.
+fn is_coming(request: &ScheduleRequest) -> bool {
+    let done = request.action == ScheduleAction::Update && request.progress == Progress::Done;
+    !done && !is_over(request)
 }
 
 fn is_over(request: &ScheduleRequest) -> bool {
@@ -295,6 +303,15 @@ mod tests {
         attempt.schedule_id = Some("schedule-a".into());
         let sighting = Sighting { instances: vec![instance("schedule-a")], ..Sighting::default() };
         assert!(matches!(judge(&sighting, id(), &[attempt], &[]), Seen::InForce { .. }));
+    }
+
+    #[test]
+    fn an_update_that_failed_or_is_long_done_says_nothing_of_what_may_be_assigned() {
+        for progress in [Progress::Over, Progress::Revoked, Progress::Done] {
+            let update = ScheduleRequest { action: ScheduleAction::Update, progress, ..ours() };
+            let sighting = Sighting { requests: vec![update], ..Sighting::default() };
+            assert_eq!(judge(&sighting, id(), &[], &[]), Seen::Nothing, "{progress:?}");
+        }
     }
 
     #[test]

@@ -7,34 +7,24 @@ use tracing::info;
 
 use super::{
     Engine, Tenant,
-    confirm::look_on,
-    join::{not_moved, planned, replanned, update_order, waits, waits_its_turn},
+    join::{planned, replanned, update_order, waits},
+    reread::{TICKET_FRESH, too_slow},
     retry,
     step::{go_on, hold_until},
-    verify::kept,
-    watch::{UNCLEAR, doubt, shows_another, withdrawn},
 };
 use crate::{
     domain::{
-        assignment::{Answer, AssignOrder, Progress, ScheduleRequest},
+        assignment::{AssignOrder, ScheduleRequest},
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         duration::{Duration, GRANTABLE},
         lifecycle::Event,
         overlap::{covered_until, may_be_joined},
-        policy::Verdict,
-        request::{Assignment, Decision, Failure, Hold, Reason, Request, State},
+        request::{Assignment, Decision, Failure, Hold, Request, State},
         sight::{Seen, judge},
-        withdrawal::{CLOSED, Carried, carried},
     },
-    graph::{Sent, TenantFault, Way},
-    store::{Change, Lease, Reading, StoreError},
+    graph::Way,
+    store::{Change, Lease, StoreError},
 };
-
-/// The ticket was read at most this long before the call that assigns is sent.
-pub(super) const TICKET_FRESH: Wait = Wait::from_secs(5);
-
-/// How long PIM may take to know a principal, role or group it refuses as unknown (`contracts/graph.md` §6.1).
-pub(super) const KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(3);
 
 impl Engine {
     /// Brings an approved request to an assignment, one attempt at a time.
@@ -229,128 +219,6 @@ impl Engine {
             Seen::InForce { .. } | Seen::Known(_) => Err(Found::Ours),
         }
     }
-
-    /// Reads the ticket once more before sending. `Ok`: it still says what was decided on, and was read then.
-    pub(super) async fn read_again(&self, request: &Request, decision: &Decision) -> Result<Wait, Box<Change>> {
-        let examined = match self.examine(request).await {
-            Ok(examined) => examined,
-            Err(trouble) => return Err(Box::new(self.troubled(request, trouble))),
-        };
-        let now = self.clock.now();
-        match carried(decision, &examined.ticket) {
-            // What an unknown word means is decided below.
-            Carried::Yes | Carried::Unclear => {}
-            Carried::No(why) => return Err(Box::new(withdrawn(why, now))),
-            Carried::Doubtful(why) => {
-                let hold = match examined.verdict {
-                    Verdict::NotYet(hold) => hold,
-                    _ => Hold::new(UNCLEAR, why),
-                };
-                let another_approval = shows_another(decision, &examined.ticket);
-                let change = doubt(request, hold, why, now);
-                return Err(Box::new(Change { reading: Some(examined.reading), another_approval, ..change }));
-            }
-        }
-        let change = match examined.verdict {
-            Verdict::Approved(again) if decision.agrees_with(&again) && again.duration >= least(decision, &again) => {
-                return self.still_fresh(request, &examined.reading, examined.read_at).await;
-            }
-            Verdict::Approved(_) => Change::to(Event::Reject(vec![changed()]), now, now),
-            Verdict::Rejected(reasons) => Change::to(Event::Reject(reasons), now, now),
-            Verdict::Withdrawn => withdrawn(CLOSED, now),
-            Verdict::NotYet(hold) => hold_until(request, hold, now, retry::parked(now)),
-        };
-        Err(Box::new(Change { reading: Some(examined.reading), ..change }))
-    }
-
-    /// When the ticket was read. Asking the directory takes its time; a reading that grew old over that is repeated, and
-    /// must be the same.
-    async fn still_fresh(&self, request: &Request, reading: &Reading, read_at: Wait) -> Result<Wait, Box<Change>> {
-        let again_at = self.clock.monotonic();
-        if again_at.saturating_sub(read_at) < TICKET_FRESH / 2 {
-            return Ok(read_at);
-        }
-        let Some(connection) = self.connections.get(&request.connection) else { return Ok(read_at) };
-        let read = self.read_ticket(request, connection).await;
-        let read = read.and_then(|ticket| kept(&ticket, self.clock.now(), request));
-        let now = self.clock.now();
-        match read {
-            Ok(again) if again.digest != reading.digest => {
-                Err(Box::new(go_on(request, now, now + SignedDuration::from_secs(5))))
-            }
-            Ok(_) if self.clock.monotonic().saturating_sub(again_at) >= TICKET_FRESH => {
-                Err(Box::new(too_slow(request, now)))
-            }
-            Ok(_) => Ok(again_at),
-            Err(trouble) => Err(Box::new(self.troubled(request, trouble))),
-        }
-    }
-
-    /// What the answer to the call makes of attempt and request.
-    fn conclude(&self, request: &Request, mut attempt: Attempt, sent: Sent, kin: &[Request]) -> Change {
-        let now = self.clock.now();
-        attempt.http_status = sent.http_status;
-        attempt.graph_request_id = sent.graph_request_id;
-        let mut change = Self::answered(request, &mut attempt, sent.answer, kin, now);
-        change.attempts = vec![attempt];
-        change
-    }
-
-    pub(super) fn answered(
-        request: &Request,
-        attempt: &mut Attempt,
-        answer: Answer,
-        kin: &[Request],
-        now: Timestamp,
-    ) -> Change {
-        let joins = attempt.kind == AttemptKind::Update;
-        let held = |code: &str, detail: String, due_at| hold_until(request, Hold::new(code, detail), now, due_at);
-        match answer {
-            Answer::Accepted(schedule_request) => {
-                take_ids(attempt, &schedule_request);
-                if schedule_request.progress == Progress::Over {
-                    attempt.close(AttemptOutcome::Refused, Some(schedule_request.status.clone()), now);
-                    return Change::to(came_to_nothing(&schedule_request), now, now);
-                }
-                attempt.close(AttemptOutcome::Accepted, Some(schedule_request.status), now);
-                go_on(request, now, now)
-            }
-            Answer::Refused { code, .. } if joins && code.contains("ExpirationRule") => {
-                waits_its_turn(request, attempt, &code, kin, now)
-            }
-            Answer::Refused { code, detail } => {
-                attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
-                Change::to(failed(&code, &detail), now, now)
-            }
-            Answer::TenantRefused { code, detail } => {
-                attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
-                held(TenantFault::of_code(&code).code(), format!("{code}: {detail}"), retry::parked(now))
-            }
-            Answer::NotYet { code } => {
-                attempt.close(AttemptOutcome::Refused, Some(code.clone()), now);
-                if refused_since(request, &code).is_some_and(|since| now.duration_since(since) >= KNOWN_WITHIN) {
-                    return Change::to(failed(&code, "PIM still does not know the principal or role"), now, now);
-                }
-                held("graph-not-yet", format!("PIM answered {code}"), retry::soon(now, request.looks))
-            }
-            Answer::Throttled { after } => {
-                attempt.close(AttemptOutcome::Refused, Some("TooManyRequests".into()), now);
-                let due_at = retry::scattered(retry::asked(now, after, request.looks), request.id);
-                held("graph-throttled", "Graph asks stint to wait".into(), due_at)
-            }
-            Answer::NotSent { reason } => {
-                attempt.close(AttemptOutcome::NotSent, Some(reason.clone()), now);
-                held("graph-unavailable", format!("nothing was sent: {reason}"), retry::next_try(now, request.looks))
-            }
-            // Nothing is changed by an update that finds nothing, or comes too early.
-            Answer::Look { code } if joins && code == "RoleAssignmentDoesNotExist" => {
-                not_moved(request, attempt, &code, now)
-            }
-            Answer::TooEarly if joins => not_moved(request, attempt, "ActiveDurationTooShort", now),
-            Answer::TooEarly => unclear(request, attempt, "ActiveDurationTooShort".into(), now),
-            Answer::Look { code } | Answer::Unclear { reason: code } => unclear(request, attempt, code, now),
-        }
-    }
 }
 
 /// An earlier attempt took effect after all; this one is not sent and stands for it.
@@ -358,12 +226,6 @@ fn adopt(request: &Request, mut attempt: Attempt, now: Timestamp) -> Change {
     info!(request = %request.id, "an earlier attempt took effect after all");
     attempt.close(AttemptOutcome::Accepted, Some("adopted".into()), now);
     Change { attempts: vec![attempt], ..go_on(request, now, now) }
-}
-
-/// The attempt stays open; looking decides.
-fn unclear(request: &Request, attempt: &mut Attempt, seen: String, now: Timestamp) -> Change {
-    attempt.code = Some(seen);
-    look_on(request, attempt, now, retry::next_look(now, 0))
 }
 
 /// What is to be sent.
@@ -416,11 +278,6 @@ pub(super) fn remaining(request: &Request, decision: &Decision, now: Timestamp) 
     (duration >= *GRANTABLE.start()).then_some(duration)
 }
 
-/// A later decision may only be shorter because the change window has come closer.
-fn least(decision: &Decision, again: &Decision) -> Duration {
-    if again.not_after.is_some() { *GRANTABLE.start() } else { decision.duration }
-}
-
 /// The only order that asks for an assignment: what was decided as a dry run is only ever checked.
 pub(super) fn order(request: &Request, decision: &Decision, attempt: &Attempt) -> AssignOrder {
     AssignOrder {
@@ -446,21 +303,9 @@ pub(super) fn take_ids(attempt: &mut Attempt, schedule_request: &ScheduleRequest
     attempt.schedule_id.clone_from(&schedule_request.schedule_id);
 }
 
-/// The ticket system takes longer to show the ticket than a reading may be old.
-pub(super) fn too_slow(request: &Request, now: Timestamp) -> Change {
-    let slow = Hold::new("ticket-slow", "reading the ticket took longer than a reading may be old");
-    hold_until(request, slow, now, retry::next_try(now, request.looks))
-}
-
 pub(super) fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> Change {
     attempt.close(AttemptOutcome::NotSent, Some("not-sent".into()), now);
     Change { attempts: vec![attempt], ..change }
-}
-
-/// Since when PIM has been refusing with this code.
-fn refused_since(request: &Request, code: &str) -> Option<Timestamp> {
-    let refused = request.attempts.iter().find(|a| a.code.as_deref() == Some(code))?;
-    Some(refused.recorded_at)
 }
 
 pub(super) fn failed(code: &str, detail: &str) -> Event {
@@ -482,8 +327,4 @@ pub(super) fn foreign(of_stint: bool) -> Hold {
             "the principal holds this already, by somebody else's hand; stint leaves it alone",
         )
     }
-}
-
-fn changed() -> Reason {
-    Reason::new("changed-after-decision", "the ticket or the catalog no longer says what was decided on")
 }

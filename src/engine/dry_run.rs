@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::{
     Engine, Tenant,
-    assign::{TICKET_FRESH, came_to_nothing, failed, not_sent, order, remaining, too_slow},
+    assign::{came_to_nothing, failed, not_sent, order, remaining},
+    reread::{TICKET_FRESH, too_slow},
     retry,
     step::{go_on, hold_until},
 };

@@ -5,6 +5,7 @@
 //! on from the row. The tenants' PIM and the ticket systems are asked; what they do not answer is never guessed.
 
 mod absence;
+mod answered;
 mod assign;
 mod confirm;
 mod credential;
@@ -15,6 +16,7 @@ mod leave;
 mod look;
 mod overstay;
 mod reconcile;
+mod reread;
 mod retry;
 mod sessions;
 mod step;

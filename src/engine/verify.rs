@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Engine, Tenant, assign::KNOWN_WITHIN, look::no_tenant, retry, step::hold_until};
+use super::{Engine, Tenant, answered::KNOWN_WITHIN, look::no_tenant, retry, step::hold_until};
 use crate::{
     domain::{
         approval::Approval,
