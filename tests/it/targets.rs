@@ -120,7 +120,7 @@ fn seldom_searched(connection: &str) -> (String, String) {
 }
 
 fn role_at(scope: &str) -> String {
-    format!("{{ kind = 'directory-role', role = '{}', scope = '{scope}' }}", TEAMS_ADMINISTRATOR)
+    format!("{{ kind = 'directory-role', role = '{TEAMS_ADMINISTRATOR}', scope = '{scope}' }}")
 }
 
 fn unit() -> String {
