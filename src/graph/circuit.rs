@@ -110,7 +110,9 @@ impl Circuits {
         let mut state = self.state();
         state.check(parts, now)?;
         for part in parts {
-            if let Some(stopped) = state.parts.get_mut(part).and_then(|circuit| circuit.stopped.as_mut()) {
+            let stopped = state.parts.get_mut(part).and_then(|circuit| circuit.stopped.as_mut());
+            // What was only stopped along with another part has refused nothing: it needs no single trial.
+            if let Some(stopped) = stopped.filter(|stopped| stopped.refused) {
                 stopped.until = now + TRIAL;
             }
         }

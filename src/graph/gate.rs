@@ -89,7 +89,7 @@ impl Gate {
             }
             Heard::Throttled(after) => {
                 if let Part::Of(area, _) = part {
-                    self.pauses.throttled(area, began, now, *after, jitter);
+                    self.pauses.throttled(area.throttled_as(), began, now, *after, jitter);
                 }
             }
             Heard::Nothing => {}
@@ -98,7 +98,7 @@ impl Gate {
 
     fn check_pause(&self, part: Part, now: Duration) -> Result<(), GraphError> {
         let Part::Of(area, _) = part else { return Ok(()) };
-        match self.pauses.rest(area, now) {
+        match self.pauses.rest(area.throttled_as(), now) {
             Some(rest) => Err(GraphError::Throttled { after: Some(rest) }),
             None => Ok(()),
         }
@@ -106,7 +106,7 @@ impl Gate {
 
     fn answered(&self, part: Part, began: Duration) {
         if let Part::Of(area, _) = part {
-            self.pauses.answered(area, began);
+            self.pauses.answered(area.throttled_as(), began);
         }
     }
 
@@ -246,6 +246,15 @@ mod tests {
         for area in [Area::Definitions, Area::Directory] {
             assert_eq!(read(area, "PermissionScopeNotGranted"), Heard::SignedIn, "{area:?}");
         }
+    }
+
+    #[test]
+    fn what_graph_throttles_rests_as_a_whole() {
+        let gate = Gate::new(false);
+        let throttled = Part::Of(Area::Definitions, Way::Read);
+        gate.heard(throttled, &Heard::Throttled(None), Duration::ZERO, Duration::ZERO, 0);
+        assert!(gate.check(Part::Of(Area::EligibleRoles, Way::Write), Duration::ZERO).is_err());
+        assert!(gate.check(Part::Of(Area::Policies, Way::Read), Duration::ZERO).is_ok());
     }
 
     #[test]

@@ -85,6 +85,17 @@ impl Area {
         !matches!(self, Self::Definitions | Self::Directory)
     }
 
+    /// The one of its service: what Graph throttles is a service, whoever may call what there.
+    pub(super) fn throttled_as(self) -> Self {
+        match self {
+            Self::EligibleRoles | Self::Definitions => Self::Roles,
+            Self::EligibleGroups => Self::Groups,
+            Self::GroupPolicies => Self::Policies,
+            Self::Users | Self::Memberships => Self::Directory,
+            other => other,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Roles => "roles",

@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("engine", &["domain", "store", "tickets", "graph", "clock", "telemetry"]),
     ("http", &["domain", "store", "tickets", "clock", "json", "outbound", "telemetry"]),
     ("config", &["domain", "tickets", "graph", "outbound"]),
-    ("doctor", &["config", "domain", "store", "tickets", "graph", "clock", "outbound"]),
+    ("doctor", &["config", "domain", "store", "tickets", "graph", "clock", "outbound", "telemetry"]),
     ("sandbox", &[]),
     ("console", &[]),
 ];
