@@ -207,7 +207,7 @@ pub(super) fn removed(request: &Request, mut attempt: Attempt, sent: Sent, now: 
             }
             (Some(AttemptOutcome::Accepted), schedule_request.status, retry::next_look(now, 0))
         }
-        // Another change is under way in PIM, so this one was not carried out.
+        // Another change is under way in PIM: looked at like any that exists, and told when it stays.
         Answer::Look { code } if code == PENDING => return in_the_way(request, attempt, code, now),
         // What cannot be cancelled was not: the look says what it is now.
         Answer::Look { code } if attempt.kind == AttemptKind::Cancel => {
@@ -243,15 +243,14 @@ pub(super) fn not_sent(request: &Request, mut attempt: Attempt, now: Timestamp) 
     Change { attempts: vec![attempt], ..go_on(request, now, now + SignedDuration::from_secs(1)) }
 }
 
-/// Something else is under way at PIM for the same holding. Were it stint's own it would be cancelled; so it is waited for, and
-/// before long somebody has to know.
+/// Something else is under way at PIM for the same holding. Were it stint's own it would be cancelled; so it is waited for as
+/// for any answer that is to be reconciled, and before long somebody has to know.
 fn in_the_way(request: &Request, mut attempt: Attempt, code: String, now: Timestamp) -> Change {
-    attempt.close(AttemptOutcome::Refused, Some(code), now);
     let before = request.attempts.iter().filter(|a| a.code.as_deref() == Some(PENDING)).count();
-    let mut change = go_on(request, now, now + REMOVE_AGAIN);
+    attempt.code = Some(code);
+    let mut change = go_on(request, now, retry::next_look(now, 0));
     if before >= PENDING_TIMES {
-        let detail =
-            "a request for the same assignment is pending in PIM and keeps this one from ending; look at it there";
+        let detail = "a request for the same assignment is pending in PIM and keeps this one from ending; look at it there";
         change = hold_until(request, Hold::new("pending-in-pim", detail), now, retry::parked(now));
         change.findings = vec![NewFinding { kind: "pending-in-pim", detail: json!({ "tries": before + 1 }) }];
     }
