@@ -250,7 +250,8 @@ fn in_the_way(request: &Request, mut attempt: Attempt, code: String, now: Timest
     attempt.code = Some(code);
     let mut change = go_on(request, now, retry::next_look(now, 0));
     if before >= PENDING_TIMES {
-        let detail = "a request for the same assignment is pending in PIM and keeps this one from ending; look at it there";
+        let detail =
+            "a request for the same assignment is pending in PIM and keeps this one from ending; look at it there";
         change = hold_until(request, Hold::new("pending-in-pim", detail), now, retry::parked(now));
         change.findings = vec![NewFinding { kind: "pending-in-pim", detail: json!({ "tries": before + 1 }) }];
     }
