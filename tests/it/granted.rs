@@ -115,23 +115,6 @@ async fn protected_roles_need_two_approvers_known_to_entra() {
 }
 
 #[tokio::test]
-async fn a_second_request_for_the_same_assignment_waits_for_the_first() {
-    let it = It::begins().await;
-    let first = it.approved(IssueDraft { duration: "PT1H".into(), ..IssueDraft::default() });
-    let first = it.taken_in(&first).await;
-    it.until(&first, "active").await;
-    let second = it.approved(IssueDraft { duration: "PT30M".into(), ..IssueDraft::default() });
-    let second = it.taken_in(&second).await;
-    let held = it.until(&second, "held").await;
-    assert_eq!(held["hold"]["reason"], "held-by-another-request");
-    it.until(&first, "ended").await;
-    it.until(&second, "active").await;
-    it.until(&second, "ended").await;
-    assert_eq!(it.creates().len(), 2);
-    it.ends().await;
-}
-
-#[tokio::test]
 async fn a_certificate_signs_stint_in_as_well_as_a_secret() {
     let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
     let certificate =
