@@ -123,15 +123,18 @@ async fn what_a_request_left_behind_is_removed_whatever_becomes_of_the_call() {
 }
 
 #[tokio::test]
-async fn what_is_left_behind_is_not_removed_while_another_request_rests_on_the_same_holding() {
+async fn what_is_left_behind_is_removed_although_another_request_waits_for_the_same_holding() {
     let it = It::begins().await;
     let (_, first) = active(&it).await;
     hide(&it, it.world.clock.now() + minutes(40));
     it.until(&first, "ended").await;
-    let second = it.approved(IssueDraft::default());
+    let second = it.approved(IssueDraft { duration: "PT30M".into(), ..IssueDraft::default() });
     let second = it.taken_in(&second).await;
-    it.pass(minutes(40)).await;
-    assert_eq!((still_there(&it), it.removals().len()), (1, 0), "{}", it.document(&second).await["status"]);
+    it.until(&second, "active").await;
+    assert_eq!((it.removals().len(), it.creates().len()), (1, 2), "the second has an assignment of its own");
+    assert_eq!(findings(&it, "past-its-end").await.0, 1);
+    it.until(&second, "ended").await;
+    it.ends().await;
 }
 
 #[tokio::test]
