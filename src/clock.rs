@@ -4,7 +4,10 @@
 //! `sandbox` and the tests move a manual one. No configuration reaches this choice.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,7 +28,8 @@ enum Source {
 #[derive(Debug)]
 pub struct ManualClock {
     now: watch::Sender<Timestamp>,
-    started: Timestamp,
+    /// All that it was ever moved forwards, in microseconds: what a monotonic clock shows.
+    passed: AtomicU64,
 }
 
 impl Clock {
@@ -56,10 +60,7 @@ impl Clock {
     pub fn monotonic(&self) -> Duration {
         match &self.0 {
             Source::System { started } => started.elapsed(),
-            Source::Manual(manual) => {
-                let elapsed = manual.now().duration_since(manual.started);
-                elapsed.try_into().unwrap_or_default()
-            }
+            Source::Manual(manual) => Duration::from_micros(manual.passed.load(Ordering::Relaxed)),
         }
     }
 
@@ -84,8 +85,7 @@ impl ManualClock {
     /// A clock standing at this moment.
     #[must_use]
     pub fn at(moment: Timestamp) -> Arc<Self> {
-        let started = to_micros(moment);
-        Arc::new(Self { now: watch::Sender::new(started), started })
+        Arc::new(Self { now: watch::Sender::new(to_micros(moment)), passed: AtomicU64::new(0) })
     }
 
     /// The moment it shows.
@@ -96,12 +96,19 @@ impl ManualClock {
 
     /// Moves it on, waking whoever waited for a moment passed on the way.
     pub fn advance(&self, by: SignedDuration) {
-        self.now.send_modify(|now| *now = to_micros(now.saturating_add(by).unwrap_or(Timestamp::MAX)));
+        self.now.send_modify(|now| self.step(now, now.saturating_add(by).unwrap_or(Timestamp::MAX)));
     }
 
     /// Moves it to this moment, forwards or back.
     pub fn set(&self, moment: Timestamp) {
-        self.now.send_replace(to_micros(moment));
+        self.now.send_modify(|now| self.step(now, moment));
+    }
+
+    fn step(&self, now: &mut Timestamp, moment: Timestamp) {
+        let moment = to_micros(moment);
+        let forwards = moment.as_microsecond().saturating_sub(now.as_microsecond());
+        self.passed.fetch_add(u64::try_from(forwards).unwrap_or(0), Ordering::Relaxed);
+        *now = moment;
     }
 }
 
