@@ -39,6 +39,9 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 /// A comparison is given up after this long: many pages, one after the other.
 pub(super) const SWEEP_WITHIN: Duration = Duration::from_mins(10);
 
+/// The database is asked this often at least whether a comparison is due.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
 /// The right to make it lasts a little longer.
 const LEASE: SignedDuration = SignedDuration::from_secs(11 * 60);
 
@@ -92,7 +95,8 @@ impl Engine {
     async fn plan_next_sweep(&self) -> Result<(), StoreError> {
         let names: Vec<_> = self.tenants.keys().cloned().collect();
         let next = self.store.next_sweep(&names).await?;
-        self.plan_sweep(next.unwrap_or(Timestamp::MAX));
+        // Another process may conclude one meanwhile, and want the next sooner than its lease would have lasted.
+        self.plan_sweep(next.unwrap_or(Timestamp::MAX).min(self.clock.now() + ASK_AGAIN));
         Ok(())
     }
 
