@@ -121,8 +121,19 @@ fn in_force(
         EndCheck::Missing => ("end-missing", "PIM gave it no end".to_owned()),
         EndCheck::Late(end) => ("end-late", format!("PIM ends it at {end}, later than approved")),
     };
+    removed_for(finding, &reason, instance, decision, now)
+}
+
+/// Its end is not what was approved: it is removed, and somebody has to know.
+pub(super) fn removed_for(
+    finding: &'static str,
+    reason: &str,
+    instance: &Instance,
+    decision: &Decision,
+    now: Timestamp,
+) -> Change {
     let detail = json!({ "instance": instance, "approved": decision.duration });
-    let change = Change::to(Event::End(EndOrder::by_stint(EndCause::Revoked, &reason, true, now)), now, now);
+    let change = Change::to(Event::End(EndOrder::by_stint(EndCause::Revoked, reason, true, now)), now, now);
     Change { findings: vec![NewFinding { kind: finding, detail }], ..change }
 }
 

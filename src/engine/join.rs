@@ -5,12 +5,11 @@
 //! off. Where the others hold it for long enough there is nothing to send.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
 use super::{
     Engine, Tenant,
     assign::{Found, Next, came_to_nothing, foreign},
-    confirm::{coming, found, nothing},
+    confirm::{coming, found, nothing, removed_for},
     retry,
     step::{go_on, hold_until},
 };
@@ -21,10 +20,10 @@ use crate::{
         duration::Duration,
         lifecycle::Event,
         overlap::{asked_for, co_holders, covered_until, may_be_joined, settled_from, shared},
-        request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
+        request::{Assignment, Decision, Hold, Request},
         sight::{Seen, TOLERANCE, judge, made_by_attempt},
     },
-    store::{Change, NewFinding},
+    store::Change,
 };
 
 /// The end that a join asks for is absolute, so the clock here may differ from PIM's by no more than this.
@@ -190,9 +189,7 @@ fn moved_out(
         None if settled => ("end-missing", "PIM gave it no end".to_owned()),
         _ => return coming(request, attempt, "without the end it was asked for", now),
     };
-    let detail = json!({ "instance": row, "approved": decision.duration });
-    let change = Change::to(Event::End(EndOrder::by_stint(EndCause::Revoked, &reason, true, now)), now, now);
-    Change { findings: vec![NewFinding { kind: finding, detail }], ..change }
+    removed_for(finding, &reason, row, decision, now)
 }
 
 /// Graph surely did not move the end; whether there is still something to join is looked at again.
