@@ -57,6 +57,16 @@ pub struct AuditEvent {
     pub detail: Value,
 }
 
+/// sha256 of the canonical JSON (RFC 8785) of an event's facts, as its record keeps it.
+#[must_use]
+pub fn digest(detail: &Value) -> [u8; 32] {
+    // A JSON value always has a canonical form: its keys are texts and its numbers finite.
+    let bytes = serde_json_canonicalizer::to_vec(detail).unwrap_or_default();
+    let mut digest = [0; 32];
+    digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref());
+    digest
+}
+
 /// One entry of a request's timeline, as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimelineEntry {
@@ -66,7 +76,7 @@ pub struct TimelineEntry {
     pub event: String,
     /// Who.
     pub actor: String,
-    /// Its facts.
+    /// Its facts; null once they were dropped after their time.
     pub detail: Value,
 }
 

@@ -1,9 +1,15 @@
 //! Appending to the audit log, always inside the transaction of what it tells.
 
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use serde_json::{Value, json};
 
-use super::StoreError;
-use crate::domain::{audit::AuditEvent, id::RequestId, request::Status};
+use super::{Store, StoreError};
+use crate::domain::{
+    audit::{Actor, AuditEvent, digest},
+    id::RequestId,
+    request::Status,
+};
 
 /// What an event concerns.
 pub(super) struct About<'a> {
@@ -19,10 +25,14 @@ pub(super) async fn append(
 ) -> Result<(), StoreError> {
     let from = event.moved.and_then(|(from, _)| from).map(Status::as_str);
     let to = event.moved.map(|(_, to)| to.as_str());
+    let digest = digest(&event.detail);
     sqlx::query!(
         "-- store::audit::append\n\
-         insert into audit_events (at, request_id, connection, tenant, event, actor, state_from, state_to, detail) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         with event as (insert into audit_events \
+         (at, request_id, connection, tenant, event, actor, state_from, state_to, detail_sha256) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id), \
+         detail as (insert into audit_details (event_id, detail) select id, $10 from event) \
+         insert into audit_pending (event_id) select id from event",
         event.at.to_sqlx(),
         about.request.map(|id| id.0),
         about.connection,
@@ -31,9 +41,47 @@ pub(super) async fn append(
         event.actor.to_string(),
         from,
         to,
+        digest.as_slice(),
         event.detail,
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Somebody read history.
+#[derive(Clone, Debug)]
+pub struct HistoryRead<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: &'a Actor,
+    /// The request that was read, where it was one.
+    pub request: Option<RequestId>,
+    /// The one tenant whose history it was, where it was one's.
+    pub tenant: Option<&'a str>,
+    /// What was read, such as `requests`.
+    pub what: &'static str,
+    /// What it was narrowed down to.
+    pub filter: Value,
+    /// How many entries were given out.
+    pub count: u64,
+}
+
+impl Store {
+    /// Records that somebody read history. What was read may be given out once this returns.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_reading(&self, read: &HistoryRead<'_>) -> Result<(), StoreError> {
+        let event = AuditEvent {
+            at: read.at,
+            event: "history-read",
+            actor: read.actor.clone(),
+            moved: None,
+            detail: json!({ "what": read.what, "filter": read.filter, "count": read.count }),
+        };
+        let about = About { request: read.request, connection: None, tenant: read.tenant };
+        append(&mut *self.pool.acquire().await?, &about, &event).await
+    }
 }

@@ -50,7 +50,12 @@ select needed || ' on ' || name from (values
     ('polls', array['select', 'insert', 'update']),
     ('sweeps', array['select', 'insert', 'update']),
     ('told_tickets', array['select', 'insert', 'update']),
-    ('audit_events', array['select', 'insert'])
+    ('audit_events', array['select', 'insert']),
+    ('audit_details', array['select', 'insert']),
+    ('audit_pending', array['select', 'insert', 'delete']),
+    ('audit_leaves', array['select', 'insert']),
+    ('audit_nodes', array['select', 'insert']),
+    ('audit_checkpoints', array['select', 'insert'])
 ) as tables (name, rights), unnest(rights) as needed
 where to_regclass(name) is not null and not has_table_privilege(current_user, to_regclass(name), needed)
 order by name, needed";

@@ -264,7 +264,8 @@ async fn holders(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<V
 async fn timeline(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Vec<TimelineEntry>, StoreError> {
     let rows = sqlx::query!(
         "-- store::history::timeline\n\
-         select at, event, actor, detail from audit_events where request_id = $1 order by id",
+         select at, event, actor, detail as \"detail?\" from audit_events left join audit_details on event_id = id \
+         where request_id = $1 and event <> 'history-read' order by id",
         id.0
     );
     let rows = rows.fetch_all(connection).await?;
@@ -272,7 +273,7 @@ async fn timeline(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<
         at: row.at.to_jiff(),
         event: row.event,
         actor: row.actor,
-        detail: row.detail,
+        detail: row.detail.unwrap_or_default(),
     });
     Ok(entry.collect())
 }

@@ -32,6 +32,7 @@ use sqlx::{
 };
 
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
+pub use audit::HistoryRead;
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
 pub use health::Health;

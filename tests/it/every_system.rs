@@ -475,7 +475,8 @@ async fn a_new_approval_takes_the_place_of_one_in_force_without_any_webhook<S: S
     let first = it.document(&id).await;
     assert_eq!((&first["status"], &first["end"]["cause"]), (&"ended".into(), &"withdrawn".into()));
     assert_eq!((it.requests().await, it.creates().len()), (2, 2), "the new approval was lost");
-    let after = "select count(*) from audit_events where event = 'received' and detail->'because'->>'after' = $1";
+    let after = "select count(*) from audit_events join audit_details on event_id = id \
+                 where event = 'received' and detail->'because'->>'after' = $1";
     let follows: i64 = sqlx::query_scalar(after).bind(&id).fetch_one(&mut it.sql().await).await.expect("a count");
     assert_eq!(follows, 1, "it was found otherwise than by reading the ticket behind the first one");
     it.pass(minutes(90)).await;

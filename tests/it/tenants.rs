@@ -110,7 +110,8 @@ async fn findings(it: &It) -> Vec<(String, String, bool)> {
 
 async fn told(it: &It, event: &str) -> i64 {
     let count = sqlx::query_scalar(
-        "select count(*) from audit_events where event = $1 and tenant = 'contoso' and detail::text like '%graph-%'",
+        "select count(*) from audit_events join audit_details on event_id = id \
+         where event = $1 and tenant = 'contoso' and detail::text like '%graph-%'",
     );
     count.bind(event).fetch_one(&mut it.sql().await).await.expect("a count")
 }

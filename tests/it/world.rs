@@ -26,8 +26,18 @@ use stint::{
 };
 
 /// Every table that holds what came from outside.
-const TABLES: [&str; 9] =
-    ["requests", "deliveries", "attempts", "notes", "findings", "audit_events", "polls", "told_tickets", "sweeps"];
+const TABLES: [&str; 10] = [
+    "requests",
+    "deliveries",
+    "attempts",
+    "notes",
+    "findings",
+    "audit_events",
+    "audit_details",
+    "polls",
+    "told_tickets",
+    "sweeps",
+];
 
 static CLUSTER: OnceLock<Postgres> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
