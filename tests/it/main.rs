@@ -23,6 +23,7 @@ mod mutation;
 mod overlap;
 mod policies;
 mod principals;
+mod publishing;
 mod reading;
 mod refused;
 mod revoke;
