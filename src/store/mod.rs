@@ -48,7 +48,15 @@ pub use wake::Wakes;
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// For those who read history: what they ask for may be large, and takes no connection from the work.
+    readers: PgPool,
 }
+
+/// The longest a reader's query may take.
+const READING_TIME: &str = "10s";
+
+/// Connections for readers; further ones wait.
+const READERS: u32 = 8;
 
 impl Store {
     /// Opens a pool of at most `connections`; nothing is tried before the first use.
@@ -57,13 +65,9 @@ impl Store {
     /// When the URL cannot be read.
     pub fn open(url: &str, connections: u32) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse().map_err(StoreError::from)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(5))
-            .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(is_clean(connection)))
-            .connect_lazy_with(options.application_name("stint"));
-        Ok(Self { pool })
+        let options = options.application_name("stint");
+        let readers = options.clone().application_name("stint readers").options([("statement_timeout", READING_TIME)]);
+        Ok(Self { pool: pool(options, connections), readers: pool(readers, connections.min(READERS)) })
     }
 
     /// Opens one connection, to say what keeps it from being opened.
@@ -87,8 +91,17 @@ impl Store {
 
     /// Closes every connection.
     pub async fn close(&self) {
-        self.pool.close().await;
+        tokio::join!(self.pool.close(), self.readers.close());
     }
+}
+
+fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_clean(connection)))
+        .connect_lazy_with(options)
 }
 
 /// Whether a pooled connection answers and stands outside any transaction; otherwise it is closed.
