@@ -8,6 +8,7 @@ mod advance;
 mod attempts;
 mod audit;
 mod books;
+mod checkpoints;
 mod deliveries;
 mod error;
 mod findings;
@@ -15,13 +16,17 @@ mod health;
 pub mod history;
 mod kin;
 mod leases;
+pub mod log;
 mod notes;
 mod polls;
+mod publications;
 mod requests;
 mod schema;
+mod seal;
 mod subjects;
 mod sweeps;
 mod told;
+mod tree;
 mod wake;
 
 use std::time::Duration;
@@ -33,15 +38,19 @@ use sqlx::{
 
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
 pub use audit::HistoryRead;
+pub use checkpoints::{SealState, SignedHead};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
 pub use health::Health;
 pub use leases::{Lease, Room};
 pub use notes::{DueNote, NoteResult};
 pub use polls::{Noticed, Poll, PollResult};
+pub use publications::{Publication, Published};
 pub use requests::{Ordered, Spent};
 pub use schema::{SchemaState, migrations};
+pub use seal::{Sealer, Sealing};
 pub use sweeps::{Sweep, SweepResult};
+pub use tree::Head;
 pub use wake::Wakes;
 
 /// stint's database.
