@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 done, 1 a check failed or the work could not be done, 2 usage or configuration.
 
+mod verify;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -54,11 +56,20 @@ enum Command {
     Demo,
     /// Leave the same world running, with addresses, tokens and a ready-made signed webhook.
     Sandbox,
+    /// What has to do with the audit log and its proof.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Print the JSON Schema of the configuration file.
     ConfigSchema,
     /// Holds a private PostgreSQL and stops it when its parent is gone.
     #[command(name = "__pg-guard", hide = true)]
     PgGuard,
+}
+
+#[derive(Debug, Subcommand)]
+enum Audit {
+    /// Check files that stint gave out, offline, and say in words what was verified and what was not.
+    Verify(verify::Verification),
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +113,7 @@ pub fn run(cli: Cli) -> ExitCode {
             telemetry::init();
             in_runtime(demo::stay())
         }
+        Command::Audit(Audit::Verify(verification)) => verify::run(&verification),
         Command::ConfigSchema => print_schema(),
         Command::PgGuard => ExitCode::SUCCESS,
     }

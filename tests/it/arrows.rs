@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// Rooms with what each may use. `clock`, `json`, `outbound` and `telemetry` are leaves: they serve every room and
 /// belong to none.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("clock", &[]),
     ("json", &[]),
@@ -17,6 +17,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("http", &["domain", "store", "tickets", "clock", "json", "outbound", "telemetry"]),
     ("config", &["domain", "tickets", "graph", "outbound"]),
     ("doctor", &["config", "domain", "store", "tickets", "graph", "clock", "outbound", "telemetry"]),
+    ("verify", &["domain", "json"]),
     ("sandbox", &[]),
     ("console", &[]),
 ];
