@@ -74,7 +74,7 @@ pub enum Acted {
     },
     /// The key came before with another body.
     Conflict,
-    /// There is no such request.
+    /// There is no such request, or it is no longer one of the caller's.
     Unknown,
 }
 
@@ -88,14 +88,15 @@ impl Store {
         Ok(row.fetch_optional(&self.pool).await?.map(|tenant| tenant.map(TenantName::new)))
     }
 
-    /// Does what an operator wants, once for each key; `answer` says how what was done is told. The tenant of a request
-    /// never changes once it is known, so whether the caller may is asked before.
+    /// Does what an operator wants, once for each key. `may` is asked under the lock, since a request may come to belong to
+    /// another tenant before it is decided on; `answer` says how what was done is told.
     ///
     /// # Errors
     /// When the database fails: then nothing was done, or it was done and a repeat is told so.
     pub async fn act(
         &self,
         call: &Call<'_>,
+        may: impl FnOnce(Option<&TenantName>) -> bool + Send,
         answer: impl FnOnce(Outcome) -> (u16, String) + Send,
     ) -> Result<Acted, StoreError> {
         let mut transaction = self.pool.begin().await?;
@@ -104,6 +105,9 @@ impl Store {
             call.request.0
         );
         let Some(row) = row.fetch_optional(&mut *transaction).await? else { return Ok(Acted::Unknown) };
+        if !may(row.tenant.clone().map(TenantName::new).as_ref()) {
+            return Ok(Acted::Unknown);
+        }
         if let Some(acted) = answered_before(&mut transaction, call).await? {
             return Ok(acted);
         }

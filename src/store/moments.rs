@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Column, ToSqlx};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -19,7 +20,7 @@ use crate::domain::{
 };
 
 /// Whose assignments are asked for; what is `None` does not filter.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct MomentFilter {
     /// Tenants the caller may see; `None`: all.
     pub visible_tenants: Option<Vec<String>>,
