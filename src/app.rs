@@ -21,6 +21,7 @@ use crate::{
     http::{
         self, Api, Wake,
         auth::{TokenSettings, Tokens},
+        cursor::Cursors,
         serve::Limits,
     },
     outbound::{self, Wire},
@@ -166,6 +167,7 @@ impl Service {
             connections,
             tenant_ids: tenant_ids(&config),
             tokens: Tokens::new(tokens, wire, clock),
+            cursors: Cursors::new(None, &config.api.audience),
             public_url: config.server.public_url.clone(),
             limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
             metrics,

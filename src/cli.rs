@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 a check failed or the work could not be done, 2 usage or configuration.
 
 mod audit;
+mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -17,3 +17,4 @@ pub mod sandbox;
 pub mod store;
 pub mod telemetry;
 pub mod tickets;
+pub mod verify;

@@ -15,6 +15,8 @@ use crate::domain::proof::SigningKey;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Check files that stint gave out, offline, and say in words what was verified and what was not.
+    Verify(super::verify::Verification),
     /// Make a key that signs the audit log: write it to a file and print its public half, which verifiers need.
     NewKey {
         /// Whose log it is, such as `stint.contoso.com`; it stands in every signature.
@@ -27,6 +29,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
+        Command::Verify(verification) => super::verify::run(&verification),
         Command::NewKey { name, out } => match new_key(&name, &out) {
             Ok(public) => {
                 anstream::println!("{public}");

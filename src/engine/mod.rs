@@ -42,7 +42,7 @@ use crate::{
         audit::Actor,
         entitlement::Catalog,
         id::{ConnectionName, ObjectId, RequestId, TenantName},
-        request::{EndCause, EndOrder},
+        request::EndOrder,
     },
     graph::TenantGraph,
     store::{Ordered, Sealer, Store, StoreError},
@@ -145,15 +145,7 @@ impl Engine {
     /// # Errors
     /// When the order cannot be stored.
     pub async fn revoke(&self, request: RequestId, actor: Actor, reason: &str) -> Result<Ordered, StoreError> {
-        let order = EndOrder {
-            cause: EndCause::Revoked,
-            ordered_at: self.clock.now(),
-            actor: actor.clone(),
-            reason: reason.to_owned(),
-            remove: true,
-            confirmed_at: None,
-            continued_by: vec![],
-        };
+        let order = EndOrder::revocation(actor.clone(), reason, self.clock.now());
         let ordered = self.store.order_end(request, &actor, &order).await?;
         self.wake.notify_one();
         Ok(ordered)

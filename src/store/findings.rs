@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{NewFinding, Store, StoreError, audit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
-    id::{ConnectionName, RequestId, TenantName},
+    id::{ConnectionName, TenantName},
 };
 
 impl Store {
@@ -257,8 +257,7 @@ async fn tell(
 /// Raises a finding about a request; the same kind about the same request is raised once. `true` when it was raised now.
 pub(super) async fn raise(
     connection: &mut sqlx::PgConnection,
-    request: RequestId,
-    tenant: Option<&str>,
+    about: &audit::About<'_>,
     finding: &NewFinding,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -268,10 +267,14 @@ pub(super) async fn raise(
          on conflict (request_id, kind) where request_id is not null do nothing",
         Uuid::now_v7(),
         finding.kind,
-        tenant,
-        request.0,
+        about.tenant,
+        about.request.map(|id| id.0),
         finding.detail,
         now.to_sqlx(),
     );
-    Ok(raised.execute(connection).await?.rows_affected() > 0)
+    let raised = raised.execute(&mut *connection).await?.rows_affected() > 0;
+    if raised {
+        tell(connection, about, "finding-raised", finding.kind, now).await?;
+    }
+    Ok(raised)
 }

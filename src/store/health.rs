@@ -52,6 +52,7 @@ select needed || ' on ' || name from (values
     ('polls', array['select', 'insert', 'update']),
     ('sweeps', array['select', 'insert', 'update']),
     ('told_tickets', array['select', 'insert', 'update']),
+    ('idempotency_keys', array['select', 'insert', 'delete']),
     ('audit_events', array['select', 'insert']),
     ('audit_details', array['select', 'insert']),
     ('audit_pending', array['select', 'insert', 'delete']),

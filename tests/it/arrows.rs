@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// Rooms with what each may use. `clock`, `json`, `outbound` and `telemetry` are leaves: they serve every room and
 /// belong to none.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("clock", &[]),
     ("json", &[]),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("http", &["domain", "store", "tickets", "clock", "json", "outbound", "telemetry"]),
     ("config", &["domain", "tickets", "graph", "publish", "outbound"]),
     ("doctor", &["config", "domain", "store", "tickets", "graph", "publish", "clock", "outbound", "telemetry"]),
+    ("verify", &["domain", "json"]),
     ("sandbox", &[]),
     ("console", &[]),
 ];

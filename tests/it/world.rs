@@ -26,7 +26,7 @@ use stint::{
 };
 
 /// Every table that holds what came from outside.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "requests",
     "deliveries",
     "attempts",
@@ -37,6 +37,7 @@ const TABLES: [&str; 10] = [
     "polls",
     "told_tickets",
     "sweeps",
+    "idempotency_keys",
 ];
 
 static CLUSTER: OnceLock<Postgres> = OnceLock::new();

@@ -10,8 +10,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 use super::{
-    super::{Api, Limits, Wake, framed, ops_router, router, serve::serve},
-    login::{Login, first_key, tokens},
+    super::{Api, Limits, Wake, cursor::Cursors, framed, ops_router, router, serve::serve},
+    login::{AUDIENCE, Login, first_key, tokens},
 };
 use crate::{
     clock::Clock,
@@ -37,6 +37,7 @@ async fn served(routes: impl FnOnce(&Arc<Api>) -> Router) -> Served {
         connections: HashMap::new(),
         tenant_ids: HashMap::new(),
         tokens: tokens(&login.url, &login.clock),
+        cursors: Cursors::new(None, AUDIENCE),
         public_url: "https://stint.contoso.com".parse().expect("a url"),
         limits: Limits::default(),
         metrics: Arc::new(Metrics::new()),
@@ -97,7 +98,9 @@ async fn what_leads_nowhere_is_told_in_documents() {
     let wrong = served.send(Method::DELETE, "/v1/requests", &Credential::Nobody).await;
     problem(&wrong, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed");
     assert_eq!(wrong.headers[header::ALLOW], "GET,HEAD");
-    problem(&served.get("/v1/requests/%FF").await, StatusCode::BAD_REQUEST, "bad-request");
+    let token = first_key().token(&served.login.claims());
+    let unreadable = served.send(Method::GET, "/v1/requests/%FF", &Credential::Bearer(token.into())).await;
+    problem(&unreadable, StatusCode::BAD_REQUEST, "bad-request");
 }
 
 #[tokio::test]
