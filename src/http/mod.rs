@@ -6,13 +6,17 @@
 
 pub mod auth;
 mod caller;
+mod checkpoint;
 pub mod cursor;
 pub mod document;
 pub mod error;
+mod events;
+mod evidence;
 mod keys;
 mod ops;
 mod page;
 pub mod params;
+mod proof;
 mod record;
 pub mod refusals;
 mod requests;
@@ -45,7 +49,13 @@ use self::{
     error::{Problem, REQUEST_ID},
     serve::Limits,
 };
-use crate::{clock::Clock, domain::id::ConnectionName, store::{Sealer, Store}, telemetry::Metrics, tickets::Connection};
+use crate::{
+    clock::Clock,
+    domain::id::ConnectionName,
+    store::{Sealer, Store},
+    telemetry::Metrics,
+    tickets::Connection,
+};
 
 /// What the handlers share.
 pub struct Api {

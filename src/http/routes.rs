@@ -18,9 +18,9 @@ use super::{
     Api,
     auth::{Caller, Visible},
     caller::{Admitted, Sees},
-    document,
+    checkpoint, document,
     error::Problem,
-    page, requests, webhook,
+    events, evidence, page, proof, requests, webhook,
 };
 
 /// Who may call a route.
@@ -75,6 +75,10 @@ table! {
     get  "/docs"                    Public   page::docs
     get  "/v1/requests"             Reader   requests::list
     get  "/v1/requests/{id}"        Reader   requests::show
+    get  "/v1/requests/{id}/evidence" Auditor evidence::show
+    get  "/v1/audit/checkpoint"     Auditor  checkpoint::show
+    get  "/v1/audit/proof"          Auditor  proof::show
+    get  "/v1/audit/events"         Auditor  events::list
 }
 
 /// The table as a router, each route behind the check of its callers.

@@ -31,7 +31,7 @@ impl Store {
     /// # Errors
     /// When the database fails, or lacks what was sealed.
     pub async fn tree_root(&self, size: u64) -> Result<Hash, StoreError> {
-        root(&mut *self.pool.acquire().await?, size).await
+        root(&mut *self.readers.acquire().await?, size).await
     }
 
     /// For each of these places, the proof that the tree of this size holds the leaf there; each place is below the size.
@@ -40,7 +40,7 @@ impl Store {
     /// When the database fails, lacks what was sealed, or a place is not below the size.
     pub async fn inclusion_proofs(&self, size: u64, leaves: &[u64]) -> Result<Vec<Vec<Hash>>, StoreError> {
         let proofs = |reader: &Reader| leaves.iter().map(|leaf| prove_record(size, *leaf, reader)).collect();
-        read(&mut *self.pool.acquire().await?, proofs).await
+        read(&mut *self.readers.acquire().await?, proofs).await
     }
 
     /// The proof that the tree of size `to` begins with the tree of size `from`, which is at least 1 and not above `to`.
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// When the database fails, lacks what was sealed, or the sizes are not in that order.
     pub async fn consistency_proof(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
-        read(&mut *self.pool.acquire().await?, |reader: &Reader| prove_tree(to, from, reader)).await
+        read(&mut *self.readers.acquire().await?, |reader: &Reader| prove_tree(to, from, reader)).await
     }
 
     /// Whether the sealed log begins with all that this head covers.
@@ -68,7 +68,7 @@ impl Store {
             "-- store::tree::leaf_hash\nselect hash from audit_leaves where leaf_index = $1",
             index(leaf)
         );
-        hash.fetch_optional(&self.pool).await?.map(|hash| self::hash(&hash, leaf)).transpose()
+        hash.fetch_optional(&self.readers).await?.map(|hash| self::hash(&hash, leaf)).transpose()
     }
 }
 
@@ -131,15 +131,13 @@ fn subtree(row: &[Hash]) -> Hash {
 }
 
 /// Asks twice: once to learn which hashes are wanted, once with those read.
-async fn read<T>(
-    connection: &mut PgConnection,
-    ask: impl Fn(&Reader) -> Result<T, Fault>,
-) -> Result<T, StoreError> {
+async fn read<T>(connection: &mut PgConnection, ask: impl Fn(&Reader) -> Result<T, Fault>) -> Result<T, StoreError> {
     let wanted = wanted(&ask)?;
     let mut reader = Reader::default();
     for level in (0..64).step_by(STEP.into()) {
         let of = |(at, _): &&(u8, u64)| (level..level + STEP).contains(at);
-        let spans: Vec<_> = wanted.iter().filter(of).map(|(at, n)| (n << (at - level), (n + 1) << (at - level))).collect();
+        let spans: Vec<_> =
+            wanted.iter().filter(of).map(|(at, n)| (n << (at - level), (n + 1) << (at - level))).collect();
         if !spans.is_empty() {
             reader.known.extend(ranges(connection, level, &spans).await?.known);
         }
@@ -194,7 +192,8 @@ struct Reader {
 
 impl Reader {
     fn learn(&mut self, level: u8, place: i64, bytes: &[u8]) -> Result<(), StoreError> {
-        let place = u64::try_from(place).map_err(|_| StoreError::bad("audit_nodes", "node_index", place, "negative"))?;
+        let place =
+            u64::try_from(place).map_err(|_| StoreError::bad("audit_nodes", "node_index", place, "negative"))?;
         self.known.insert((level, place), hash(bytes, place)?);
         Ok(())
     }
