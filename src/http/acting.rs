@@ -12,7 +12,6 @@ use axum::{
 };
 use http::{HeaderName, StatusCode, header, request::Parts};
 use serde::Serialize;
-use serde_json::json;
 use tracing::{error, info};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -59,8 +58,8 @@ pub(super) struct EndOrdered {
     /// `recorded`: it ends as soon as Microsoft Entra allows. `already`: it is ending by an earlier order.
     order: Word,
     /// Where the request stood when the order came.
-    #[schema(inline)]
-    status: StatusName,
+    #[schema(inline, value_type = StatusName)]
+    status: Status,
 }
 
 /// An order to look again.
@@ -71,8 +70,8 @@ pub(super) struct RetryOrdered {
     /// `recorded`: its next step is due now.
     retry: Word,
     /// Where the request stood when the order came.
-    #[schema(inline)]
-    status: StatusName,
+    #[schema(inline, value_type = StatusName)]
+    status: Status,
 }
 
 /// What became of an order.
@@ -194,8 +193,8 @@ async fn act(
 /// What was done, as it is answered now and to every repeat.
 fn told(deed: Deed, RequestId(request_id): RequestId, outcome: Outcome) -> (u16, String) {
     let (word, status) = match outcome {
-        Outcome::Recorded(status) => (Word::Recorded, StatusName(status)),
-        Outcome::Already(status) => (Word::Already, StatusName(status)),
+        Outcome::Recorded(status) => (Word::Recorded, status),
+        Outcome::Already(status) => (Word::Already, status),
         Outcome::Over(status) => return over(status),
     };
     let body = match deed {
