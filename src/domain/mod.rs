@@ -17,6 +17,7 @@ pub mod note;
 pub mod overlap;
 pub mod pim_policy;
 pub mod policy;
+pub mod proof;
 pub mod request;
 pub mod sight;
 pub mod sweep;

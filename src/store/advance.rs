@@ -132,7 +132,10 @@ impl Store {
         // What was decided on stays as it was, the tenant first of all.
         let undecided = change.reading.as_ref().filter(|_| before.state.decision().is_none());
         let tenant = undecided.and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned());
-        let mut row = Row { tenant: tenant.or(held.tenant), connection: held.connection, ..Row::default() };
+        let digest = undecided.map(|r| r.digest.clone()).or(held.snapshot_digest);
+        let snapshot_digest = digest.filter(|_| before.state.decision().is_none());
+        let (tenant, connection) = (tenant.or(held.tenant), held.connection);
+        let mut row = Row { tenant, connection, snapshot_digest, due_at: None };
         write_attempts(&mut transaction, &before, &after, &change, &row).await?;
         row.due_at = (!after.status().is_terminal()).then_some(change.due_at);
         write_request(&mut transaction, lease, &before, &after, &change, &row).await?;
@@ -152,16 +155,18 @@ impl Store {
     }
 }
 
-#[derive(Default)]
 struct Row {
     connection: String,
     tenant: Option<String>,
     due_at: Option<Timestamp>,
+    /// Digest of the ticket snapshot beside it, while nothing is decided: a decision holds its own.
+    snapshot_digest: Option<String>,
 }
 
 struct Held {
     connection: String,
     tenant: Option<String>,
+    snapshot_digest: Option<String>,
 }
 
 /// Locks the row if the lease is still held.
@@ -169,7 +174,7 @@ async fn lock(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<Held
     let row = sqlx::query_as!(
         Held,
         "-- store::advance::lock\n\
-         select connection, tenant from requests where id = $1 and lease_token = $2 for update",
+         select connection, tenant, snapshot_digest from requests where id = $1 and lease_token = $2 for update",
         lease.request.0,
         lease.token,
     );
@@ -341,12 +346,17 @@ async fn write_event(
     if let Some(note) = note::for_move(before.id, &before.state, event, after, &attempts_after(before, change)) {
         notes::queue(connection, before.id, &note, change.now).await?;
     }
+    let mut detail = facts(event, &before.state, after);
+    // What was read without a decision is sealed with the move that followed from it.
+    if let Some(digest) = &row.snapshot_digest {
+        detail["snapshot_digest"] = json!(digest);
+    }
     let event = AuditEvent {
         at: change.now,
         event: event.name(),
         actor: change.actor.clone(),
         moved: Some((Some(before.state.status()), after.status())),
-        detail: facts(event, &before.state, after),
+        detail,
     };
     append(connection, before, row, event).await
 }

@@ -31,6 +31,7 @@ mod reading;
 mod refused;
 mod revoke;
 mod samples;
+mod sealing;
 mod secrets;
 mod sequences;
 mod serve;

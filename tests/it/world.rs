@@ -59,7 +59,7 @@ pub struct Seen {
 }
 
 /// Secrets of the stories, in any form in which they travel. None may ever be logged.
-pub const SECRETS: [&str; 16] = [
+pub const SECRETS: [&str; 17] = [
     story::CLIENT_SECRET,
     story::JIRA_TOKEN,
     story::JIRA_PAT,
@@ -77,6 +77,8 @@ pub const SECRETS: [&str; 16] = [
     "eyJhbGciOi",
     "eyJ0eXAiOi",
     "BEGIN PRIVATE KEY",
+    // A key that signs the audit log.
+    "PRIVATE+KEY+",
 ];
 
 /// Reads every line that stint logs in any story, down to its finest.
