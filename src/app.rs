@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     domain::id::{ConnectionName, TenantName},
-    engine::{Engine, Pace, Tenant, Worker},
+    engine::{Engine, Pace, Publishing, Tenant, Worker},
     graph::TenantGraph,
     http::{
         self, Api, Wake,
@@ -25,7 +25,8 @@ use crate::{
         serve::Limits,
     },
     outbound::{self, Wire},
-    store::{SchemaState, Store, StoreError, Wakes},
+    publish::{self, Destination},
+    store::{Head, Sealer, SchemaState, Store, StoreError, Wakes},
     telemetry::Metrics,
     tickets::{Connection, settings::ConnectionSettings},
 };
@@ -149,7 +150,9 @@ impl Service {
         let tenants = tenants(&config, &wire, &clock)?;
         let metrics = Arc::new(Metrics::new());
         let engine = Engine::new(store.clone(), clock.clone(), connections.clone(), tenants, Arc::clone(&metrics));
-        let engine = Arc::new(engine.with_dry_run(dry_run));
+        let sealer = Arc::new(Sealer::new(store.clone(), config.audit.signing_key.clone(), published(&config)));
+        let engine = engine.with_dry_run(dry_run).with_log(Arc::clone(&sealer), publishing(&config, &wire));
+        let engine = Arc::new(engine);
         let worker = Arc::new(Worker::new(Arc::clone(&engine), pace));
         let others = Arc::new(Notify::new());
         let tokens = TokenSettings {
@@ -159,6 +162,7 @@ impl Service {
         };
         let api = Arc::new(Api {
             store: store.clone(),
+            sealer,
             clock: clock.clone(),
             connections,
             tenant_ids: tenant_ids(&config),
@@ -211,6 +215,9 @@ impl Service {
             let stopped = stop.clone();
             tasks.spawn(async move { worker.run(stopped).await });
             tasks.spawn(listen(self.store.clone(), self.engine.wake(), stop.clone()));
+            let engine = Arc::clone(&self.engine);
+            let stopped = stop.clone();
+            tasks.spawn(async move { engine.keep_log(stopped).await });
         }
         tasks.spawn(tell_others(self.store.clone(), Arc::clone(&self.others), stop.clone()));
         Ok(Running { url, ops_url, stop, tasks })
@@ -241,6 +248,24 @@ fn tenants(config: &Config, wire: &Wire, clock: &Clock) -> anyhow::Result<HashMa
         Ok((name, Tenant { graph, catalog: tenant.catalog.clone(), never: tenant.never.clone() }))
     };
     config.tenants.iter().map(tenant).collect()
+}
+
+fn publishing(config: &Config, wire: &Wire) -> Publishing {
+    Publishing {
+        destinations: config.audit.publish.clone(),
+        interval: config.audit.publish_interval,
+        wire: Some(wire.clone()),
+    }
+}
+
+/// The heads that stand in files, which the log must go on from. What cannot be read there is told when it is due there.
+fn published(config: &Config) -> Vec<Head> {
+    let paths = config.audit.publish.iter().filter_map(|destination| match destination {
+        Destination::File(path) => Some(path),
+        _ => None,
+    });
+    let newest = paths.filter_map(|path| publish::newest(path).ok().flatten());
+    newest.map(|head| Head { size: head.size, root: head.root }).collect()
 }
 
 fn tenant_ids(config: &Config) -> HashMap<String, uuid::Uuid> {

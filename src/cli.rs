@@ -2,6 +2,9 @@
 //!
 //! Exit codes: 0 done, 1 a check failed or the work could not be done, 2 usage or configuration.
 
+mod audit;
+mod verify;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -60,6 +63,11 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Keys and proofs of the audit log.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
     /// Print the JSON Schema of the configuration file.
     ConfigSchema,
     /// Holds a private PostgreSQL and stops it when its parent is gone.
@@ -112,6 +120,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Openapi { config: Some(config) } => {
             with_config(&Configuration { config }, |config| print_document(Some(&config.server.public_url)))
         }
+        Command::Audit { command } => audit::run(command),
         Command::ConfigSchema => print_schema(),
         Command::PgGuard => ExitCode::SUCCESS,
     }

@@ -45,12 +45,14 @@ use self::{
     error::{Problem, REQUEST_ID},
     serve::Limits,
 };
-use crate::{clock::Clock, domain::id::ConnectionName, store::Store, telemetry::Metrics, tickets::Connection};
+use crate::{clock::Clock, domain::id::ConnectionName, store::{Sealer, Store}, telemetry::Metrics, tickets::Connection};
 
 /// What the handlers share.
 pub struct Api {
     /// The database.
     pub store: Store,
+    /// Seals the audit log before a proof of what just happened is given out.
+    pub sealer: Arc<Sealer>,
     /// The time.
     pub clock: Clock,
     /// Ticket systems by the name in their webhook's path.

@@ -203,7 +203,8 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     }
 }
 
-fn narrow_by_person(query: &mut QueryBuilder<Postgres>, principal: Option<&str>) {
+/// Narrows down to an object id, or to part of a name.
+pub(super) fn narrow_by_person(query: &mut QueryBuilder<Postgres>, principal: Option<&str>) {
     match principal.map(|text| (text, text.parse::<Uuid>())) {
         Some((_, Ok(id))) => {
             query.push(" and principal_id = ").push_bind(id);

@@ -4,24 +4,33 @@
 //! the same transaction. [`Store::advance`] asks for a [`Lease`], which only [`Store::lease_due`] makes; a stale one
 //! changes no row. No transaction lasts across a call to a neighbour.
 
+mod acting;
 mod advance;
 mod attempts;
 mod audit;
 mod books;
+mod checkpoints;
 mod deliveries;
 mod error;
 mod findings;
+mod findings_read;
 mod health;
 pub mod history;
 mod kin;
 mod leases;
+pub mod log;
+mod moments;
 mod notes;
 mod polls;
+mod publications;
 mod requests;
 mod schema;
+mod seal;
 mod subjects;
+mod summary;
 mod sweeps;
 mod told;
+mod tree;
 mod wake;
 
 use std::time::Duration;
@@ -31,17 +40,25 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
+pub use acting::{Acted, Call, Deed, Outcome};
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
 pub use audit::HistoryRead;
+pub use checkpoints::{SealState, SignedHead};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
+pub use findings_read::{Finding, FindingFilter, FindingState, May};
 pub use health::Health;
 pub use leases::{Lease, Room};
+pub use moments::{Candidate, MomentFilter};
 pub use notes::{DueNote, NoteResult};
 pub use polls::{Noticed, Poll, PollResult};
+pub use publications::{Publication, Published};
 pub use requests::{Ordered, Spent};
 pub use schema::{SchemaState, migrations};
+pub use seal::{Sealer, Sealing};
+pub use summary::{Counted, Lag, Summary, SummaryFilter};
 pub use sweeps::{Sweep, SweepResult};
+pub use tree::Head;
 pub use wake::Wakes;
 
 /// stint's database.

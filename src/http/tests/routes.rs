@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::Clock,
     outbound::{Answer, Body, Call, Credential, Limits as Patience, Wire},
-    store::Store,
+    store::{Sealer, Store},
     telemetry::Metrics,
 };
 
@@ -32,6 +32,7 @@ async fn served(routes: impl FnOnce(&Arc<Api>) -> Router) -> Served {
     let login = Login::starts().await;
     let api = Arc::new(Api {
         store: Store::open("postgres://nobody@127.0.0.1:1/none", 1).expect("a store"),
+        sealer: Arc::new(Sealer::new(Store::open("postgres://nobody@127.0.0.1:1/none", 1).expect("a store"), None, vec![])),
         clock: Clock::manual(Arc::clone(&login.clock)),
         connections: HashMap::new(),
         tenant_ids: HashMap::new(),
