@@ -150,14 +150,7 @@ pub(super) async fn retry(
     act(&api, &by, Deed::Retry, &id, &key, &body).await
 }
 
-async fn act(
-    api: &Api,
-    by: &Admitted,
-    deed: Deed,
-    id: &str,
-    Key(key): &Key,
-    body: &[u8],
-) -> Result<Response, Problem> {
+async fn act(api: &Api, by: &Admitted, deed: Deed, id: &str, Key(key): &Key, body: &[u8]) -> Result<Response, Problem> {
     let reason = reason(body)?;
     // Unknown and not visible are the same answer.
     let unknown = || Problem::not_found("no request of this id is visible to you");
@@ -232,7 +225,8 @@ impl<S: Sync> FromRequestParts<S> for Key {
         let mut values = parts.headers.get_all(&IDEMPOTENCY_KEY).iter();
         let only = values.next().filter(|_| values.next().is_none());
         let key = only.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let is_good = |key: &String| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_good =
+            |key: &String| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         let detail = "exactly one Idempotency-Key of 1 to 255 visible ASCII characters is needed";
         key.filter(is_good).map(Self).ok_or_else(|| Problem::bad_request(detail))
     }
