@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a check failed or the work could not be done, 2 usage or configuration.
 
+mod audit;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -56,20 +57,16 @@ enum Command {
     Demo,
     /// Leave the same world running, with addresses, tokens and a ready-made signed webhook.
     Sandbox,
-    /// What has to do with the audit log and its proof.
-    #[command(subcommand)]
-    Audit(Audit),
+    /// Keys and proofs of the audit log.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
     /// Print the JSON Schema of the configuration file.
     ConfigSchema,
     /// Holds a private PostgreSQL and stops it when its parent is gone.
     #[command(name = "__pg-guard", hide = true)]
     PgGuard,
-}
-
-#[derive(Debug, Subcommand)]
-enum Audit {
-    /// Check files that stint gave out, offline, and say in words what was verified and what was not.
-    Verify(verify::Verification),
 }
 
 #[derive(Debug, Args)]
@@ -113,7 +110,7 @@ pub fn run(cli: Cli) -> ExitCode {
             telemetry::init();
             in_runtime(demo::stay())
         }
-        Command::Audit(Audit::Verify(verification)) => verify::run(&verification),
+        Command::Audit { command } => audit::run(command),
         Command::ConfigSchema => print_schema(),
         Command::PgGuard => ExitCode::SUCCESS,
     }

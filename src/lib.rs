@@ -12,6 +12,7 @@ pub mod graph;
 pub mod http;
 pub mod json;
 pub mod outbound;
+pub mod publish;
 pub mod sandbox;
 pub mod store;
 pub mod telemetry;

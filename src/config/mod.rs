@@ -9,6 +9,7 @@
 //! first fault, and it knows neither which source gave a value nor that some values are secret.
 
 mod address;
+mod audit;
 mod catalog;
 mod connection;
 mod credential;
@@ -36,6 +37,7 @@ use self::{
     raw::Section,
 };
 pub use self::{
+    audit::Audit,
     fault::{Fault, Faults},
     network::{Network, NotANetwork},
     server::{Api, Database, Server},
@@ -58,6 +60,8 @@ pub struct Config {
     pub database: Database,
     /// Who may read history.
     pub api: Api,
+    /// How the audit log is signed and published.
+    pub audit: Audit,
     /// The Entra tenants that stint serves, by name.
     pub tenants: Vec<Tenant>,
     /// The ticket-system instances that may ask, by name.
@@ -141,10 +145,11 @@ fn config(at: &Place, raw: raw::File, systems: Systems) -> Option<Config> {
     let server = server::server(&at.down("server"), section(raw.server));
     let database = server::database(&at.down("database"), section(raw.database));
     let api = server::api(&at.down("api"), section(raw.api));
+    let audit = audit::audit(&at.down("audit"), section(raw.audit), &raw.connections.keys().cloned().collect());
     let names = raw.tenants.keys().cloned().collect();
     let tenants = tenant::tenants(&at.down("tenants"), raw.tenants);
     let connections = connection::connections(&at.down("connections"), raw.connections, &names, systems);
-    Some(Config { server: server?, database: database?, api: api?, tenants, connections })
+    Some(Config { server: server?, database: database?, api: api?, audit: audit?, tenants, connections })
 }
 
 /// A table that is absent is one without keys.
