@@ -15,12 +15,12 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api,
+    Api, acting, assignments,
     auth::{Caller, Visible},
     caller::{Admitted, Sees},
     checkpoint, document,
     error::Problem,
-    events, evidence, page, proof, requests, webhook,
+    events, evidence, findings, page, proof, requests, summary, webhook,
 };
 
 /// Who may call a route.
@@ -79,6 +79,12 @@ table! {
     get  "/v1/audit/checkpoint"     Auditor  checkpoint::show
     get  "/v1/audit/proof"          Auditor  proof::show
     get  "/v1/audit/events"         Auditor  events::list
+    post "/v1/requests/{id}/revoke" Operator acting::revoke
+    post "/v1/requests/{id}/retry"  Operator acting::retry
+    get  "/v1/assignments"          Auditor  assignments::list
+    get  "/v1/summary"              Auditor  summary::show
+    get  "/v1/findings"             Auditor  findings::list
+    post "/v1/findings/{id}/acknowledge" Operator findings::acknowledge
 }
 
 /// The table as a router, each route behind the check of its callers.
