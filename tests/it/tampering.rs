@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use stint::verify::{Report, verify};
 
 use self::{
-    served::{Served, served},
+    served::served,
     spoil::{KINDS, spoil},
     whole::Whole,
 };
@@ -34,7 +34,7 @@ enum Outcome {
     Named,
     /// The verifier found it.
     Found,
-    /// stint does not give out what was spoilt.
+    /// The verifier has nothing to complain of in what is left: stint does not give out what was spoilt.
     Refused,
     /// Nothing was wrong.
     Passed,
@@ -54,13 +54,12 @@ fn outcome(report: &Report) -> Outcome {
 
 /// Fetches and verifies; what was found, and in which words.
 async fn verdict(whole: &Whole) -> (Outcome, String) {
-    match served(whole).await {
-        Served::Refused(why) => (Outcome::Refused, why),
-        Served::Files(files) => {
-            let report = verify(&files, &[whole.key.verifier_key().clone()]).expect("readable files");
-            assert!(report.holds() == (outcome(&report) == Outcome::Passed), "{report}");
-            (outcome(&report), report.to_string())
-        }
+    let served = served(whole).await;
+    let report = verify(&served.files, &[whole.key.verifier_key().clone()]).expect("readable files");
+    assert!(report.holds() == (outcome(&report) == Outcome::Passed), "{report}");
+    match outcome(&report) {
+        Outcome::Passed if !served.refused.is_empty() => (Outcome::Refused, served.refused.join("\n")),
+        outcome => (outcome, report.to_string()),
     }
 }
 

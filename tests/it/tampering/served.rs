@@ -10,52 +10,64 @@ use stint::domain::proof::{Closing, Hash};
 use super::whole::Whole;
 
 /// What came of asking for all of it.
-pub enum Served {
-    /// Files.
-    Files(Vec<PathBuf>),
-    /// stint cannot or will not answer.
-    Refused(String),
+#[derive(Default)]
+pub struct Served {
+    /// What was given out.
+    pub files: Vec<PathBuf>,
+    /// What stint could or would not answer, and why.
+    pub refused: Vec<String>,
 }
 
-/// Asks for everything: heads, proofs between them, one proof for each tile of the tree, packs, requests and the log.
+/// Asks for everything: heads, proofs between them, one proof for each tile of the tree, packs, requests and the log. The
+/// auditor goes on with what he gets.
 pub async fn served(whole: &Whole) -> Served {
-    match texts(whole).await {
-        Ok(texts) => Served::Files(write(whole, &texts)),
-        Err(why) => Served::Refused(why),
-    }
-}
-
-fn write(whole: &Whole, texts: &[(String, String)]) -> Vec<PathBuf> {
-    let file = |(name, text): &(String, String)| {
-        let path = whole.folder.path().join(name);
-        std::fs::write(&path, text).expect("a file");
-        path
+    let mut served = Served::default();
+    let (kept_size, kept) = whole.heads[whole.heads.len() - 2].clone();
+    served.take(whole, "kept", Ok(kept.clone()));
+    let (size, note) = match head(whole, None).await {
+        Ok((size, note)) => {
+            served.take(whole, "newest", Ok(note.clone()));
+            (size, note)
+        }
+        Err(why) => {
+            served.take(whole, "newest", Err(why));
+            (kept_size, kept)
+        }
     };
-    texts.iter().map(file).collect()
-}
-
-async fn texts(whole: &Whole) -> Result<Vec<(String, String)>, String> {
-    let mut texts = vec![("kept".to_owned(), whole.heads[whole.heads.len() - 2].1.clone())];
-    let newest = whole.store.signed_head(None).await.map_err(words)?.ok_or("there is no head")?;
-    let size = newest.head.size;
-    texts.push(("newest".into(), newest.note.clone()));
     for (known, _) in &whole.heads {
-        let head = whole.store.signed_head(Some(*known)).await.map_err(words)?;
-        let head = head.ok_or_else(|| format!("there is no head of {known} events"))?;
-        texts.push((format!("head-{known}"), head.note));
+        let note = head(whole, Some(*known)).await.map(|(_, note)| note);
+        served.take(whole, &format!("head-{known}"), note);
         if *known < size {
-            texts.push((format!("consistency-{known}"), consistency(whole, *known, size).await?));
+            served.take(whole, &format!("consistency-{known}"), consistency(whole, *known, size).await);
         }
     }
     for leaf in (0..size).step_by(256) {
-        texts.push((format!("inclusion-{leaf}"), inclusion(whole, leaf, size).await?));
+        served.take(whole, &format!("inclusion-{leaf}"), inclusion(whole, leaf, size).await);
     }
     for request in &whole.requests {
-        texts.push((format!("pack-{request}"), pack(whole, request, size, &newest.note).await?));
+        served.take(whole, &format!("pack-{request}"), pack(whole, request, size, &note).await);
     }
-    texts.push(("requests".into(), rows(whole).await?));
-    texts.push(("log".into(), log(whole).await?));
-    Ok(texts)
+    served.take(whole, "requests", rows(whole).await);
+    served.take(whole, "log", log(whole).await);
+    served
+}
+
+impl Served {
+    fn take(&mut self, whole: &Whole, name: &str, text: Result<String, String>) {
+        match text {
+            Ok(text) => {
+                let path = whole.folder.path().join(name);
+                std::fs::write(&path, text).expect("a file");
+                self.files.push(path);
+            }
+            Err(why) => self.refused.push(format!("{name}: {why}")),
+        }
+    }
+}
+
+async fn head(whole: &Whole, size: Option<u64>) -> Result<(u64, String), String> {
+    let head = whole.store.signed_head(size).await.map_err(words)?.ok_or("there is no such head")?;
+    Ok((head.head.size, head.note))
 }
 
 fn words(fault: impl std::fmt::Display) -> String {
