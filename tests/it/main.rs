@@ -42,6 +42,7 @@ mod sessions;
 mod summary;
 mod sweep;
 mod systems;
+mod tampering;
 mod targets;
 mod tenants;
 mod tickets_tried;
