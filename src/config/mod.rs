@@ -31,17 +31,17 @@ use std::path::Path;
 
 use schemars::{generate::SchemaSettings, transform::RecursiveTransform};
 
-use self::{
-    connection::Systems,
-    place::{Document, Place},
-    raw::Section,
-};
 pub use self::{
     audit::Audit,
     fault::{Fault, Faults},
     network::{Network, NotANetwork},
     server::{Api, Database, Server},
     tenant::Tenant,
+};
+use self::{
+    connection::Systems,
+    place::{Document, Place},
+    raw::Section,
 };
 use crate::tickets::{Kind, SYSTEMS, settings::ConnectionSettings};
 

@@ -90,7 +90,9 @@ impl Engine {
     pub async fn seal(&self) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(self.clock.now()).await;
         match sealed {
-            Ok(Sealing::Whole(1..)) => self.tell_log(!self.sealer.is_forked(), "does not go on from what was signed").await,
+            Ok(Sealing::Whole(1..)) => {
+                self.tell_log(!self.sealer.is_forked(), "does not go on from what was signed").await
+            }
             Ok(Sealing::Whole(0) | Sealing::Busy) if self.sealer.is_forked() => {
                 self.tell_log(false, "does not go on from what was signed").await
             }

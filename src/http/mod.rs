@@ -45,7 +45,13 @@ use self::{
     error::{Problem, REQUEST_ID},
     serve::Limits,
 };
-use crate::{clock::Clock, domain::id::ConnectionName, store::{Sealer, Store}, telemetry::Metrics, tickets::Connection};
+use crate::{
+    clock::Clock,
+    domain::id::ConnectionName,
+    store::{Sealer, Store},
+    telemetry::Metrics,
+    tickets::Connection,
+};
 
 /// What the handlers share.
 pub struct Api {

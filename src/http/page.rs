@@ -25,10 +25,8 @@ const STYLE: &str = include_str!("page.css");
                example = "<!doctype html>"))
 )]
 pub(super) async fn docs(State(api): State<Arc<Api>>) -> ([(HeaderName, String); 2], String) {
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()),
-        (header::CONTENT_SECURITY_POLICY, policy()),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()), (header::CONTENT_SECURITY_POLICY, policy())];
     (headers, html(&document::json(Some(&api.public_url))))
 }
 
@@ -46,7 +44,11 @@ fn html(document: &Value) -> String {
     let _ = write!(page, "<title>{title}: the API</title><style>{STYLE}</style></head><body><main>");
     let _ = write!(page, "<h1>{title} {}</h1>", escaped(words(&document["info"]["version"])));
     paragraphs(&mut page, words(&document["info"]["description"]));
-    let _ = write!(page, "<p>Its address: <code>{}</code>. As a document for programs: ", escaped(words(&document["servers"][0]["url"])));
+    let _ = write!(
+        page,
+        "<p>Its address: <code>{}</code>. As a document for programs: ",
+        escaped(words(&document["servers"][0]["url"]))
+    );
     page.push_str("<a href=\"/openapi.json\">/openapi.json</a>.</p>");
     paragraphs(&mut page, words(&document["components"]["securitySchemes"]["entra"]["description"]));
     let operations = operations(document);

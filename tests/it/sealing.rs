@@ -95,8 +95,10 @@ impl Log {
     async fn is_whole(&mut self) {
         let mut sealed: Vec<_> = self.leaves().await.into_iter().map(|(event, _)| event).collect();
         sealed.sort_unstable();
-        let events: Vec<i64> =
-            sqlx::query_scalar("select id from audit_events order by id").fetch_all(&mut self.sql).await.expect("events");
+        let events: Vec<i64> = sqlx::query_scalar("select id from audit_events order by id")
+            .fetch_all(&mut self.sql)
+            .await
+            .expect("events");
         assert_eq!(sealed, events, "an event is missing, or sealed twice");
         let pending: i64 =
             sqlx::query_scalar("select count(*) from audit_pending").fetch_one(&mut self.sql).await.expect("a count");
@@ -314,10 +316,11 @@ async fn proofs_of_any_size_are_those_of_the_rfc() {
     let sealer = log.sealer(None, vec![]);
     assert_eq!(sealer.seal(now()).await.expect("sealed"), Sealing::Whole(66_100));
     let hashes: Vec<_> = log.leaves().await.into_iter().map(|(_, hash)| hash).collect();
-    let nodes: Vec<(i16, i64)> = sqlx::query_as("select level, count(*) from audit_nodes group by level order by level")
-        .fetch_all(&mut log.sql)
-        .await
-        .expect("nodes");
+    let nodes: Vec<(i16, i64)> =
+        sqlx::query_as("select level, count(*) from audit_nodes group by level order by level")
+            .fetch_all(&mut log.sql)
+            .await
+            .expect("nodes");
     assert_eq!(nodes, [(8, 258), (16, 1)]);
     let mut roll = dice(3);
     let edges = [1, 2, 255, 256, 257, 511, 512, 65_535, 65_536, 65_537, 65_792, 66_100];
@@ -362,7 +365,8 @@ fn verifier() -> VerifyingKey {
 }
 
 /// Lets the owner of the tables do what triggers refuse.
-const UNGUARD: &str = "alter table audit_leaves disable trigger user; alter table audit_checkpoints disable trigger user";
+const UNGUARD: &str =
+    "alter table audit_leaves disable trigger user; alter table audit_checkpoints disable trigger user";
 
 #[tokio::test]
 async fn a_tree_that_does_not_go_on_from_what_was_signed_is_not_signed() {
@@ -431,7 +435,10 @@ async fn every_table_of_the_log_refuses_to_be_rewritten_even_by_its_owner() {
         ] {
             let done = sqlx::query(sqlx::AssertSqlSafe(statement.as_str())).execute(&mut log.sql).await;
             let refused = done.expect_err(&statement).to_string();
-            assert!(refused.contains("append-only") || refused.contains("only be dropped after"), "{statement}: {refused}");
+            assert!(
+                refused.contains("append-only") || refused.contains("only be dropped after"),
+                "{statement}: {refused}"
+            );
         }
     }
     log.is_whole().await;
