@@ -4,11 +4,15 @@
 //! handler runs. Bodies and headers are bounded in size and time ([`serve`]), parameters are read strictly ([`params`]),
 //! every refusal is a problem document ([`mod@error`]), and all of it is told in one OpenAPI document ([`document`]).
 
+mod acting;
+mod assignments;
 pub mod auth;
+mod body;
 mod caller;
 pub mod cursor;
 pub mod document;
 pub mod error;
+mod findings;
 mod keys;
 mod ops;
 mod page;
@@ -20,6 +24,7 @@ mod roles;
 pub mod routes;
 pub mod serve;
 mod socket;
+mod summary;
 mod webhook;
 
 use std::{any::Any, collections::HashMap, sync::Arc};
