@@ -19,6 +19,7 @@ use crate::{
     domain::{
         duration,
         id::{ConnectionName, TicketId},
+        proof::VerifyingKey,
     },
     outbound::Wire,
     publish::{self, Destination, NotPublished},
@@ -81,6 +82,12 @@ impl Engine {
                 return;
             }
         }
+    }
+
+    /// The public half of the key that signs the log, where there is one.
+    #[must_use]
+    pub fn verifier_key(&self) -> Option<VerifyingKey> {
+        self.sealer.key().map(|key| key.verifier_key().clone())
     }
 
     /// Seals what waits, unless somebody else does; tells when the log is no longer what was signed.

@@ -28,6 +28,7 @@ mod overlap;
 mod policies;
 mod posted;
 mod principals;
+mod publishing;
 mod reading;
 mod refused;
 mod revoke;
