@@ -21,6 +21,7 @@ mod findings_api;
 mod granted;
 mod guides;
 mod intake;
+mod matrix;
 mod migrations;
 mod mutants;
 mod mutation;
