@@ -164,6 +164,7 @@ impl Service {
             tokens: Tokens::new(tokens, wire, clock),
             public_url: config.server.public_url.clone(),
             limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
+            exports: http::Exports::new(None),
             metrics,
             wake: Wake { here: engine.wake(), elsewhere: Arc::clone(&others) },
         });

@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod error;
+mod export;
 mod keys;
 mod ops;
 mod record;
@@ -31,6 +32,7 @@ use tracing::{Instrument as _, error, info_span};
 use url::Url;
 use uuid::Uuid;
 
+pub use self::export::Exports;
 use self::{
     auth::Tokens,
     error::{Problem, REQUEST_ID},
@@ -54,6 +56,8 @@ pub struct Api {
     pub public_url: Url,
     /// What callers may send, and how slowly.
     pub limits: Limits,
+    /// What exports share.
+    pub exports: Exports,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Called when something became due.
@@ -81,6 +85,7 @@ pub fn router(api: &Arc<Api>) -> Router {
     let routes = Router::new()
         .route("/webhooks/{connection}", post(webhook::receive))
         .route("/v1/requests", get(requests::list))
+        .route("/v1/requests/export", get(export::export))
         .route("/v1/requests/{id}", get(requests::show));
     framed(routes, api)
 }

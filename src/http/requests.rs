@@ -61,7 +61,7 @@ pub(super) async fn show(
 }
 
 /// The filter cut down to what the caller may see.
-fn narrowed(api: &Api, caller: &Caller, mut filter: Filter) -> Result<Filter, Problem> {
+pub(super) fn narrowed(api: &Api, caller: &Caller, mut filter: Filter) -> Result<Filter, Problem> {
     match caller.roles.tenants_visible() {
         Visible::All => {}
         Visible::Some(tenants) if !tenants.is_empty() => {
@@ -78,14 +78,14 @@ fn narrowed(api: &Api, caller: &Caller, mut filter: Filter) -> Result<Filter, Pr
 }
 
 /// What a list was asked for.
-struct Asked {
-    filter: Filter,
+pub(super) struct Asked {
+    pub(super) filter: Filter,
     after: Option<(Timestamp, Uuid)>,
     limit: u32,
 }
 
 impl Asked {
-    fn read(query: &str) -> Result<Self, Problem> {
+    pub(super) fn read(query: &str) -> Result<Self, Problem> {
         let mut asked = Self { filter: Filter::default(), after: None, limit: DEFAULT_LIMIT };
         let mut seen = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -96,6 +96,24 @@ impl Asked {
             seen.push(name);
         }
         Ok(asked)
+    }
+
+    /// The filter in the caller's own words.
+    pub(super) fn in_words(&self) -> Value {
+        let filter = &self.filter;
+        let given = [
+            ("tenant", &filter.tenant),
+            ("status", &filter.status),
+            ("principal", &filter.principal),
+            ("entitlement", &filter.entitlement),
+            ("ticket", &filter.ticket),
+            ("connection", &filter.connection),
+            ("q", &filter.q),
+            ("from", &filter.from.map(|moment| moment.to_string())),
+            ("to", &filter.to.map(|moment| moment.to_string())),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?))));
+        Value::Object(given.collect())
     }
 
     fn take(&mut self, name: &str, value: &str) -> Result<(), Problem> {

@@ -154,7 +154,8 @@ impl Store {
     }
 }
 
-fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
+/// Adds what the filter asks for to a query that ends in a condition.
+pub(super) fn narrow(query: &mut QueryBuilder<Postgres>, filter: &Filter) {
     if let Some(tenants) = &filter.visible_tenants {
         query.push(" and tenant = any(").push_bind(tenants.clone()).push(")");
     }

@@ -10,6 +10,7 @@ mod audit;
 mod books;
 mod deliveries;
 mod error;
+pub mod export;
 mod findings;
 mod health;
 pub mod history;
@@ -32,7 +33,7 @@ use sqlx::{
 };
 
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
-pub use audit::HistoryRead;
+pub use audit::{ExportStep, HistoryRead};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
 pub use health::Health;
