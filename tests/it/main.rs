@@ -13,6 +13,7 @@ mod door;
 mod dry_run;
 mod every_system;
 mod every_target;
+mod export;
 mod fair;
 mod granted;
 mod guides;
