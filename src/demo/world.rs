@@ -24,8 +24,8 @@ const CONFIGURATION: &str = "sandbox.toml";
 /// What it names as its tenant's catalog.
 const CATALOG: &str = "sandbox-catalog.toml";
 
-/// The secrets that `sandbox.toml` names, each with what the simulators expect.
-const SECRETS: [(&str, &str); 8] = [
+/// The files that `sandbox.toml` names for its secrets, each with what the simulators expect.
+pub const SECRETS: [(&str, &str); 8] = [
     ("sandbox-secrets/entra-client-secret", story::CLIENT_SECRET),
     ("sandbox-secrets/jira-api-token", story::JIRA_TOKEN),
     ("sandbox-secrets/jira-pat", story::JIRA_PAT),
