@@ -17,6 +17,7 @@ mod network;
 mod overlay;
 mod place;
 mod raw;
+mod retention;
 mod secret;
 mod server;
 mod tenant;
@@ -38,6 +39,7 @@ use self::{
 pub use self::{
     fault::{Fault, Faults},
     network::{Network, NotANetwork},
+    retention::Retention,
     server::{Api, Database, Server},
     tenant::Tenant,
 };
@@ -58,6 +60,8 @@ pub struct Config {
     pub database: Database,
     /// Who may read history.
     pub api: Api,
+    /// How long things are kept.
+    pub retention: Retention,
     /// The Entra tenants that stint serves, by name.
     pub tenants: Vec<Tenant>,
     /// The ticket-system instances that may ask, by name.
@@ -141,10 +145,11 @@ fn config(at: &Place, raw: raw::File, systems: Systems) -> Option<Config> {
     let server = server::server(&at.down("server"), section(raw.server));
     let database = server::database(&at.down("database"), section(raw.database));
     let api = server::api(&at.down("api"), section(raw.api));
+    let retention = retention::retention(&at.down("retention"), section(raw.retention));
     let names = raw.tenants.keys().cloned().collect();
     let tenants = tenant::tenants(&at.down("tenants"), raw.tenants);
     let connections = connection::connections(&at.down("connections"), raw.connections, &names, systems);
-    Some(Config { server: server?, database: database?, api: api?, tenants, connections })
+    Some(Config { server: server?, database: database?, api: api?, retention: retention?, tenants, connections })
 }
 
 /// A table that is absent is one without keys.

@@ -19,6 +19,7 @@ mod leases;
 mod notes;
 mod polls;
 mod requests;
+mod retention;
 mod schema;
 mod subjects;
 mod sweeps;
