@@ -16,15 +16,17 @@ use crate::{
     clock::Clock,
     config::{self, Config},
     domain::id::{ConnectionName, TenantName},
-    engine::{Engine, Pace, Tenant, Worker},
+    engine::{Engine, Pace, Publishing, Tenant, Worker},
     graph::TenantGraph,
     http::{
         self, Api, Wake,
         auth::{TokenSettings, Tokens},
+        cursor::Cursors,
         serve::Limits,
     },
     outbound::{self, Wire},
-    store::{SchemaState, Store, StoreError, Wakes},
+    publish::{self, Destination},
+    store::{Head, Sealer, SchemaState, Store, StoreError, Wakes},
     telemetry::Metrics,
     tickets::{Connection, settings::ConnectionSettings},
 };
@@ -179,7 +181,9 @@ impl Service {
         let tenants = tenants(&config, &wire, &clock)?;
         let metrics = Arc::new(Metrics::new());
         let engine = Engine::new(store.clone(), clock.clone(), connections.clone(), tenants, Arc::clone(&metrics));
-        let engine = Arc::new(engine.with_dry_run(dry_run));
+        let sealer = Arc::new(Sealer::new(store.clone(), config.audit.signing_key.clone(), published(&config)));
+        let engine = engine.with_dry_run(dry_run).with_log(Arc::clone(&sealer), publishing(&config, &wire));
+        let engine = Arc::new(engine);
         let worker = Arc::new(Worker::new(Arc::clone(&engine), pace));
         let others = Arc::new(Notify::new());
         let tokens = TokenSettings {
@@ -189,10 +193,12 @@ impl Service {
         };
         let api = Arc::new(Api {
             store: store.clone(),
+            sealer,
             clock: clock.clone(),
             connections,
             tenant_ids: tenant_ids(&config),
             tokens: Tokens::new(tokens, wire, clock),
+            cursors: Cursors::new(None, &config.api.audience),
             public_url: config.server.public_url.clone(),
             limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
             exports: http::Exports::new(None),
@@ -241,6 +247,9 @@ impl Service {
             let stopped = stop.clone();
             tasks.spawn(async move { worker.run(stopped).await });
             tasks.spawn(listen(self.store.clone(), self.engine.wake(), stop.clone()));
+            let engine = Arc::clone(&self.engine);
+            let stopped = stop.clone();
+            tasks.spawn(async move { engine.keep_log(stopped).await });
         }
         tasks.spawn(tell_others(self.store.clone(), Arc::clone(&self.others), stop.clone()));
         Ok(Running { url, ops_url, stop, tasks })
@@ -271,6 +280,24 @@ fn tenants(config: &Config, wire: &Wire, clock: &Clock) -> anyhow::Result<HashMa
         Ok((name, Tenant { graph, catalog: tenant.catalog.clone(), never: tenant.never.clone() }))
     };
     config.tenants.iter().map(tenant).collect()
+}
+
+fn publishing(config: &Config, wire: &Wire) -> Publishing {
+    Publishing {
+        destinations: config.audit.publish.clone(),
+        interval: config.audit.publish_interval,
+        wire: Some(wire.clone()),
+    }
+}
+
+/// The heads that stand in files, which the log must go on from. What cannot be read there is told when it is due there.
+fn published(config: &Config) -> Vec<Head> {
+    let paths = config.audit.publish.iter().filter_map(|destination| match destination {
+        Destination::File(path) => Some(path),
+        _ => None,
+    });
+    let newest = paths.filter_map(|path| publish::newest(path).ok().flatten());
+    newest.map(|head| Head { size: head.size, root: head.root }).collect()
 }
 
 fn tenant_ids(config: &Config) -> HashMap<String, uuid::Uuid> {

@@ -2,6 +2,9 @@
 //!
 //! Exit codes: 0 done, 1 a check failed or the work could not be done, 2 usage or configuration.
 
+mod audit;
+mod verify;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -59,6 +62,11 @@ enum Command {
     Demo,
     /// Leave the same world running, with addresses, tokens and a ready-made signed webhook.
     Sandbox,
+    /// Keys and proofs of the audit log.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+    },
     /// Print the JSON Schema of the configuration file.
     ConfigSchema,
     /// Holds a private PostgreSQL and stops it when its parent is gone.
@@ -110,6 +118,7 @@ pub fn run(cli: Cli) -> ExitCode {
             telemetry::init();
             in_runtime(demo::stay())
         }
+        Command::Audit { command } => audit::run(command),
         Command::ConfigSchema => print_schema(),
         Command::PgGuard => ExitCode::SUCCESS,
     }

@@ -39,6 +39,8 @@ pub enum Body {
     Empty,
     /// A JSON document.
     Json(Value),
+    /// A plain text.
+    Text(String),
 }
 
 /// A complete answer, whatever its status.
@@ -149,9 +151,11 @@ impl Wire {
             request = request.header(*name, value);
         }
         request = request.header(header::ACCEPT, "application/json");
-        if let Body::Json(document) = &call.body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(document.to_string());
-        }
+        request = match &call.body {
+            Body::Empty => request,
+            Body::Json(document) => request.header(header::CONTENT_TYPE, "application/json").body(document.to_string()),
+            Body::Text(text) => request.header(header::CONTENT_TYPE, "text/plain; charset=utf-8").body(text.clone()),
+        };
         collect(request).await
     }
 

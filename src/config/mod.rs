@@ -9,6 +9,7 @@
 //! first fault, and it knows neither which source gave a value nor that some values are secret.
 
 mod address;
+mod audit;
 mod catalog;
 mod connection;
 mod credential;
@@ -37,6 +38,7 @@ use self::{
     raw::Section,
 };
 pub use self::{
+    audit::Audit,
     fault::{Fault, Faults},
     network::{Network, NotANetwork},
     retention::Retention,
@@ -62,6 +64,8 @@ pub struct Config {
     pub api: Api,
     /// How long things are kept.
     pub retention: Retention,
+    /// How the audit log is signed and published.
+    pub audit: Audit,
     /// The Entra tenants that stint serves, by name.
     pub tenants: Vec<Tenant>,
     /// The ticket-system instances that may ask, by name.
@@ -145,11 +149,12 @@ fn config(at: &Place, raw: raw::File, systems: Systems) -> Option<Config> {
     let server = server::server(&at.down("server"), section(raw.server));
     let database = server::database(&at.down("database"), section(raw.database));
     let api = server::api(&at.down("api"), section(raw.api));
+    let audit = audit::audit(&at.down("audit"), section(raw.audit), &raw.connections.keys().cloned().collect());
     let retention = retention::retention(&at.down("retention"), section(raw.retention));
     let names = raw.tenants.keys().cloned().collect();
     let tenants = tenant::tenants(&at.down("tenants"), raw.tenants);
     let connections = connection::connections(&at.down("connections"), raw.connections, &names, systems);
-    Some(Config { server: server?, database: database?, api: api?, retention: retention?, tenants, connections })
+    Some(Config { server: server?, database: database?, api: api?, audit: audit?, retention: retention?, tenants, connections })
 }
 
 /// A table that is absent is one without keys.

@@ -91,6 +91,7 @@ fn value(parts: &[String], text: &str) -> Result<Value, String> {
     let parts: Vec<_> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["database", "url" | "migrate_url"]
+        | ["audit", "signing_key"]
         | ["tenants", _, "credential" | "remover", "secret" | "private_key"]
         | ["connections", _, "auth", "password" | "token" | "secret"] => Ok(Value::String(text.to_owned())),
         ["connections", _, "webhook", "secrets"] => secrets(text),

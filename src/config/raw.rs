@@ -29,6 +29,8 @@ pub(super) struct File {
     pub(super) api: Option<Section<Api>>,
     /// What is dropped after its time, by `stint retention`.
     pub(super) retention: Option<Section<Retention>>,
+    /// How the audit log is signed and published.
+    pub(super) audit: Option<Section<Audit>>,
     /// The Entra tenants that stint serves, by name.
     #[serde(default)]
     pub(super) tenants: BTreeMap<String, Section<Tenant>>,
@@ -65,6 +67,45 @@ pub(super) struct Database {
     pub(super) migrate_url: Option<String>,
     /// A file that holds that URL.
     pub(super) migrate_url_file: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Audit {
+    #[schemars(skip)]
+    pub(super) signing_key: Option<String>,
+    /// A file that holds the key that signs heads of the log and ends of exports; `stint audit new-key` makes one.
+    pub(super) signing_key_file: Option<String>,
+    /// Places that the owner of the database cannot rewrite, to which signed heads of the log go.
+    pub(super) publish: Option<Vec<Section<Publish>>>,
+    /// How often. Default `PT1H`.
+    pub(super) publish_interval: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Publish {
+    /// `file`, `http` or `ticket`.
+    pub(super) kind: Option<PublishKind>,
+    /// `file`: holds the newest head; beside it, ending in `.log`, stands a file with all of them.
+    pub(super) path: Option<String>,
+    /// `http`: takes each head as a POST of its text.
+    #[schemars(extend("format" = "uri"))]
+    pub(super) url: Option<String>,
+    /// `http`: a file that holds a bearer token for it.
+    pub(super) token_file: Option<String>,
+    /// `ticket`: the connection through which notes are written.
+    pub(super) connection: Option<String>,
+    /// `ticket`: the ticket's immutable id.
+    pub(super) ticket: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum PublishKind {
+    File,
+    Http,
+    Ticket,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -241,7 +241,7 @@ fn the_schema_knows_every_key_but_no_inline_secret_and_no_null() {
     for key in ["connections", "ticket_pattern", "secret_files", "service_principal_id", "read_back"] {
         assert!(text.contains(&format!("\"{key}\"")), "{key}");
     }
-    for absent in ["\"password\"", "\"secrets\"", "\"private_key\"", "\"null\""] {
+    for absent in ["\"password\"", "\"secrets\"", "\"private_key\"", "\"signing_key\"", "\"null\""] {
         assert!(!text.contains(absent), "{absent}");
     }
     assert!(catalog_schema().to_string().contains("\"entitlements\""));

@@ -63,7 +63,8 @@ fn introduce(world: &World, database_url: &str) {
     println!("\n  Your own stint on the same world, on other ports:");
     println!(
         "STINT__DATABASE__URL='{database_url}' STINT__SERVER__LISTEN=127.0.0.1:8081 \
-         STINT__SERVER__OPS_LISTEN=127.0.0.1:9091 stint serve --config {}",
+         STINT__SERVER__OPS_LISTEN=127.0.0.1:9091 STINT__AUDIT__SIGNING_KEY_FILE=sandbox-secrets/audit-signing-key \
+         stint serve --config {}",
         configuration.display()
     );
     let people = [

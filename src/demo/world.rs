@@ -15,6 +15,7 @@ use crate::{
         jira::{Webhook, WebhookKind},
         story,
     },
+    domain::proof::SigningKey,
     tickets::{Kind, SYSTEMS},
 };
 
@@ -23,6 +24,9 @@ const CONFIGURATION: &str = "sandbox.toml";
 
 /// What it names as its tenant's catalog.
 const CATALOG: &str = "sandbox-catalog.toml";
+
+/// Where a world's own key for its audit log stands.
+const AUDIT_KEY: &str = "sandbox-secrets/audit-signing-key";
 
 /// The files that `sandbox.toml` names for its secrets, each with what the simulators expect.
 pub const SECRETS: [(&str, &str); 8] = [
@@ -173,12 +177,21 @@ impl World {
     }
 }
 
+/// A key that no other world has.
+fn audit_key_text() -> anyhow::Result<String> {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).context("there are no random bytes")?;
+    Ok(SigningKey::text_of("stint.contoso.example", &seed)?)
+}
+
 /// Writes the shipped configuration with its secrets into a folder and reads it from there, pointed at the simulators.
 fn write_config(folder: &Path, sandbox: &Sandbox, setup: &Setup) -> anyhow::Result<Config> {
     std::fs::create_dir(folder.join("sandbox-secrets"))?;
     for (name, text) in [(CONFIGURATION, config::SANDBOX)].into_iter().chain(SECRETS) {
         std::fs::write(folder.join(name), text).with_context(|| name.to_owned())?;
     }
+    let audit_key = folder.join(AUDIT_KEY);
+    std::fs::write(&audit_key, audit_key_text()?).context(AUDIT_KEY)?;
     let catalog = format!("{}\n{}", config::SANDBOX_CATALOG, setup.entitlements);
     std::fs::write(folder.join(CATALOG), catalog).context(CATALOG)?;
     let over = |key: &str, value: &str| (format!("STINT__{key}"), value.to_owned());
@@ -186,6 +199,7 @@ fn write_config(folder: &Path, sandbox: &Sandbox, setup: &Setup) -> anyhow::Resu
         over("DATABASE__URL", &setup.database_url),
         over("SERVER__LISTEN", setup.listen[0]),
         over("SERVER__OPS_LISTEN", setup.listen[1]),
+        over("AUDIT__SIGNING_KEY_FILE", &audit_key.display().to_string()),
         over("API__LOGIN_URL", &sandbox.entra.url()),
         over("TENANTS__CONTOSO__LOGIN_URL", &sandbox.entra.url()),
         over("TENANTS__CONTOSO__GRAPH_URL", &sandbox.graph.url()),

@@ -2,23 +2,30 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::report::{Report, Said, Subject};
+use super::{
+    audit,
+    report::{Report, Said, Subject},
+};
 use crate::{
-    config::Database,
+    clock::Clock,
+    config::{Config, Database},
+    outbound::Wire,
     store::{Health, SchemaState, Store, StoreError},
 };
 
 /// PostgreSQL 15, as it numbers itself.
 const OLDEST: i32 = 150_000;
 
-pub(super) async fn examine(report: &mut Report, database: &Database) {
-    let about = Subject::database();
+pub(super) async fn examine(report: &mut Report, config: &Config, wire: &Wire, clock: &Clock) {
+    let (about, database) = (Subject::database(), &config.database);
     let store = match open(&database.url).await {
         Ok(store) => store,
         Err(error) => return report.say(&about, "reachable", Said::fail(format!("database.url: {error}"))),
     };
     report.say(&about, "reachable", Said::ok("database.url answers"));
-    report.say(&about, "schema", schema(store.schema_state().await));
+    let state = store.schema_state().await;
+    let is_current = matches!(state, Ok(SchemaState::Current));
+    report.say(&about, "schema", schema(state));
     match store.health().await {
         Err(error) => report.say(&about, "health", Said::fail(format!("cannot be read: {error}"))),
         Ok(health) => {
@@ -26,6 +33,10 @@ pub(super) async fn examine(report: &mut Report, database: &Database) {
             report.say(&about, "durability", durability(&health));
             report.say(&about, "rights", rights(&health));
         }
+    }
+    if is_current {
+        report.say(&about, "audit-sealing", audit::sealing(&store, clock).await);
+        report.say(&about, "audit-publication", audit::publication(config, &store, wire, clock).await);
     }
     store.close().await;
     report.say(&about, "migrate-url", migrate_url(database).await);

@@ -4,6 +4,7 @@
 //! what would have to be tried by changing something is told by the rules that decide on it. No secret is ever part of what
 //! is said.
 
+mod audit;
 mod connection;
 mod database;
 mod entitlement;
@@ -21,7 +22,8 @@ use crate::{clock::Clock, config::Config, outbound::Wire, tickets::Connection};
 /// Checks everything that the configuration names.
 pub async fn examine(config: &Config, wire: &Wire, clock: &Clock) -> Report {
     let mut report = Report::default();
-    database::examine(&mut report, &config.database).await;
+    database::examine(&mut report, config, wire, clock).await;
+    report.say(&Subject::database(), "audit-key", audit::key(&config.audit));
     for tenant in &config.tenants {
         tenant::examine(&mut report, tenant, wire, clock).await;
     }

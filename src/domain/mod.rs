@@ -11,6 +11,7 @@ pub mod audit;
 pub mod duration;
 pub mod entitlement;
 pub mod id;
+pub mod in_force;
 pub mod lifecycle;
 pub mod note;
 pub mod overlap;

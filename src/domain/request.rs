@@ -404,6 +404,13 @@ impl EndOrder {
         Self { cause, ordered_at, actor, reason, remove, confirmed_at: None, continued_by: vec![] }
     }
 
+    /// The order that somebody gives to end it early: stint removes what there is of it.
+    #[must_use]
+    pub fn revocation(actor: Actor, reason: &str, ordered_at: Timestamp) -> Self {
+        let (cause, reason) = (EndCause::Revoked, reason.to_owned());
+        Self { cause, ordered_at, actor, reason, remove: true, confirmed_at: None, continued_by: vec![] }
+    }
+
     /// The order that follows from a ticket that no longer carries its approval.
     #[must_use]
     pub fn withdrawal(reason: &str, ordered_at: Timestamp) -> Self {

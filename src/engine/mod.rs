@@ -18,6 +18,7 @@ mod overstay;
 mod reconcile;
 mod reread;
 mod retry;
+mod seal;
 mod sessions;
 mod step;
 mod sweep;
@@ -41,14 +42,15 @@ use crate::{
         audit::Actor,
         entitlement::Catalog,
         id::{ConnectionName, ObjectId, RequestId, TenantName},
-        request::{EndCause, EndOrder},
+        request::EndOrder,
     },
     graph::TenantGraph,
-    store::{Ordered, Store, StoreError},
+    store::{Ordered, Sealer, Store, StoreError},
     telemetry::Metrics,
     tickets::Connection,
 };
 
+pub use seal::Publishing;
 pub use worker::{Pace, Worker};
 
 /// One tenant, as the engine needs it.
@@ -79,6 +81,12 @@ pub struct Engine {
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
     /// Held while the database is told what calls say of a tenant, so that it is told in order.
     telling: tokio::sync::Mutex<()>,
+    /// Seals the audit log.
+    sealer: Arc<Sealer>,
+    /// Where signed heads of the audit log go.
+    publishing: Publishing,
+    /// What is known of the log and its publication, and was told to the database.
+    log_told: seal::Told,
     /// Nothing is granted, whatever the connections say.
     dry_run: bool,
 }
@@ -95,14 +103,34 @@ impl Engine {
     ) -> Self {
         let (next_poll, next_sweep, works) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (wake, telling) = (Arc::new(Notify::new()), tokio::sync::Mutex::default());
-        let dry_run = false;
-        Self { store, clock, connections, tenants, metrics, wake, next_poll, next_sweep, works, telling, dry_run }
+        Self {
+            sealer: Arc::new(Sealer::new(store.clone(), None, vec![])),
+            publishing: Publishing::default(),
+            log_told: seal::Told::default(),
+            store,
+            clock,
+            connections,
+            tenants,
+            metrics,
+            wake,
+            next_poll,
+            next_sweep,
+            works,
+            telling,
+            dry_run: false,
+        }
     }
 
     /// The same engine, which grants nothing when told so: PIM is only asked whether it would. Ends are never tried only.
     #[must_use]
     pub fn with_dry_run(self, dry_run: bool) -> Self {
         Self { dry_run, ..self }
+    }
+
+    /// The same engine, which seals the audit log with this sealer and publishes its signed heads.
+    #[must_use]
+    pub fn with_log(self, sealer: Arc<Sealer>, publishing: Publishing) -> Self {
+        Self { sealer, publishing, ..self }
     }
 
     /// Wakes the worker of this process: something may be due.
@@ -117,15 +145,7 @@ impl Engine {
     /// # Errors
     /// When the order cannot be stored.
     pub async fn revoke(&self, request: RequestId, actor: Actor, reason: &str) -> Result<Ordered, StoreError> {
-        let order = EndOrder {
-            cause: EndCause::Revoked,
-            ordered_at: self.clock.now(),
-            actor: actor.clone(),
-            reason: reason.to_owned(),
-            remove: true,
-            confirmed_at: None,
-            continued_by: vec![],
-        };
+        let order = EndOrder::revocation(actor.clone(), reason, self.clock.now());
         let ordered = self.store.order_end(request, &actor, &order).await?;
         self.wake.notify_one();
         Ok(ordered)

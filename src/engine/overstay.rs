@@ -64,6 +64,7 @@ impl Engine {
         match run.tenant.graph.look(&held.holding).await {
             Ok(sighting) if is_alone(&sighting, &held.instance) => {
                 let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": held.instance }) };
+                self.store.show_again(request).await?;
                 self.store.raise_of_request(&run.sweep.tenant, request, &finding, self.clock.now()).await?;
             }
             Ok(_) => {

@@ -7,6 +7,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tracing::error;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::store::StoreError;
@@ -17,17 +18,25 @@ tokio::task_local! {
 }
 
 /// A refusal. Server errors say nothing about their cause: `instance`, the id of the HTTP request, leads to the log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
+    /// The kind of refusal, as a path that stays: `/problems/` and the code.
     #[serde(rename = "type")]
     kind: String,
+    /// The kind of refusal, in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What is wrong in this very case.
     detail: String,
+    /// The kind of refusal, to be compared with.
     code: &'static str,
+    /// The id of this HTTP request, which leads to stint's log.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     instance: Option<String>,
     #[serde(skip)]
+    #[schema(ignore)]
     retry_after: Option<u32>,
 }
 
@@ -42,6 +51,24 @@ impl Problem {
             instance: None,
             retry_after: None,
         }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The kind of refusal, in words.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// The same, as an answer to this HTTP request.
+    #[must_use]
+    pub fn of_request(self, id: Option<Uuid>) -> Self {
+        Self { instance: id.map(|id| id.urn().to_string()), ..self }
     }
 
     /// What is wrong in this very case.
@@ -95,6 +122,19 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", title, detail)
     }
 
+    /// 409: it stands against what is there already.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, "This stands against what is there already", detail)
+    }
+
+    /// 422: more was asked for than can be read in time; the detail says what narrows it.
+    #[must_use]
+    pub fn too_broad() -> Self {
+        let detail =
+            "this takes too long to read: narrow it with from and to, tenant, ticket, or principal as an object id";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too-broad", "Too much is asked for at once", detail)
+    }
+
     /// 422: well-formed, and still nothing that stint could act on.
     pub fn unprocessable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", "The request cannot be acted on", detail)
@@ -119,6 +159,7 @@ impl Problem {
     pub fn from_store(problem: StoreError) -> Self {
         error!(%problem, "the database did not answer a reader");
         match problem {
+            StoreError::TookTooLong => Self::too_broad(),
             StoreError::Database(_) => Self::unavailable("the history cannot be read now", 30),
             _ => Self::internal(),
         }
@@ -127,10 +168,9 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry_after = self.retry_after;
-        let instance = REQUEST_ID.try_with(|id| id.urn().to_string()).ok();
-        let mut response = (status, Json(Self { instance, ..self })).into_response();
+        let (status, retry_after) = (self.status(), self.retry_after);
+        let document = self.of_request(REQUEST_ID.try_with(|id| *id).ok());
+        let mut response = (status, Json(document)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {

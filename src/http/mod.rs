@@ -1,17 +1,24 @@
 //! What others call: ticket systems, auditors, operators. Nothing here can reach Graph, so no web request grants access.
 //!
-//! Every route stands on this page. A caller proves who it is in the handler (`webhook` by its connection's scheme,
-//! `requests` by an access token), bodies and headers are bounded in size and time ([`serve`]), and every refusal is
-//! a problem document ([`mod@error`]).
+//! Every public route stands in one table ([`mod@routes`]), which also says who may call it: that is checked before the
+//! handler runs. Bodies and headers are bounded in size and time ([`serve`]), parameters are read strictly ([`params`]),
+//! every refusal is a problem document ([`mod@error`]), and all of it is told in one OpenAPI document ([`document`]).
 
 pub mod auth;
+mod caller;
+pub mod cursor;
+pub mod document;
 pub mod error;
 mod export;
 mod keys;
 mod ops;
+mod page;
+pub mod params;
 mod record;
+pub mod refusals;
 mod requests;
 mod roles;
+pub mod routes;
 pub mod serve;
 mod socket;
 mod webhook;
@@ -23,9 +30,10 @@ use axum::{
     extract::{MatchedPath, Request, State},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+    routing::get,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde::Serialize;
 use tokio::sync::Notify;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument as _, error, info_span};
@@ -35,15 +43,18 @@ use uuid::Uuid;
 pub use self::export::Exports;
 use self::{
     auth::Tokens,
+    cursor::Cursors,
     error::{Problem, REQUEST_ID},
     serve::Limits,
 };
-use crate::{clock::Clock, domain::id::ConnectionName, store::Store, telemetry::Metrics, tickets::Connection};
+use crate::{clock::Clock, domain::id::ConnectionName, store::{Sealer, Store}, telemetry::Metrics, tickets::Connection};
 
 /// What the handlers share.
 pub struct Api {
     /// The database.
     pub store: Store,
+    /// Seals the audit log before a proof of what just happened is given out.
+    pub sealer: Arc<Sealer>,
     /// The time.
     pub clock: Clock,
     /// Ticket systems by the name in their webhook's path.
@@ -52,6 +63,8 @@ pub struct Api {
     pub tenant_ids: HashMap<String, Uuid>,
     /// Checks callers' access tokens.
     pub tokens: Tokens,
+    /// Signs the places in lists.
+    pub cursors: Cursors,
     /// Where callers reach the public listener from outside.
     pub public_url: Url,
     /// What callers may send, and how slowly.
@@ -82,12 +95,7 @@ impl Wake {
 
 /// The public listener's routes.
 pub fn router(api: &Arc<Api>) -> Router {
-    let routes = Router::new()
-        .route("/webhooks/{connection}", post(webhook::receive))
-        .route("/v1/requests", get(requests::list))
-        .route("/v1/requests/export", get(export::export))
-        .route("/v1/requests/{id}", get(requests::show));
-    framed(routes, api)
+    framed(routes::router(api), api)
 }
 
 /// The operators' listener's routes.
@@ -97,6 +105,17 @@ pub fn ops_router(api: &Arc<Api>) -> Router {
         .route("/readyz", get(ops::ready))
         .route("/metrics", get(ops::metrics));
     framed(routes, api)
+}
+
+/// An answer of JSON.
+fn answer(document: &impl Serialize) -> Response {
+    match serde_json::to_vec(document) {
+        Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
+        Err(fault) => {
+            error!(%fault, "an answer cannot be written");
+            Problem::internal().into_response()
+        }
+    }
 }
 
 /// What holds for every route.

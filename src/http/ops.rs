@@ -37,6 +37,10 @@ pub(super) async fn metrics(State(api): State<Arc<Api>>) -> ([(HeaderName, &'sta
         Ok(open) => api.metrics.findings(open),
         Err(problem) => warn!(%problem, "the findings cannot be counted"),
     }
+    match api.store.seal_state().await {
+        Ok(state) => api.metrics.sealing(state.pending, state.size, state.sealed_at),
+        Err(problem) => warn!(%problem, "the sealing cannot be counted"),
+    }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], api.metrics.text())
 }

@@ -4,203 +4,181 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
+    response::Response,
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::HeaderMap;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Api,
-    auth::{Caller, Visible},
+    Api, answer,
+    caller::{Admitted, Read},
+    cursor::{List, Page},
     error::Problem,
-    record,
+    params::{Limit, Moment, Params, Text},
+    record::{Summary, Whole, example, shape::StatusName},
+    refusals::{BadRequest, NotFound, TooBroad},
 };
 use crate::{
-    domain::{id::RequestId, request::Status},
-    store::history::Filter,
+    domain::id::RequestId,
+    store::history::{Filter, Record},
 };
 
-const DEFAULT_LIMIT: u32 = 50;
-const MAX_LIMIT: u32 = 200;
+/// What requests are narrowed down to; all of it together.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filters {
+    /// One tenant, by its name.
+    #[param(value_type = Option<String>, max_length = 200, example = "contoso")]
+    tenant: Text,
+    /// One status.
+    #[param(inline, value_type = Option<StatusName>)]
+    status: Option<StatusName>,
+    /// The principal's object id, or part of its name.
+    #[param(value_type = Option<String>, max_length = 200, example = "nina")]
+    principal: Text,
+    /// The entitlement's key in the catalog.
+    #[param(value_type = Option<String>, max_length = 200, example = "exchange-admin")]
+    entitlement: Text,
+    /// The ticket's number or immutable id.
+    #[param(value_type = Option<String>, max_length = 200, example = "ITSEC-42")]
+    ticket: Text,
+    /// One connection, by its name.
+    #[param(value_type = Option<String>, max_length = 200, example = "jira-cloud")]
+    connection: Text,
+    /// Received at or after this moment.
+    #[param(value_type = Option<String>, format = DateTime, example = "2026-11-01T00:00:00Z")]
+    from: Option<Moment>,
+    /// Received before this moment.
+    #[param(value_type = Option<String>, format = DateTime, example = "2026-12-01T00:00:00Z")]
+    to: Option<Moment>,
+    /// Part of the ticket's number, the principal's name, the entitlement's key or the tenant's name.
+    #[param(value_type = Option<String>, max_length = 200, example = "exchange")]
+    q: Text,
+}
 
-/// A page of requests.
+/// Which page of a list.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging {
+    /// How many entries a page holds at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    pub limit: Limit,
+    /// `next` of the page before, asked with the same filters.
+    pub cursor: Option<String>,
+}
+
+impl From<Filters> for Filter {
+    fn from(asked: Filters) -> Self {
+        Self {
+            visible_tenants: None,
+            own: None,
+            tenant: asked.tenant.given(),
+            status: asked.status.map(|status| status.0.as_str().to_owned()),
+            principal: asked.principal.given(),
+            entitlement: asked.entitlement.given(),
+            ticket: asked.ticket.given(),
+            connection: asked.connection.given(),
+            from: asked.from.map(|moment| moment.0),
+            to: asked.to.map(|moment| moment.0),
+            q: asked.q.given(),
+        }
+    }
+}
+
+/// A page of requests, newest first
+///
+/// Filters narrow it together. Its order stays while requests arrive, so that paging neither repeats nor skips any.
+/// That it was read, by whom and narrowed to what, is put down in the audit log.
+#[utoipa::path(
+    get,
+    path = "/v1/requests",
+    params(Filters, Paging),
+    responses(
+        (status = 200, description = "A page.", body = Page<Summary>, example = example::page),
+        BadRequest,
+        TooBroad,
+    )
+)]
 pub(super) async fn list(
     State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
-    let caller = api.tokens.caller(&headers).await?;
-    let asked = Asked::read(query.as_deref().unwrap_or_default())?;
-    let filter = narrowed(&api, &caller, asked.filter)?;
-    // One more than asked for tells whether a further page exists.
-    let mut records = api.store.list(&filter, asked.after, asked.limit + 1).await.map_err(Problem::from_store)?;
-    let more = records.len() > asked.limit as usize;
-    records.truncate(asked.limit as usize);
-    let next = records.last().filter(|_| more).map(|last| cursor(last.received_at.to_jiff(), last.id));
-    let items: Vec<_> = records.iter().map(record::summary).collect();
-    Ok(Json(json!({ "items": items, "next": next })))
+    by: Admitted,
+    Params(filters, paging): Params<Filters, Paging>,
+) -> Result<Response, Problem> {
+    let filter = by.narrowed(filters.into());
+    let list = List { name: "requests", filter: &filter };
+    let after = paging.cursor.map(|cursor| api.cursors.place(list, &cursor)).transpose()?;
+    let records = api.store.list(&filter, after, paging.limit.0 + 1).await.map_err(Problem::from_store)?;
+    let page = api.cursors.page(list, records, paging.limit.0, place);
+    let items = page.items.iter().map(Summary::of).collect::<Result<Vec<_>, _>>()?;
+    let count = items.len() as u64;
+    api.note_reading(&by, Read { what: "requests", request: None, filter: json!(filter), count }).await?;
+    Ok(answer(&Page { items, next: page.next }))
 }
 
-/// One request with all that belongs to it.
+fn place(record: &Record) -> (Timestamp, Uuid) {
+    (record.received_at.to_jiff(), record.id)
+}
+
+/// One request with all that belongs to it
+///
+/// That it was read, and by whom, is put down in the audit log.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/{id}",
+    params(("id" = String, Path, description = "The request's id.", example = "019a48e1-6a70-7c31-9d8f-3f0f5a0e7b11")),
+    responses(
+        (status = 200, description = "The request.", body = Whole, example = example::whole),
+        NotFound,
+        TooBroad,
+    )
+)]
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
+    by: Admitted,
     Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    let caller = api.tokens.caller(&headers).await?;
+) -> Result<Response, Problem> {
     // Unknown and not visible are the same answer.
     let unknown = || Problem::not_found("no request of this id is visible to you");
-    let id: Uuid = id.parse().map_err(|_| unknown())?;
-    let filter = narrowed(&api, &caller, Filter::default())?;
-    let dossier = api.store.dossier(RequestId(id), &filter).await.map_err(Problem::from_store)?;
-    dossier.map(|dossier| Json(record::whole(&dossier))).ok_or_else(unknown)
-}
-
-/// The filter cut down to what the caller may see.
-pub(super) fn narrowed(api: &Api, caller: &Caller, mut filter: Filter) -> Result<Filter, Problem> {
-    match caller.roles.tenants_visible() {
-        Visible::All => {}
-        Visible::Some(tenants) if !tenants.is_empty() => {
-            filter.visible_tenants = Some(tenants.iter().map(ToString::to_string).collect());
-        }
-        Visible::Some(_) if caller.roles.is_requester() => {
-            let issued_by = |(name, id): (&String, &Uuid)| (*id == caller.tenant).then(|| name.clone());
-            filter.visible_tenants = Some(api.tenant_ids.iter().filter_map(issued_by).collect());
-            filter.own = Some(caller.oid.0);
-        }
-        Visible::Some(_) => return Err(Problem::forbidden("the token carries none of stint's roles")),
-    }
-    Ok(filter)
-}
-
-/// What a list was asked for.
-pub(super) struct Asked {
-    pub(super) filter: Filter,
-    after: Option<(Timestamp, Uuid)>,
-    limit: u32,
-}
-
-impl Asked {
-    pub(super) fn read(query: &str) -> Result<Self, Problem> {
-        let mut asked = Self { filter: Filter::default(), after: None, limit: DEFAULT_LIMIT };
-        let mut seen = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            if seen.contains(&name) {
-                return Err(Problem::bad_request(format!("{name} is given twice")));
-            }
-            asked.take(&name, &value)?;
-            seen.push(name);
-        }
-        Ok(asked)
-    }
-
-    /// The filter in the caller's own words.
-    pub(super) fn in_words(&self) -> Value {
-        let filter = &self.filter;
-        let given = [
-            ("tenant", &filter.tenant),
-            ("status", &filter.status),
-            ("principal", &filter.principal),
-            ("entitlement", &filter.entitlement),
-            ("ticket", &filter.ticket),
-            ("connection", &filter.connection),
-            ("q", &filter.q),
-            ("from", &filter.from.map(|moment| moment.to_string())),
-            ("to", &filter.to.map(|moment| moment.to_string())),
-        ];
-        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?))));
-        Value::Object(given.collect())
-    }
-
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Problem> {
-        if value.contains('\0') {
-            return Err(Problem::bad_request(format!("{name} holds a NUL character")));
-        }
-        let text = Some(value.to_owned()).filter(|v| !v.is_empty());
-        let filter = &mut self.filter;
-        match name {
-            "tenant" => filter.tenant = text,
-            "principal" => filter.principal = text,
-            "entitlement" => filter.entitlement = text,
-            "ticket" => filter.ticket = text,
-            "connection" => filter.connection = text,
-            "q" => filter.q = text,
-            "status" => filter.status = text.map(known_status).transpose()?,
-            "from" => filter.from = text.map(|v| moment("from", &v)).transpose()?,
-            "to" => filter.to = text.map(|v| moment("to", &v)).transpose()?,
-            "limit" => self.limit = limit(value)?,
-            "cursor" => self.after = Some(position(value)?),
-            _ => return Err(Problem::bad_request(format!("{name} is no parameter of this route"))),
-        }
-        Ok(())
-    }
-}
-
-fn known_status(name: String) -> Result<String, Problem> {
-    if Status::named(&name).is_some() {
-        return Ok(name);
-    }
-    let known: Vec<_> = Status::ALL.iter().map(|s| s.as_str()).collect();
-    Err(Problem::bad_request(format!("status is one of {}", known.join(", "))))
-}
-
-fn moment(name: &str, text: &str) -> Result<Timestamp, Problem> {
-    let moment = text.parse().ok().filter(|moment| *moment >= Timestamp::UNIX_EPOCH);
-    moment.ok_or_else(|| Problem::bad_request(format!("{name} is a moment such as 2026-11-03T08:31:07Z, from 1970 on")))
-}
-
-fn limit(text: &str) -> Result<u32, Problem> {
-    let limit = text.parse().ok().filter(|n| (1..=MAX_LIMIT).contains(n));
-    limit.ok_or_else(|| Problem::bad_request(format!("limit is a number from 1 to {MAX_LIMIT}")))
-}
-
-fn cursor(received_at: Timestamp, id: Uuid) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}.{id}", received_at.as_microsecond()))
-}
-
-fn position(cursor: &str) -> Result<(Timestamp, Uuid), Problem> {
-    let read = || {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let (micros, id) = text.split_once('.')?;
-        let moment = Timestamp::from_microsecond(micros.parse().ok()?).ok()?;
-        Some((Some(moment).filter(|moment| *moment >= Timestamp::UNIX_EPOCH)?, id.parse().ok()?))
-    };
-    read().ok_or_else(|| Problem::bad_request("cursor is not one that this API gave out"))
+    let id = RequestId(id.parse().map_err(|_| unknown())?);
+    let filter = by.narrowed(Filter::default());
+    let dossier = api.store.dossier(id, &filter).await.map_err(Problem::from_store)?.ok_or_else(unknown)?;
+    let whole = Whole::of(&dossier)?;
+    api.note_reading(&by, Read { what: "request", request: Some(id), filter: json!({}), count: 1 }).await?;
+    Ok(answer(&whole))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_leads_back_to_its_place_and_nothing_else_is_one() {
-        let place = ("2026-11-03T08:31:07.123456Z".parse().expect("time"), Uuid::from_u128(7));
-        assert_eq!(position(&cursor(place.0, place.1)).ok(), Some(place));
-        for text in ["", "x", "AAAA", "MS4y", &URL_SAFE_NO_PAD.encode("99999999999999999999.1")] {
-            assert!(position(text).is_err(), "{text}");
-        }
-    }
+    use super::{super::params::read, *};
 
     #[test]
     fn every_bad_parameter_is_named() {
+        let long = format!("q={}", "x".repeat(201));
         for (query, name) in [
             ("status=granted", "status"),
             ("from=yesterday", "from"),
             ("from=-009990-01-01T00:00:00Z", "from"),
             ("limit=0", "limit"),
             ("limit=201", "limit"),
-            ("cursor=x", "cursor"),
+            ("limit=", "limit"),
             ("q=a&q=b", "q"),
+            ("q=a&%71=b", "q"),
             ("sort=asc", "sort"),
             ("q=%00", "q"),
+            ("tenant=%FF", "tenant"),
+            ("%FF=1", "name"),
+            (long.as_str(), "q"),
         ] {
-            let problem = Asked::read(query).err().expect(query);
+            let problem = read::<Filters, Paging>(query).expect_err(query);
             assert!(problem.detail().contains(name), "{query}: {}", problem.detail());
         }
-        assert!(Asked::read("status=active&limit=200&tenant=contoso").is_ok());
+        let Params(filters, paging) =
+            read::<Filters, Paging>("status=active&limit=200&tenant=contoso&q=").expect("good");
+        assert_eq!((filters.tenant.given().as_deref(), paging.limit.0), (Some("contoso"), 200));
     }
 }

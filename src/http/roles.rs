@@ -55,6 +55,12 @@ impl Roles {
         }
     }
 
+    /// The tenants on whose requests the caller may act.
+    #[must_use]
+    pub fn tenants_operated(&self) -> &Visible {
+        &self.operator
+    }
+
     /// Whether the caller may read this tenant's history.
     #[must_use]
     pub fn is_auditor_for(&self, tenant: &TenantName) -> bool {
@@ -75,6 +81,12 @@ impl Roles {
 }
 
 impl Visible {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether this tenant is among them.
     #[must_use]
     pub fn covers(&self, tenant: &TenantName) -> bool {

@@ -13,10 +13,12 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 
 use super::{
     Api,
     error::Problem,
+    refusals::{BadRequest, NotFound, Timeout, TooLarge, Unavailable, Unprocessable, UnsupportedMediaType},
     serve::{BodyFault, read_body},
 };
 use crate::{
@@ -28,18 +30,59 @@ use crate::{
 /// How long a sender waits before it repeats what could not be stored.
 const REPEAT_AFTER_SECONDS: u32 = 30;
 
-#[derive(Serialize)]
+/// A delivery was taken in.
+#[derive(Serialize, ToSchema)]
 struct Taken {
+    /// The request it made or belongs to.
     request_id: String,
+    /// Where to read it.
     status_url: String,
+    /// Whether it was taken in before.
     repeat: bool,
 }
 
-#[derive(Serialize)]
+/// A delivery is genuine and not for stint.
+#[derive(Serialize, ToSchema)]
 struct Ignored {
+    /// Why.
     ignored: String,
 }
 
+/// What 202 says.
+#[derive(ToSchema)]
+#[schema(as = TakenOrIgnored)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "a shape to be described")]
+enum Heard202 {
+    Taken(Taken),
+    Ignored(Ignored),
+}
+
+/// A ticket was approved, or withdrawn: go and look
+///
+/// Nothing in the body is believed but which ticket to look at. The body is what the connection's ticket system sends,
+/// proved by the scheme that the connection's `webhook.scheme` names. 2xx means that the delivery is committed.
+#[utoipa::path(
+    post,
+    path = "/webhooks/{connection}",
+    params(("connection" = String, Path, description = "The connection's name.", example = "jira-cloud")),
+    request_body(content = Object, description = "What the ticket system sends.",
+                 example = json!({ "type": "ticket.approved", "timestamp": "2026-11-03T08:31:07Z",
+                                   "data": { "ticket": { "id": "8841", "number": "DESK-12" } } })),
+    responses(
+        (status = 200, description = "The same delivery, or one about the same approval, was taken in before.",
+         body = Taken, example = json!({ "request_id": "019a48e1-6a70-7c31-9d8f-3f0f5a0e7b11", "repeat": true,
+            "status_url": "https://stint.contoso.com/v1/requests/019a48e1-6a70-7c31-9d8f-3f0f5a0e7b11" })),
+        (status = 202, description = "Taken in, or genuine and not for stint.", body = Heard202, examples(
+            ("taken" = (summary = "A request was made", value = json!({
+                "request_id": "019a48e1-6a70-7c31-9d8f-3f0f5a0e7b11", "repeat": false,
+                "status_url": "https://stint.contoso.com/v1/requests/019a48e1-6a70-7c31-9d8f-3f0f5a0e7b11" }))),
+            ("ignored" = (summary = "Not for stint", value = json!({ "ignored": "the ticket is of another project" })))
+        )),
+        (status = 401, description = "Nothing is proved. The body is empty, whatever is wrong."),
+        BadRequest, NotFound, Timeout, TooLarge, UnsupportedMediaType, Unprocessable, Unavailable,
+    )
+)]
 pub(super) async fn receive(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,

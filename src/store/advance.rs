@@ -14,9 +14,10 @@ use crate::domain::{
     attempt::{Attempt, AttemptOutcome},
     audit::{Actor, AuditEvent, facts},
     id::{ApprovalId, ConnectionName, TenantName, TicketNumber},
+    in_force::{Span, span},
     lifecycle::{Event, apply},
     note,
-    request::{EndOrder, Request, State},
+    request::{Assignment, EndOrder, Request, State},
     withdrawal::Doubt,
 };
 
@@ -131,7 +132,10 @@ impl Store {
         // What was decided on stays as it was, the tenant first of all.
         let undecided = change.reading.as_ref().filter(|_| before.state.decision().is_none());
         let tenant = undecided.and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned());
-        let mut row = Row { tenant: tenant.or(held.tenant), connection: held.connection, ..Row::default() };
+        let digest = undecided.map(|r| r.digest.clone()).or(held.snapshot_digest);
+        let snapshot_digest = digest.filter(|_| before.state.decision().is_none());
+        let (tenant, connection) = (tenant.or(held.tenant), held.connection);
+        let mut row = Row { tenant, connection, snapshot_digest, due_at: None };
         write_attempts(&mut transaction, &before, &after, &change, &row).await?;
         row.due_at = (!after.status().is_terminal()).then_some(change.due_at);
         write_request(&mut transaction, lease, &before, &after, &change, &row).await?;
@@ -151,16 +155,18 @@ impl Store {
     }
 }
 
-#[derive(Default)]
 struct Row {
     connection: String,
     tenant: Option<String>,
     due_at: Option<Timestamp>,
+    /// Digest of the ticket snapshot beside it, while nothing is decided: a decision holds its own.
+    snapshot_digest: Option<String>,
 }
 
 struct Held {
     connection: String,
     tenant: Option<String>,
+    snapshot_digest: Option<String>,
 }
 
 /// Locks the row if the lease is still held.
@@ -168,7 +174,7 @@ async fn lock(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<Held
     let row = sqlx::query_as!(
         Held,
         "-- store::advance::lock\n\
-         select connection, tenant from requests where id = $1 and lease_token = $2 for update",
+         select connection, tenant, snapshot_digest from requests where id = $1 and lease_token = $2 for update",
         lease.request.0,
         lease.token,
     );
@@ -271,6 +277,7 @@ async fn write_request(
         if change.keep_lease && row.due_at.is_some() { (Some(lease.token), true) } else { (None, false) };
     // What was decided on stays as it was.
     let reading = change.reading.as_ref().filter(|_| before.state.decision().is_none());
+    let span = span_after(before, after, change);
     sqlx::query!(
         "-- store::advance::write_request\n\
          update requests set state = $2, held_state = $3, hold = $4, decision = coalesce($5, decision), \
@@ -285,7 +292,7 @@ async fn write_request(
          lease_token = $23, leased_until = case when $24 then leased_until end, \
          end_requested = case when $25 then null else end_requested end, doubt = $26, \
          hinted_approval = case when $28 then '' when hinted_at <= $27 then null else hinted_approval end, \
-         approval_given_at = coalesce($29, approval_given_at) \
+         approval_given_at = coalesce($29, approval_given_at), in_force_from = $30, in_force_until = $31 \
          where id = $1",
         lease.request.0,
         after.status().as_str(),
@@ -316,6 +323,8 @@ async fn write_request(
         change.heard_until.map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
         change.another_approval,
         change.approval.as_ref().map(|approval| approval.given_at.to_sqlx()) as Option<jiff_sqlx::Timestamp>,
+        span.map(|span| span.from.to_sqlx()) as Option<jiff_sqlx::Timestamp>,
+        span.and_then(|span| span.until).map(ToSqlx::to_sqlx) as Option<jiff_sqlx::Timestamp>,
     )
     .execute(connection)
     .await
@@ -331,18 +340,23 @@ async fn write_event(
     row: &Row,
 ) -> Result<(), StoreError> {
     for finding in &change.findings {
-        findings::raise(connection, before.id, row.tenant.as_deref(), finding, change.now).await?;
+        findings::raise(connection, &about(before, row), finding, change.now).await?;
     }
     let Some(event) = &change.event else { return Ok(()) };
     if let Some(note) = note::for_move(before.id, &before.state, event, after, &attempts_after(before, change)) {
         notes::queue(connection, before.id, &note, change.now).await?;
+    }
+    let mut detail = facts(event, &before.state, after);
+    // What was read without a decision is sealed with the move that followed from it.
+    if let Some(digest) = &row.snapshot_digest {
+        detail["snapshot_digest"] = json!(digest);
     }
     let event = AuditEvent {
         at: change.now,
         event: event.name(),
         actor: change.actor.clone(),
         moved: Some((Some(before.state.status()), after.status())),
-        detail: facts(event, &before.state, after),
+        detail,
     };
     append(connection, before, row, event).await
 }
@@ -353,15 +367,36 @@ fn attempts_after(before: &Request, change: &Change) -> Vec<Attempt> {
     kept.chain(&change.attempts).cloned().collect()
 }
 
+/// When the request's assignment may have been in force, as the change leaves it.
+fn span_after(before: &Request, after: &State, change: &Change) -> Option<Span> {
+    let decision = after.decision().or(before.state.decision())?;
+    let assignment = assignment_of(after).or(assignment_of(&before.state));
+    let gone_at = match after {
+        State::Ended(order) => order.confirmed_at,
+        _ => None,
+    };
+    let status = after.underlying().status();
+    span(status, decision, assignment, &attempts_after(before, change), gone_at, change.now)
+}
+
+fn assignment_of(state: &State) -> Option<&Assignment> {
+    match state.underlying() {
+        State::Active(_, assignment) | State::Ending(_, Some(assignment), _) => Some(assignment),
+        _ => None,
+    }
+}
+
 async fn append(
     connection: &mut sqlx::PgConnection,
     before: &Request,
     row: &Row,
     event: AuditEvent,
 ) -> Result<(), StoreError> {
-    let about =
-        audit::About { request: Some(before.id), connection: Some(&row.connection), tenant: row.tenant.as_deref() };
-    audit::append(connection, &about, &event).await
+    audit::append(connection, &about(before, row), &event).await
+}
+
+fn about<'a>(before: &Request, row: &'a Row) -> audit::About<'a> {
+    audit::About { request: Some(before.id), connection: Some(&row.connection), tenant: row.tenant.as_deref() }
 }
 
 /// A state spread over its columns.

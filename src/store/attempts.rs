@@ -1,6 +1,7 @@
 //! Attempts as rows; written only inside a move.
 
 use jiff_sqlx::{Timestamp as Column, ToSqlx};
+use uuid::Uuid;
 
 use super::StoreError;
 use crate::domain::{
@@ -11,41 +12,75 @@ use crate::domain::{
     request::Decision,
 };
 
+/// An attempt as its row holds it.
+struct Row {
+    id: Uuid,
+    request_id: Uuid,
+    kind: String,
+    recorded_at: Column,
+    send_not_after: Column,
+    duration_seconds: Option<i32>,
+    ends_at: Option<Column>,
+    outcome: String,
+    code: Option<String>,
+    http_status: Option<i32>,
+    graph_request_id: Option<String>,
+    schedule_request_id: Option<String>,
+    schedule_id: Option<String>,
+    closed_at: Option<Column>,
+    absent_reads: i32,
+    last_absent_at: Option<Column>,
+}
+
 /// Every attempt of a request, oldest first.
 pub(super) async fn of_request(
     connection: &mut sqlx::PgConnection,
     request: RequestId,
 ) -> Result<Vec<Attempt>, StoreError> {
-    let rows = sqlx::query!(
-        "-- store::attempts::of_request\n\
-         select id, kind, recorded_at, send_not_after, duration_seconds, ends_at, outcome, code, http_status, \
-         graph_request_id, schedule_request_id, schedule_id, closed_at, absent_reads, last_absent_at \
-         from attempts where request_id = $1 order by number",
-        request.0
+    let attempts = of_requests(connection, &[request.0]).await?;
+    Ok(attempts.into_iter().map(|(_, attempt)| attempt).collect())
+}
+
+/// Every attempt of these requests, each with its request, oldest first.
+pub(super) async fn of_requests(
+    connection: &mut sqlx::PgConnection,
+    requests: &[Uuid],
+) -> Result<Vec<(Uuid, Attempt)>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "-- store::attempts::of_requests\n\
+         select id, request_id, kind, recorded_at as \"recorded_at: Column\", \
+         send_not_after as \"send_not_after: Column\", duration_seconds, ends_at as \"ends_at: Column\", outcome, code, \
+         http_status, graph_request_id, schedule_request_id, schedule_id, closed_at as \"closed_at: Column\", \
+         absent_reads, last_absent_at as \"last_absent_at: Column\" \
+         from attempts where request_id = any($1) order by request_id, number",
+        requests
     );
-    let rows = rows.fetch_all(connection).await?;
-    rows.into_iter()
-        .map(|row| {
-            let unknown = |column, text: &str| StoreError::bad("attempts", column, row.id, format!("unknown {text:?}"));
-            Ok(Attempt {
-                id: AttemptId(row.id),
-                kind: kind(&row.kind).ok_or_else(|| unknown("kind", &row.kind))?,
-                recorded_at: row.recorded_at.to_jiff(),
-                send_not_after: row.send_not_after.to_jiff(),
-                duration: row.duration_seconds.and_then(|s| u32::try_from(s).ok()).map(Duration::seconds),
-                ends_at: row.ends_at.map(Column::to_jiff),
-                outcome: outcome(&row.outcome).ok_or_else(|| unknown("outcome", &row.outcome))?,
-                code: row.code,
-                http_status: row.http_status.and_then(|s| u16::try_from(s).ok()),
-                graph_request_id: row.graph_request_id,
-                schedule_request_id: row.schedule_request_id,
-                schedule_id: row.schedule_id,
-                closed_at: row.closed_at.map(Column::to_jiff),
-                absent_reads: u32::try_from(row.absent_reads).unwrap_or(0),
-                last_absent_at: row.last_absent_at.map(Column::to_jiff),
-            })
-        })
-        .collect()
+    rows.fetch_all(connection).await?.into_iter().map(Row::attempt).collect()
+}
+
+impl Row {
+    fn attempt(self) -> Result<(Uuid, Attempt), StoreError> {
+        let unknown = |column, text: &str| StoreError::bad("attempts", column, self.id, format!("unknown {text:?}"));
+        let attempt = Attempt {
+            id: AttemptId(self.id),
+            kind: kind(&self.kind).ok_or_else(|| unknown("kind", &self.kind))?,
+            recorded_at: self.recorded_at.to_jiff(),
+            send_not_after: self.send_not_after.to_jiff(),
+            duration: self.duration_seconds.and_then(|s| u32::try_from(s).ok()).map(Duration::seconds),
+            ends_at: self.ends_at.map(Column::to_jiff),
+            outcome: outcome(&self.outcome).ok_or_else(|| unknown("outcome", &self.outcome))?,
+            code: self.code,
+            http_status: self.http_status.and_then(|s| u16::try_from(s).ok()),
+            graph_request_id: self.graph_request_id,
+            schedule_request_id: self.schedule_request_id,
+            schedule_id: self.schedule_id,
+            closed_at: self.closed_at.map(Column::to_jiff),
+            absent_reads: u32::try_from(self.absent_reads).unwrap_or(0),
+            last_absent_at: self.last_absent_at.map(Column::to_jiff),
+        };
+        Ok((self.request_id, attempt))
+    }
 }
 
 /// Writes an attempt whole.

@@ -153,7 +153,7 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         let row = sqlx::query!(
             "-- store::books::end_missed\n\
-             update requests set end_requested = $3, woken = true, due_at = $4, updated_at = $4, unseen_since = null \
+             update requests set end_requested = $3, woken = true, due_at = $4, updated_at = $4 \
              where id = $1 and unseen_since = $2 and end_requested is null and coalesce(held_state, state) = 'active' \
              returning connection, tenant",
             request.0,
@@ -162,9 +162,9 @@ impl Store {
             order.ordered_at.to_sqlx(),
         );
         let Some(row) = row.fetch_optional(&mut *transaction).await? else { return Ok(false) };
-        findings::raise(&mut transaction, request, row.tenant.as_deref(), finding, order.ordered_at).await?;
         let about =
             audit::About { request: Some(request), connection: Some(&row.connection), tenant: row.tenant.as_deref() };
+        findings::raise(&mut transaction, &about, finding, order.ordered_at).await?;
         let detail = requests::json(order)?;
         let (at, actor) = (order.ordered_at, order.actor.clone());
         let event = AuditEvent { at, event: "end-ordered", actor, moved: None, detail };
@@ -185,7 +185,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await?;
-        if findings::raise(&mut transaction, request, Some(tenant.as_str()), finding, now).await? {
+        if findings::raise(&mut transaction, &about(tenant, request), finding, now).await? {
             sqlx::query!(
                 "-- store::books::raise_of_request\n\
                  update requests set due_at = least(due_at, $2), woken = true where id = $1 and due_at is not null",
@@ -196,6 +196,23 @@ impl Store {
             .await?;
         }
         transaction.commit().await?;
+        Ok(())
+    }
+
+    /// A request that is over, and its assignment shows: it is not proved gone any more, whatever was believed of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn show_again(&self, request: RequestId) -> Result<(), StoreError> {
+        sqlx::query!(
+            "-- store::books::show_again\n\
+             update requests set in_force_until = null, in_force_from = coalesce(in_force_from, (select min(recorded_at) \
+             from attempts where request_id = $1 and kind in ('assign', 'update')), received_at) \
+             where id = $1 and due_at is null",
+            request.0,
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -258,7 +275,7 @@ impl Store {
         attempts::put_at(&mut transaction, request, tenant, holding, attempt).await?;
         let at = attempt.closed_at.unwrap_or(attempt.recorded_at);
         for finding in findings {
-            findings::raise(&mut transaction, request, Some(tenant.as_str()), finding, at).await?;
+            findings::raise(&mut transaction, &about(tenant, request), finding, at).await?;
         }
         if attempt.outcome != AttemptOutcome::Open {
             tell(&mut transaction, tenant, request, ("attempt-closed", at), attempt).await?;
@@ -303,6 +320,23 @@ impl Store {
             let request = RequestId(row.request_id);
             tell(&mut transaction, tenant, request, ("attempt-closed", now), &detail).await?;
         }
+        sqlx::query!(
+            "-- store::books::settle_removals\n\
+             update requests r set in_force_until = greatest($3, in_force_from) \
+             where tenant = $1 and due_at is null and in_force_from is not null and in_force_until is null \
+             and exists (select from attempts a where a.request_id = r.id and a.target = any($6)) \
+             and not exists (select from attempts a where a.request_id = r.id and a.send_not_after > $2) \
+             and not exists (select from attempts a join unnest($4::uuid[], $5::text[]) as shown (principal_id, target) \
+             using (principal_id, target) where a.request_id = r.id)",
+            tenant.as_str(),
+            (now - SETTLE).to_sqlx(),
+            now.to_sqlx(),
+            &principals,
+            &targets,
+            &read,
+        )
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -339,6 +373,9 @@ async fn tell(
 ) -> Result<(), StoreError> {
     let detail = requests::json(detail)?;
     let event = AuditEvent { at, event, actor: Actor::stint(), moved: None, detail };
-    let about = audit::About { request: Some(request), connection: None, tenant: Some(tenant.as_str()) };
-    audit::append(connection, &about, &event).await
+    audit::append(connection, &about(tenant, request), &event).await
+}
+
+fn about(tenant: &TenantName, request: RequestId) -> audit::About<'_> {
+    audit::About { request: Some(request), connection: None, tenant: Some(tenant.as_str()) }
 }

@@ -4,12 +4,18 @@ use std::fmt::Display;
 
 use crate::domain::{id::RequestId, lifecycle::IllegalMove};
 
+/// `query_canceled`: `statement_timeout`, which is set for readers only.
+const QUERY_CANCELED: &str = "57014";
+
 /// Why a call on the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, or failed; what was asked may or may not have been done.
     #[error("the database failed: {0}")]
     Database(sqlx::Error),
+    /// A reader's query took longer than readers may take.
+    #[error("a reader's query took too long")]
+    TookTooLong,
     /// Somebody else has the right to this step now; nothing was changed.
     #[error("the lease on request {0} is no longer held")]
     LeaseLost(RequestId),
@@ -61,6 +67,7 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.as_deref() == Some(QUERY_CANCELED) { Self::TookTooLong } else { Self::Database(error) }
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{NewFinding, Store, StoreError, audit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
-    id::{ConnectionName, RequestId, TenantName},
+    id::{ConnectionName, TenantName},
 };
 
 impl Store {
@@ -173,6 +173,68 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Raises a finding about stint as a whole, or about this one thing of it; `true` when the same one does not stand already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn raise_as_a_whole(
+        &self,
+        subject: Option<&str>,
+        finding: &NewFinding,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let raised = sqlx::query!(
+            "-- store::findings::raise_as_a_whole\n\
+             insert into findings (id, kind, subject, detail, raised_at) values ($1, $2, $3, $4, $5) \
+             on conflict (kind, subject) where tenant is null and request_id is null and connection is null \
+             and cleared_at is null do nothing",
+            Uuid::now_v7(),
+            finding.kind,
+            subject,
+            finding.detail,
+            now.to_sqlx(),
+        );
+        let raised = raised.execute(&mut *transaction).await?.rows_affected() > 0;
+        if raised {
+            tell(&mut transaction, &AS_A_WHOLE, "finding-raised", finding.kind, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(raised)
+    }
+
+    /// What was wrong is over: clears the finding; `true` when there was one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clear_as_a_whole(
+        &self,
+        subject: Option<&str>,
+        kind: &'static str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let cleared = sqlx::query!(
+            "-- store::findings::clear_as_a_whole\n\
+             update findings set cleared_at = $3 where tenant is null and request_id is null and connection is null \
+             and cleared_at is null and kind = $2 and subject is not distinct from $1",
+            subject,
+            kind,
+            now.to_sqlx(),
+        );
+        let cleared = cleared.execute(&mut *transaction).await?.rows_affected() > 0;
+        if cleared {
+            tell(&mut transaction, &AS_A_WHOLE, "finding-cleared", kind, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(cleared)
+    }
+}
+
+/// What concerns neither a request nor a connection nor a tenant.
+const AS_A_WHOLE: audit::About<'static> = audit::About { request: None, connection: None, tenant: None };
+
 fn of_connection(connection: &ConnectionName) -> audit::About<'_> {
     audit::About { request: None, connection: Some(connection.as_str()), tenant: None }
 }
@@ -195,8 +257,7 @@ async fn tell(
 /// Raises a finding about a request; the same kind about the same request is raised once. `true` when it was raised now.
 pub(super) async fn raise(
     connection: &mut sqlx::PgConnection,
-    request: RequestId,
-    tenant: Option<&str>,
+    about: &audit::About<'_>,
     finding: &NewFinding,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -206,10 +267,14 @@ pub(super) async fn raise(
          on conflict (request_id, kind) where request_id is not null do nothing",
         Uuid::now_v7(),
         finding.kind,
-        tenant,
-        request.0,
+        about.tenant,
+        about.request.map(|id| id.0),
         finding.detail,
         now.to_sqlx(),
     );
-    Ok(raised.execute(connection).await?.rows_affected() > 0)
+    let raised = raised.execute(&mut *connection).await?.rows_affected() > 0;
+    if raised {
+        tell(connection, about, "finding-raised", finding.kind, now).await?;
+    }
+    Ok(raised)
 }

@@ -25,8 +25,10 @@ select words from (values
     ('owns the tables and may redefine them', exists (
         select from pg_class where relname = 'audit_events' and relkind in ('r', 'p')
             and pg_has_role(current_user, relowner, 'usage'))),
-    ('may update or delete what the audit log holds', case when to_regclass('audit_events') is null then false
-        else has_table_privilege(current_user, 'audit_events', 'update, delete, truncate') end)
+    ('may update or delete what the audit log holds', exists (
+        select from unnest(array['audit_events', 'audit_leaves', 'audit_nodes', 'audit_checkpoints']) as log (name)
+            where to_regclass(name) is not null
+            and has_table_privilege(current_user, to_regclass(name), 'update, delete, truncate')))
 ) as rights (words, held) where held";
 
 /// Settings without which a commit that was answered may be lost.
@@ -50,12 +52,14 @@ select needed || ' on ' || name from (values
     ('polls', array['select', 'insert', 'update']),
     ('sweeps', array['select', 'insert', 'update']),
     ('told_tickets', array['select', 'insert', 'update']),
+    ('idempotency_keys', array['select', 'insert', 'delete']),
     ('audit_events', array['select', 'insert']),
     ('audit_details', array['select', 'insert']),
     ('audit_pending', array['select', 'insert', 'delete']),
     ('audit_leaves', array['select', 'insert']),
     ('audit_nodes', array['select', 'insert']),
-    ('audit_checkpoints', array['select', 'insert'])
+    ('audit_checkpoints', array['select', 'insert']),
+    ('audit_publications', array['select', 'insert', 'update'])
 ) as tables (name, rights), unnest(rights) as needed
 where to_regclass(name) is not null and not has_table_privilege(current_user, to_regclass(name), needed)
 order by name, needed";

@@ -2,12 +2,16 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Column, ToSqlx};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
 use crate::domain::{attempt::Attempt, audit::TimelineEntry, id::RequestId, request::Status};
+
+/// JSON as the database keeps it: checked, and not taken apart.
+pub type Json = sqlx::types::Json<Box<RawValue>>;
 
 /// A request as its row holds it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -20,13 +24,13 @@ pub struct Record {
     pub ticket_number: String,
     pub ticket_url: Option<String>,
     pub state: String,
-    pub hold: Option<Value>,
-    pub decision: Option<Value>,
-    pub assignment: Option<Value>,
-    pub end_order: Option<Value>,
-    pub reasons: Option<Value>,
-    pub failure: Option<Value>,
-    pub snapshot: Option<Value>,
+    pub hold: Option<Json>,
+    pub decision: Option<Json>,
+    pub assignment: Option<Json>,
+    pub end_order: Option<Json>,
+    pub reasons: Option<Json>,
+    pub failure: Option<Json>,
+    pub snapshot: Option<Json>,
     pub snapshot_digest: Option<String>,
     pub received_at: Column,
     pub updated_at: Column,
@@ -81,29 +85,40 @@ pub struct NoteRecord {
 }
 
 /// Which records are asked for; what is `None` or empty does not filter.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Filter {
     /// Tenants the caller may see; `None`: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub visible_tenants: Option<Vec<String>>,
     /// Only this principal's, as a requester sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub own: Option<Uuid>,
     /// One tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
     /// One state.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// Object id, or part of the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<String>,
     /// Catalog key.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub entitlement: Option<String>,
     /// Ticket number or immutable id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ticket: Option<String>,
     /// One connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<String>,
     /// Received at or after.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
     /// Received before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
     /// Part of ticket number, principal's name, entitlement or tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
 }
 
@@ -129,7 +144,7 @@ impl Store {
             query.push(", ").push_bind(id).push(")");
         }
         query.push(" order by received_at desc, id desc limit ").push_bind(i64::from(limit));
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        Ok(query.build_query_as().fetch_all(&self.readers).await?)
     }
 
     /// One request with all that belongs to it, if the filter's visibility allows; `None` otherwise.
@@ -137,7 +152,7 @@ impl Store {
     /// # Errors
     /// When the database fails or a row does not hold what it must.
     pub async fn dossier(&self, id: RequestId, filter: &Filter) -> Result<Option<Dossier>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.readers.begin().await?;
         // One snapshot for all reads, so that record, attempts and timeline tell the same moment.
         sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *transaction).await?;
         let mut query = QueryBuilder::<Postgres>::new("-- store::history::dossier\nselect ");
@@ -209,7 +224,8 @@ fn narrow_by_state(query: &mut QueryBuilder<Postgres>, name: Option<&str>) {
     }
 }
 
-fn narrow_by_person(query: &mut QueryBuilder<Postgres>, principal: Option<&str>) {
+/// Narrows down to an object id, or to part of a name.
+pub(super) fn narrow_by_person(query: &mut QueryBuilder<Postgres>, principal: Option<&str>) {
     match principal.map(|text| (text, text.parse::<Uuid>())) {
         Some((_, Ok(id))) => {
             query.push(" and principal_id = ").push_bind(id);

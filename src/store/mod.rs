@@ -4,26 +4,35 @@
 //! the same transaction. [`Store::advance`] asks for a [`Lease`], which only [`Store::lease_due`] makes; a stale one
 //! changes no row. No transaction lasts across a call to a neighbour.
 
+mod acting;
 mod advance;
 mod attempts;
 mod audit;
 mod books;
+mod checkpoints;
 mod deliveries;
 mod error;
 pub mod export;
 mod findings;
+mod findings_read;
 mod health;
 pub mod history;
 mod kin;
 mod leases;
+pub mod log;
+mod moments;
 mod notes;
 mod polls;
+mod publications;
 mod requests;
 mod retention;
 mod schema;
+mod seal;
 mod subjects;
+mod summary;
 mod sweeps;
 mod told;
+mod tree;
 mod wake;
 
 use std::time::Duration;
@@ -33,24 +42,40 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
+pub use acting::{Acted, Call, Deed, Outcome};
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
 pub use audit::{ExportStep, HistoryRead};
+pub use checkpoints::{SealState, SignedHead};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;
+pub use findings_read::{Finding, FindingFilter, FindingState, May};
 pub use health::Health;
 pub use leases::{Lease, Room};
+pub use moments::{Candidate, MomentFilter};
 pub use notes::{DueNote, NoteResult};
 pub use polls::{Noticed, Poll, PollResult};
+pub use publications::{Publication, Published};
 pub use requests::{Ordered, Spent};
 pub use schema::{SchemaState, migrations};
+pub use seal::{Sealer, Sealing};
+pub use summary::{Counted, Lag, Summary, SummaryFilter};
 pub use sweeps::{Sweep, SweepResult};
+pub use tree::Head;
 pub use wake::Wakes;
 
 /// stint's database.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// For those who read history: what they ask for may be large, and takes no connection from the work.
+    readers: PgPool,
 }
+
+/// The longest a reader's query may take.
+const READING_TIME: &str = "10s";
+
+/// Connections for readers; further ones wait.
+const READERS: u32 = 8;
 
 impl Store {
     /// Opens a pool of at most `connections`; nothing is tried before the first use.
@@ -59,13 +84,9 @@ impl Store {
     /// When the URL cannot be read.
     pub fn open(url: &str, connections: u32) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse().map_err(StoreError::from)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(Duration::from_secs(5))
-            .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(is_clean(connection)))
-            .connect_lazy_with(options.application_name("stint"));
-        Ok(Self { pool })
+        let options = options.application_name("stint");
+        let readers = options.clone().application_name("stint readers").options([("statement_timeout", READING_TIME)]);
+        Ok(Self { pool: pool(options, connections), readers: pool(readers, connections.min(READERS)) })
     }
 
     /// Opens one connection, to say what keeps it from being opened.
@@ -89,8 +110,17 @@ impl Store {
 
     /// Closes every connection.
     pub async fn close(&self) {
-        self.pool.close().await;
+        tokio::join!(self.pool.close(), self.readers.close());
     }
+}
+
+fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_clean(connection)))
+        .connect_lazy_with(options)
 }
 
 /// Whether a pooled connection answers and stands outside any transaction; otherwise it is closed.

@@ -65,44 +65,9 @@ impl Store {
     /// When the database fails.
     pub async fn order_end(&self, id: RequestId, actor: &Actor, order: &EndOrder) -> Result<Ordered, StoreError> {
         let mut transaction = self.pool.begin().await?;
-        let row = sqlx::query!(
-            "-- store::requests::order_end\n\
-             select state, connection, tenant, coalesce((end_requested->>'remove')::boolean, false) as \"ordered!\", \
-             coalesce((end_order->>'remove')::boolean, false) as \"removing!\" \
-             from requests where id = $1 for update",
-            id.0
-        );
-        let Some(row) = row.fetch_optional(&mut *transaction).await? else {
-            return Ok(Ordered::Unknown);
-        };
-        let status = status(id, &row.state)?;
-        if status.is_terminal() {
-            return Ok(Ordered::Over(status));
-        }
-        if row.ordered || row.removing {
-            return Ok(Ordered::Already);
-        }
-        sqlx::query!(
-            "-- store::requests::order_end\n\
-             update requests set end_requested = $2, woken = true, due_at = $3, updated_at = $3 where id = $1",
-            id.0,
-            json(order)?,
-            order.ordered_at.to_sqlx(),
-        )
-        .execute(&mut *transaction)
-        .await?;
-        let event = AuditEvent {
-            at: order.ordered_at,
-            event: "end-ordered",
-            actor: actor.clone(),
-            moved: None,
-            detail: json(order)?,
-        };
-        let about =
-            audit::About { request: Some(id), connection: Some(&row.connection), tenant: row.tenant.as_deref() };
-        audit::append(&mut transaction, &about, &event).await?;
+        let ordered = order_end_in(&mut transaction, id, actor, order).await?;
         transaction.commit().await?;
-        Ok(Ordered::Recorded)
+        Ok(ordered)
     }
 
     /// What other requests about a ticket leave of its approvals.
@@ -170,6 +135,46 @@ impl Store {
         let counts = rows.into_iter().filter_map(|row| Some((Status::named(&row.state)?, row.count)));
         Ok((counts.collect(), oldest))
     }
+}
+
+/// Orders a request to end, inside the caller's transaction.
+pub(super) async fn order_end_in(
+    connection: &mut sqlx::PgConnection,
+    id: RequestId,
+    actor: &Actor,
+    order: &EndOrder,
+) -> Result<Ordered, StoreError> {
+    let row = sqlx::query!(
+        "-- store::requests::order_end_in\n\
+         select state, connection, tenant, coalesce((end_requested->>'remove')::boolean, false) as \"ordered!\", \
+         coalesce((end_order->>'remove')::boolean, false) as \"removing!\" \
+         from requests where id = $1 for update",
+        id.0
+    );
+    let Some(row) = row.fetch_optional(&mut *connection).await? else {
+        return Ok(Ordered::Unknown);
+    };
+    let status = status(id, &row.state)?;
+    if status.is_terminal() {
+        return Ok(Ordered::Over(status));
+    }
+    if row.ordered || row.removing {
+        return Ok(Ordered::Already);
+    }
+    sqlx::query!(
+        "-- store::requests::order_end_in\n\
+         update requests set end_requested = $2, woken = true, due_at = $3, updated_at = $3 where id = $1",
+        id.0,
+        json(order)?,
+        order.ordered_at.to_sqlx(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    let (at, actor, detail) = (order.ordered_at, actor.clone(), json(order)?);
+    let event = AuditEvent { at, event: "end-ordered", actor, moved: None, detail };
+    let about = audit::About { request: Some(id), connection: Some(&row.connection), tenant: row.tenant.as_deref() };
+    audit::append(connection, &about, &event).await?;
+    Ok(Ordered::Recorded)
 }
 
 pub(super) async fn load(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Option<Request>, StoreError> {
@@ -249,7 +254,7 @@ impl StateColumns {
     }
 }
 
-fn status(id: RequestId, name: &str) -> Result<Status, StoreError> {
+pub(super) fn status(id: RequestId, name: &str) -> Result<Status, StoreError> {
     status_named(id, "state", name)
 }
 

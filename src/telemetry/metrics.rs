@@ -72,6 +72,9 @@ pub struct Metrics {
     open: Family<Standing, Gauge>,
     overdue: Gauge<i64, AtomicI64>,
     findings: Gauge<i64, AtomicI64>,
+    unsealed: Gauge<i64, AtomicI64>,
+    sealed: Gauge<i64, AtomicI64>,
+    sealed_at: Gauge<i64, AtomicI64>,
 }
 
 impl Metrics {
@@ -90,6 +93,14 @@ impl Metrics {
             open: add(&mut r, "open_requests", "Open requests by state", Family::default()),
             overdue: add(&mut r, "overdue_seconds", "How long the longest-waiting step is due", Gauge::default()),
             findings: add(&mut r, "findings_open", "Findings nobody has acknowledged", Gauge::default()),
+            unsealed: add(&mut r, "audit_pending_events", "Audit events that are not sealed yet", Gauge::default()),
+            sealed: add(&mut r, "audit_tree_size", "Audit events that are sealed", Gauge::default()),
+            sealed_at: add(
+                &mut r,
+                "audit_checkpoint_timestamp_seconds",
+                "When the audit log was last sealed",
+                Gauge::default(),
+            ),
             registry: r,
         }
     }
@@ -128,6 +139,13 @@ impl Metrics {
     /// Notes how many findings are open.
     pub fn findings(&self, open: i64) {
         self.findings.set(open);
+    }
+
+    /// Notes how far the audit log is sealed, and since when.
+    pub fn sealing(&self, pending: u64, size: u64, sealed_at: Option<Timestamp>) {
+        self.unsealed.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        self.sealed.set(i64::try_from(size).unwrap_or(i64::MAX));
+        self.sealed_at.set(sealed_at.map_or(0, Timestamp::as_second));
     }
 
     /// Notes how much is open, and since when the oldest step has been due.
@@ -181,6 +199,7 @@ mod tests {
         metrics.step("verify", "done", Duration::from_millis(40));
         metrics.note("written");
         metrics.findings(2);
+        metrics.sealing(3, 40, Timestamp::from_second(1_793_000_000).ok());
         let text = metrics.text();
         assert!(text.contains(r#"stint_deliveries_total{connection="jira-cloud",outcome="accepted"} 1"#), "{text}");
         assert!(text.contains(r#"route="/v1/requests",method="GET",status="200"} 1"#), "{text}");
@@ -189,5 +208,8 @@ mod tests {
         assert!(text.contains(r#"stint_steps_total{step="verify",outcome="done"} 1"#), "{text}");
         assert!(text.contains(r#"stint_notes_total{outcome="written"} 1"#), "{text}");
         assert!(text.contains("stint_findings_open 2"), "{text}");
+        assert!(text.contains("stint_audit_pending_events 3"), "{text}");
+        assert!(text.contains("stint_audit_tree_size 40"), "{text}");
+        assert!(text.contains("stint_audit_checkpoint_timestamp_seconds 1793000000"), "{text}");
     }
 }

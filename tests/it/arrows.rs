@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// Rooms with what each may use. `clock`, `json`, `outbound` and `telemetry` are leaves: they serve every room and
 /// belong to none.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("clock", &[]),
     ("json", &[]),
@@ -13,10 +13,12 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("store", &["domain"]),
     ("tickets", &["domain", "clock", "json", "outbound"]),
     ("graph", &["domain", "clock", "json", "outbound"]),
-    ("engine", &["domain", "store", "tickets", "graph", "clock", "telemetry"]),
+    ("publish", &["domain", "outbound"]),
+    ("engine", &["domain", "store", "tickets", "graph", "publish", "clock", "outbound", "telemetry"]),
     ("http", &["domain", "store", "tickets", "clock", "json", "outbound", "telemetry"]),
-    ("config", &["domain", "tickets", "graph", "outbound"]),
-    ("doctor", &["config", "domain", "store", "tickets", "graph", "clock", "outbound", "telemetry"]),
+    ("config", &["domain", "tickets", "graph", "publish", "outbound"]),
+    ("doctor", &["config", "domain", "store", "tickets", "graph", "publish", "clock", "outbound", "telemetry"]),
+    ("verify", &["domain", "json"]),
     ("sandbox", &[]),
     ("console", &[]),
 ];

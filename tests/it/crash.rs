@@ -21,7 +21,7 @@ use crate::world::{It, minutes, seconds};
 const ONE: Room = Room { ends: 1, others: 1, per_connection: 1, per_tenant: 8 };
 
 /// Polls the future until it was left waiting this many times, then drops it there. `true`: it finished before.
-async fn dropped_after(waits: usize, future: impl Future) -> bool {
+pub async fn dropped_after(waits: usize, future: impl Future) -> bool {
     let mut future = pin!(future);
     let mut waited = 0;
     std::future::poll_fn(|context: &mut Context<'_>| {

@@ -7,6 +7,7 @@ use sqlx::{Connection as _, PgConnection};
 use stint::{
     clock::Clock,
     config,
+    domain::proof::SigningKey,
     sandbox::{
         Postgres, PostgresOptions, Sandbox,
         graph::{Fault, FaultKind, Group, On, RolePolicy, ServicePrincipal},
@@ -69,6 +70,8 @@ impl Practice {
         let folder = tempfile::tempdir().expect("a folder");
         let mut practice = Self { sandbox, folder, variables: vec![] };
         practice.write_files();
+        let key = SigningKey::text_of("stint.contoso.example", &[7; 32]).expect("a key");
+        practice.over("AUDIT__SIGNING_KEY", &key);
         practice.over("DATABASE__URL", &database_url);
         practice.point_to_simulators();
         practice
@@ -483,7 +486,7 @@ async fn a_role_that_only_reads_and_writes_rows_is_as_it_should_be() {
     let (postgres, url) = DURABLE.get_or_init(durable).await;
     let mut sql = PgConnection::connect(url).await.expect("the owner");
     let role = "create role serving login; grant select, insert, update, delete on all tables in schema public to serving; \
-                revoke update, delete, truncate on audit_events from serving";
+                revoke update, delete, truncate on audit_events, audit_leaves, audit_nodes, audit_checkpoints from serving";
     sqlx::raw_sql(role).execute(&mut sql).await.expect("a role");
     practice.over("DATABASE__URL", &format!("{}&user=serving", postgres.url("practice")));
     practice.over("DATABASE__MIGRATE_URL", url);

@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 #![expect(clippy::large_futures, reason = "a story is polled where it stands")]
 
+mod acting;
 mod another_system;
 mod arrows;
+mod assignments;
 mod contract;
 mod crash;
 mod credentials;
@@ -14,6 +16,7 @@ mod dry_run;
 mod every_system;
 mod every_target;
 mod export;
+mod findings_api;
 mod fair;
 mod granted;
 mod guides;
@@ -23,16 +26,19 @@ mod mutants;
 mod mutation;
 mod overlap;
 mod policies;
+mod posted;
 mod principals;
 mod reading;
 mod refused;
 mod revoke;
 mod samples;
+mod sealing;
 mod secrets;
 mod sequences;
 mod serve;
 mod servicenow;
 mod sessions;
+mod summary;
 mod sweep;
 mod systems;
 mod targets;

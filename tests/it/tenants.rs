@@ -23,7 +23,7 @@ const FABRIKAM_CLIENT: &str = "b80f3a6d-2c57-4e91-8a34-7d1e9c0b5f26";
 const LISTS: [On; 3] = [On::ReadRequests, On::ReadSchedules, On::ReadInstances];
 
 /// A world in which the desk's tickets are about a second tenant.
-async fn two_tenants(in_flight: u32) -> It {
+pub async fn two_tenants(in_flight: u32) -> It {
     let ports = Ports { entra: free_port(), graph: free_port(), ..Ports::default() };
     let it = It::with(|setup| {
         let url = |port: u16| format!("http://127.0.0.1:{port}");

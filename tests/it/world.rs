@@ -26,7 +26,7 @@ use stint::{
 };
 
 /// Every table that holds what came from outside.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "requests",
     "deliveries",
     "attempts",
@@ -37,6 +37,7 @@ const TABLES: [&str; 10] = [
     "polls",
     "told_tickets",
     "sweeps",
+    "idempotency_keys",
 ];
 
 static CLUSTER: OnceLock<Postgres> = OnceLock::new();
@@ -58,7 +59,7 @@ pub struct Seen {
 }
 
 /// Secrets of the stories, in any form in which they travel. None may ever be logged.
-pub const SECRETS: [&str; 16] = [
+pub const SECRETS: [&str; 17] = [
     story::CLIENT_SECRET,
     story::JIRA_TOKEN,
     story::JIRA_PAT,
@@ -76,6 +77,8 @@ pub const SECRETS: [&str; 16] = [
     "eyJhbGciOi",
     "eyJ0eXAiOi",
     "BEGIN PRIVATE KEY",
+    // A key that signs the audit log.
+    "PRIVATE+KEY+",
 ];
 
 /// Reads every line that stint logs in any story, down to its finest.

@@ -34,7 +34,7 @@ fn kinds() -> [(Target, &'static str, &'static str, Value); 4] {
 fn body(call: Call) -> Value {
     match call.body {
         Body::Json(body) => body,
-        Body::Empty => Value::Null,
+        Body::Empty | Body::Text(_) => Value::Null,
     }
 }
 

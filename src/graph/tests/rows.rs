@@ -11,7 +11,7 @@ use crate::{
 fn body(call: Call) -> Value {
     match call.body {
         Body::Json(body) => body,
-        Body::Empty => Value::Null,
+        Body::Empty | Body::Text(_) => Value::Null,
     }
 }
 

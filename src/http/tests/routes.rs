@@ -10,13 +10,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 use super::{
-    super::{Api, Exports, Limits, Wake, framed, ops_router, router, serve::serve},
-    login::{Login, first_key, tokens},
+    super::{Api, Exports, Limits, Wake, cursor::Cursors, framed, ops_router, router, serve::serve},
+    login::{AUDIENCE, Login, first_key, tokens},
 };
 use crate::{
     clock::Clock,
     outbound::{Answer, Body, Call, Credential, Limits as Patience, Wire},
-    store::Store,
+    store::{Sealer, Store},
     telemetry::Metrics,
 };
 
@@ -32,10 +32,12 @@ async fn served(routes: impl FnOnce(&Arc<Api>) -> Router) -> Served {
     let login = Login::starts().await;
     let api = Arc::new(Api {
         store: Store::open("postgres://nobody@127.0.0.1:1/none", 1).expect("a store"),
+        sealer: Arc::new(Sealer::new(Store::open("postgres://nobody@127.0.0.1:1/none", 1).expect("a store"), None, vec![])),
         clock: Clock::manual(Arc::clone(&login.clock)),
         connections: HashMap::new(),
         tenant_ids: HashMap::new(),
         tokens: tokens(&login.url, &login.clock),
+        cursors: Cursors::new(None, AUDIENCE),
         public_url: "https://stint.contoso.com".parse().expect("a url"),
         limits: Limits::default(),
         exports: Exports::new(None),
@@ -97,7 +99,9 @@ async fn what_leads_nowhere_is_told_in_documents() {
     let wrong = served.send(Method::DELETE, "/v1/requests", &Credential::Nobody).await;
     problem(&wrong, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed");
     assert_eq!(wrong.headers[header::ALLOW], "GET,HEAD");
-    problem(&served.get("/v1/requests/%FF").await, StatusCode::BAD_REQUEST, "bad-request");
+    let token = first_key().token(&served.login.claims());
+    let unreadable = served.send(Method::GET, "/v1/requests/%FF", &Credential::Bearer(token.into())).await;
+    problem(&unreadable, StatusCode::BAD_REQUEST, "bad-request");
 }
 
 #[tokio::test]

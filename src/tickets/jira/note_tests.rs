@@ -30,7 +30,7 @@ fn next(maybe_written: bool, answers: &[Answer]) -> Call {
 fn sent(call: &Call) -> &Value {
     match &call.body {
         Body::Json(body) => body,
-        Body::Empty => panic!("no body"),
+        Body::Empty | Body::Text(_) => panic!("no JSON body"),
     }
 }
 

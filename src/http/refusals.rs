@@ -1,0 +1,59 @@
+//! Refusals as the OpenAPI document tells them: a handler names each in one word.
+
+use std::collections::BTreeMap;
+
+use http::{StatusCode, header};
+use utoipa::{
+    IntoResponses,
+    openapi::{Content, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type},
+};
+use uuid::Uuid;
+
+use super::error::Problem;
+
+macro_rules! refusals {
+    ($($name:ident $example:expr;)*) => {$(
+        #[doc = concat!("A refusal as `", stringify!($example), "` makes it.")]
+        pub struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                told(&$example)
+            }
+        }
+    )*};
+}
+
+refusals! {
+    BadRequest Problem::bad_request("limit is a number from 1 to 200");
+    Unauthorized Problem::unauthorized("the access token is not valid: expired");
+    Forbidden Problem::forbidden("the token's roles do not allow this");
+    NotFound Problem::not_found("no request of this id is visible to you");
+    Timeout Problem::timeout("the body did not arrive in time");
+    Conflict Problem::conflict("conflict", "this Idempotency-Key was used with another body");
+    TooLarge Problem::too_large(1_048_576);
+    UnsupportedMediaType Problem::unsupported_media_type("the body is application/json");
+    Unprocessable Problem::unprocessable("SEC-12 is no ticket number of this connection");
+    TooBroad Problem::too_broad();
+    Internal Problem::internal();
+    Unavailable Problem::unavailable("the history cannot be read now", 30);
+}
+
+/// A refusal by its status, with the document it comes as.
+pub(super) fn told(problem: &Problem) -> BTreeMap<String, RefOr<Response>> {
+    let example = problem.clone().of_request(Some(Uuid::from_u128(0x0199_f2d8_1c5e_7a40_8b1d_2f6e_9c3a_4d57)));
+    let mut content = Content::new(Some(Ref::from_schema_name("Problem")));
+    content.example = serde_json::to_value(&example).ok();
+    let mut response = ResponseBuilder::new().description(problem.title()).content("application/problem+json", content);
+    for (status, name, meaning) in [
+        (StatusCode::UNAUTHORIZED, header::WWW_AUTHENTICATE, "`Bearer`."),
+        (StatusCode::SERVICE_UNAVAILABLE, header::RETRY_AFTER, "Seconds to wait before asking again."),
+    ] {
+        if problem.status() == status {
+            let text = ObjectBuilder::new().schema_type(Type::String).build();
+            let header = HeaderBuilder::new().schema(Some(text)).description(Some(meaning)).build();
+            response = response.header(name.as_str(), header);
+        }
+    }
+    BTreeMap::from([(problem.status().as_str().to_owned(), response.build().into())])
+}
