@@ -201,7 +201,7 @@ impl Service {
             cursors: Cursors::new(None, &config.api.audience),
             public_url: config.server.public_url.clone(),
             limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
-            exports: http::Exports::new(None),
+            exports: http::Exports::new(config.audit.signing_key.clone()),
             metrics,
             wake: Wake { here: engine.wake(), elsewhere: Arc::clone(&others) },
         });

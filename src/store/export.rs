@@ -276,3 +276,48 @@ impl Exported<'_> {
         Some(confirmed.duration_since(from).as_secs())
     }
 }
+
+/// A record to show what one looks like.
+#[must_use]
+pub fn example() -> Exported<'static> {
+    Exported {
+        id: Uuid::from_u128(0x019a_48e1_6a70_7c31_9d8f_3f0f_5a0e_7b11),
+        tenant: Some("contoso"),
+        connection: "jira-cloud",
+        status: "rejected",
+        received_at: Timestamp::constant(1_793_694_667, 0),
+        updated_at: Timestamp::constant(1_793_694_669, 0),
+        ticket_number: "ITSEC-42",
+        ticket_id: "10042",
+        ticket_url: Some("https://contoso.atlassian.net/browse/ITSEC-42"),
+        snapshot_digest: None,
+        basis: None,
+        principal_id: None,
+        principal_name: None,
+        entitlement_key: None,
+        entitlement_title: None,
+        target: None,
+        requested_duration: Some("PT4H"),
+        granted_duration: None,
+        bound_by: None,
+        approved_at: None,
+        approvers: None,
+        decided_at: Some("2026-11-03T08:31:09Z".into()),
+        catalog_version: None,
+        reasons: serde_json::from_str(r#"[{"code":"self-approval","detail":"the approver is the one who receives it"}]"#).ok(),
+        schedule_request_id: None,
+        schedule_id: None,
+        starts_at: None,
+        ends_at: None,
+        confirmed_at: None,
+        end_cause: None,
+        end_ordered_at: None,
+        end_ordered_by: None,
+        end_reason: None,
+        end_confirmed_at: None,
+        lag_seconds: None,
+        hold_code: None,
+        failure_code: None,
+        dry_run: None,
+    }
+}

@@ -20,7 +20,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 const RECORD_BYTES: usize = 4 * 1024;
 
 /// How records are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
 pub(in crate::http) enum Format {
     /// RFC 4180, with headings.
     Csv,
@@ -29,7 +30,7 @@ pub(in crate::http) enum Format {
 }
 
 /// An export's bytes as they come to be.
-pub(super) struct Written {
+pub(super) struct Text {
     format: Format,
     buffer: Vec<u8>,
     digest: Context,
@@ -38,11 +39,6 @@ pub(super) struct Written {
 }
 
 impl Format {
-    /// The format of this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Csv, Self::Ndjson].into_iter().find(|format| format.name() == name)
-    }
-
     /// Its name, which is also how names of files end.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -68,7 +64,7 @@ impl Format {
     }
 }
 
-impl Written {
+impl Text {
     /// Nothing but headings, where there are any.
     pub(super) fn new(format: Format) -> Self {
         let mut written = Self { format, buffer: new_buffer(), digest: Context::new(&SHA256), count: 0 };

@@ -9,28 +9,33 @@
 
 mod body;
 mod cell;
+mod example;
 mod format;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{RawQuery, State},
+    extract::State,
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, header};
+use http::header;
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument as _, warn};
 
 use self::{
     body::{Outlet, Unread},
-    format::{Format, Written},
+    format::{Format, Text},
 };
 use super::{
     Api,
+    caller::Admitted,
     error::Problem,
-    requests::{Asked, narrowed},
+    params::Params,
+    refusals::{BadRequest, Unavailable},
+    requests::Filters,
 };
 use crate::{
     domain::{
@@ -53,13 +58,13 @@ const LONGEST: Duration = Duration::from_hours(2);
 #[derive(Clone, Debug)]
 pub struct Exports {
     places: Arc<Semaphore>,
-    key: Option<Arc<SigningKey>>,
+    key: Option<SigningKey>,
 }
 
 impl Exports {
     /// Their closing lines are signed with this key, where there is one.
     #[must_use]
-    pub fn new(key: Option<Arc<SigningKey>>) -> Self {
+    pub fn new(key: Option<SigningKey>) -> Self {
         Self { places: Arc::new(Semaphore::new(PLACES)), key }
     }
 }
@@ -77,56 +82,60 @@ struct Export {
     _place: OwnedSemaphorePermit,
 }
 
-/// Every request of a filter.
+/// How an export is written.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Written {
+    /// `csv` for people with spreadsheets: headings, lists in words, nothing that a spreadsheet would run. `ndjson` for
+    /// programs: one object a line, every text exactly as it is.
+    #[param(inline)]
+    format: Format,
+}
+
+/// Every request of a filter, newest first, as one file
+///
+/// It is streamed from one snapshot of the database. Only a whole file ends with a closing line: in NDJSON
+/// `{"end_of_export": {…}}`, in CSV a record of two cells, `#end_of_export` and the same object. It tells format, filter
+/// and range, how many records stand before it, the sha256 of every byte before it, when and by whom it was made, and
+/// `note`, a signed note of all that. Where anything fails on the way, the connection is cut. The audit log tells of each
+/// export when it begins and when it ends.
+#[utoipa::path(
+    get,
+    path = "/v1/requests/export",
+    params(Filters, Written),
+    responses(
+        (
+            status = 200,
+            description = "The file.",
+            headers(("content-disposition" = String, description = "A name for the file.")),
+            content(
+                (String = "application/x-ndjson", example = example::ndjson),
+                (String = "text/csv", example = example::csv),
+            )
+        ),
+        BadRequest,
+        Unavailable,
+    )
+)]
 pub(super) async fn export(
     State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
+    by: Admitted,
+    Params(filters, written): Params<Filters, Written>,
 ) -> Result<Response, Problem> {
-    let caller = api.tokens.caller(&headers).await?;
-    let (format, asked) = read(query.as_deref().unwrap_or_default())?;
-    let narrowed_to = asked.in_words();
-    let filter = narrowed(&api, &caller, asked.filter)?;
-    if filter.own.is_some() {
-        return Err(Problem::forbidden("only auditors and operators may export"));
-    }
     let place = Arc::clone(&api.exports.places).try_acquire_owned();
     let place = place.map_err(|_| Problem::unavailable("as many exports as may be are under way", COME_BACK))?;
+    let filter = by.narrowed(filters.into());
     let export = Export {
         at: api.clock.now(),
-        by: Actor::caller(caller.tenant, caller.oid),
-        narrowed_to: with_visibility(narrowed_to, &filter),
+        by: by.actor(),
+        narrowed_to: json!(filter),
         api,
         filter,
-        format,
+        format: written.format,
         _place: place,
     };
     export.note(&ExportStep::Begun).await.map_err(Problem::from_store)?;
     Ok(export.answer())
-}
-
-/// The format, and what else was asked for; an export has no pages.
-fn read(query: &str) -> Result<(Format, Asked), Problem> {
-    let pairs = || url::form_urlencoded::parse(query.as_bytes());
-    if let Some((name, _)) = pairs().find(|(name, _)| matches!(name.as_ref(), "limit" | "cursor")) {
-        return Err(Problem::bad_request(format!("{name} is no parameter of this route: an export is whole")));
-    }
-    let formats: Vec<_> =
-        pairs().filter(|(name, _)| name == "format").map(|(_, value)| Format::named(&value)).collect();
-    let [Some(format)] = formats[..] else {
-        return Err(Problem::bad_request("format is csv or ndjson, and given once"));
-    };
-    let rest = pairs().filter(|(name, _)| name != "format");
-    let rest = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish();
-    Ok((format, Asked::read(&rest)?))
-}
-
-/// Whoever may see only some tenants exports only those: the file says so.
-fn with_visibility(mut narrowed_to: Value, filter: &Filter) -> Value {
-    if let Some(tenants) = &filter.visible_tenants {
-        narrowed_to["visible_tenants"] = json!(tenants);
-    }
-    narrowed_to
 }
 
 impl Export {
@@ -140,7 +149,7 @@ impl Export {
     }
 
     async fn run(self, outlet: Outlet) {
-        let mut written = Written::new(self.format);
+        let mut written = Text::new(self.format);
         let outcome = tokio::time::timeout(LONGEST, outlet.while_read(self.write(&mut written, &outlet))).await;
         let outcome = match outcome {
             Ok(Some(Ok(()))) => self.close(&mut written, &outlet).await,
@@ -155,13 +164,13 @@ impl Export {
     }
 
     /// Every record.
-    async fn write(&self, written: &mut Written, outlet: &Outlet) -> Result<(), Broken> {
+    async fn write(&self, written: &mut Text, outlet: &Outlet) -> Result<(), Broken> {
         let all = self.api.store.export(&self.filter, outlet.chunks(), |record| written.record(record)).await?;
         if all { Ok(()) } else { Err(Broken::Unread) }
     }
 
     /// The last records, and the closing line once the log holds what it says.
-    async fn close(&self, written: &mut Written, outlet: &Outlet) -> Result<(), Broken> {
+    async fn close(&self, written: &mut Text, outlet: &Outlet) -> Result<(), Broken> {
         outlet.send(written.chunk()).await?;
         let sha256 = written.sha256();
         self.note(&ExportStep::Ended { count: written.count, sha256: &sha256 }).await?;
@@ -235,7 +244,7 @@ impl Broken {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::params::read, *};
 
     #[test]
     fn an_export_names_its_format_and_has_no_pages() {
@@ -248,17 +257,10 @@ mod tests {
             ("format=csv&status=granted", "status"),
             ("format=ndjson&q=a&q=b", "q"),
         ] {
-            let problem = read(query).err().expect(query);
+            let problem = read::<Filters, Written>(query).expect_err(query);
             assert!(problem.detail().contains(name), "{query}: {}", problem.detail());
         }
-    }
-
-    #[test]
-    fn the_file_says_what_it_was_narrowed_down_to() {
-        let (format, asked) = read("q=a%26b&format=ndjson&tenant=contoso&status=").ok().expect("readable");
-        assert_eq!(format, Format::Ndjson);
-        assert_eq!(asked.in_words(), json!({ "q": "a&b", "tenant": "contoso" }));
-        let filter = Filter { visible_tenants: Some(vec!["contoso".into()]), ..asked.filter };
-        assert_eq!(with_visibility(json!({}), &filter), json!({ "visible_tenants": ["contoso"] }));
+        let Params(_, written) = read::<Filters, Written>("format=ndjson&status=").expect("good");
+        assert_eq!(written.format, Format::Ndjson);
     }
 }
