@@ -26,7 +26,7 @@ use crate::{
     },
     outbound::{self, Wire},
     publish::{self, Destination},
-    store::{Head, Sealer, SchemaState, Store, StoreError, Wakes},
+    store::{Head, SchemaState, Sealer, Store, StoreError, Wakes},
     telemetry::Metrics,
     tickets::{Connection, settings::ConnectionSettings},
 };

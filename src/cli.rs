@@ -13,7 +13,7 @@ use crate::{
     app::{self, Only},
     clock::Clock,
     config::{self, Config},
-    demo, doctor,
+    demo, doctor, http,
     outbound::{Limits, Wire},
     sandbox, telemetry,
 };
@@ -62,6 +62,12 @@ enum Command {
     Demo,
     /// Leave the same world running, with addresses, tokens and a ready-made signed webhook.
     Sandbox,
+    /// Print the OpenAPI document of the API, as `/openapi.json` answers it.
+    Openapi {
+        /// The configuration that says at which address callers reach the API; without it, the document has paths only.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Keys and proofs of the audit log.
     Audit {
         #[command(subcommand)]
@@ -118,6 +124,10 @@ pub fn run(cli: Cli) -> ExitCode {
             telemetry::init();
             in_runtime(demo::stay())
         }
+        Command::Openapi { config: None } => print_document(None),
+        Command::Openapi { config: Some(config) } => {
+            with_config(&Configuration { config }, |config| print_document(Some(&config.server.public_url)))
+        }
         Command::Audit { command } => audit::run(command),
         Command::ConfigSchema => print_schema(),
         Command::PgGuard => ExitCode::SUCCESS,
@@ -147,6 +157,11 @@ fn with_config(configuration: &Configuration, run: impl FnOnce(Config) -> ExitCo
 /// The environment's variables; one that is no text cannot be meant for stint.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn print_document(public_url: Option<&url::Url>) -> ExitCode {
+    anstream::print!("{}", http::document::text(public_url));
+    ExitCode::SUCCESS
 }
 
 fn print_schema() -> ExitCode {

@@ -30,7 +30,8 @@ pub(super) fn audit(at: &Place, raw: raw::Audit, connections: &BTreeSet<String>)
     let keys = given.then_some((raw.signing_key, raw.signing_key_file));
     let signing_key = at.optional(keys, |at, (inline, file)| signing_key(at, inline, file));
     let publish = at.down("publish");
-    let destinations = publish.each(raw.publish.unwrap_or_default(), |at, Section(raw)| destination(at, raw, connections));
+    let destinations =
+        publish.each(raw.publish.unwrap_or_default(), |at, Section(raw)| destination(at, raw, connections));
     let publish_interval = interval(&at.down("publish_interval"), raw.publish_interval);
     let destinations = distinct(&publish, destinations?)?;
     if !given && !destinations.is_empty() {
@@ -73,12 +74,12 @@ fn destination(at: &Place, raw: raw::Publish, connections: &BTreeSet<String>) ->
             let connection = here.text(raw.connection, "the name of a connection");
             let ticket = at.down("ticket").text(raw.ticket, "the immutable id of a ticket");
             let connection = connection?;
-            let connection =
-                here.hold(connections.contains(&connection), connection, "the name of a connection that is configured")?;
-            Some(Destination::Ticket {
-                connection: ConnectionName::new(connection),
-                ticket: TicketId::new(ticket?),
-            })
+            let connection = here.hold(
+                connections.contains(&connection),
+                connection,
+                "the name of a connection that is configured",
+            )?;
+            Some(Destination::Ticket { connection: ConnectionName::new(connection), ticket: TicketId::new(ticket?) })
         }
     }
 }

@@ -32,11 +32,6 @@ use std::path::Path;
 
 use schemars::{generate::SchemaSettings, transform::RecursiveTransform};
 
-use self::{
-    connection::Systems,
-    place::{Document, Place},
-    raw::Section,
-};
 pub use self::{
     audit::Audit,
     fault::{Fault, Faults},
@@ -44,6 +39,11 @@ pub use self::{
     retention::Retention,
     server::{Api, Database, Server},
     tenant::Tenant,
+};
+use self::{
+    connection::Systems,
+    place::{Document, Place},
+    raw::Section,
 };
 use crate::tickets::{Kind, SYSTEMS, settings::ConnectionSettings};
 

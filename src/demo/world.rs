@@ -10,12 +10,12 @@ use crate::{
     app::{Only, Running, Service, Surroundings},
     clock::{Clock, ManualClock},
     config::{self, Config},
+    domain::proof::SigningKey,
     sandbox::{
         ApiToken, Ports, Sandbox,
         jira::{Webhook, WebhookKind},
         story,
     },
-    domain::proof::SigningKey,
     tickets::{Kind, SYSTEMS},
 };
 

@@ -60,7 +60,9 @@ pub(super) async fn publication(config: &Config, store: &Store, wire: &Wire, clo
                 let Some(settings) = config.connections.iter().find(of) else { continue };
                 let connection = Connection::new(settings.clone(), wire.clone(), clock.clone());
                 match connection.takes_notes() {
-                    false => Said::fail(format!("{}: this connection has no auth to write notes with", destination.name())),
+                    false => {
+                        Said::fail(format!("{}: this connection has no auth to write notes with", destination.name()))
+                    }
                     true => match connection.read(ticket).await {
                         Ok(_) => last(destination, store).await,
                         Err(error) => Said::fail(format!("{}: the ticket cannot be read: {error}", destination.name())),

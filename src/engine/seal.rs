@@ -19,6 +19,7 @@ use crate::{
     domain::{
         duration,
         id::{ConnectionName, TicketId},
+        proof::VerifyingKey,
     },
     outbound::Wire,
     publish::{self, Destination, NotPublished},
@@ -83,6 +84,12 @@ impl Engine {
         }
     }
 
+    /// The public half of the key that signs the log, where there is one.
+    #[must_use]
+    pub fn verifier_key(&self) -> Option<VerifyingKey> {
+        self.sealer.key().map(|key| key.verifier_key().clone())
+    }
+
     /// Seals what waits, unless somebody else does; tells when the log is no longer what was signed.
     ///
     /// # Errors
@@ -90,7 +97,9 @@ impl Engine {
     pub async fn seal(&self) -> Result<(), StoreError> {
         let sealed = self.sealer.seal(self.clock.now()).await;
         match sealed {
-            Ok(Sealing::Whole(1..)) => self.tell_log(!self.sealer.is_forked(), "does not go on from what was signed").await,
+            Ok(Sealing::Whole(1..)) => {
+                self.tell_log(!self.sealer.is_forked(), "does not go on from what was signed").await
+            }
             Ok(Sealing::Whole(0) | Sealing::Busy) if self.sealer.is_forked() => {
                 self.tell_log(false, "does not go on from what was signed").await
             }

@@ -12,7 +12,6 @@ use axum::{
 };
 use http::{HeaderName, StatusCode, header, request::Parts};
 use serde::Serialize;
-use serde_json::json;
 use tracing::{error, info};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -59,8 +58,8 @@ pub(super) struct EndOrdered {
     /// `recorded`: it ends as soon as Microsoft Entra allows. `already`: it is ending by an earlier order.
     order: Word,
     /// Where the request stood when the order came.
-    #[schema(inline)]
-    status: StatusName,
+    #[schema(inline, value_type = StatusName)]
+    status: Status,
 }
 
 /// An order to look again.
@@ -71,8 +70,8 @@ pub(super) struct RetryOrdered {
     /// `recorded`: its next step is due now.
     retry: Word,
     /// Where the request stood when the order came.
-    #[schema(inline)]
-    status: StatusName,
+    #[schema(inline, value_type = StatusName)]
+    status: Status,
 }
 
 /// What became of an order.
@@ -151,14 +150,7 @@ pub(super) async fn retry(
     act(&api, &by, Deed::Retry, &id, &key, &body).await
 }
 
-async fn act(
-    api: &Api,
-    by: &Admitted,
-    deed: Deed,
-    id: &str,
-    Key(key): &Key,
-    body: &[u8],
-) -> Result<Response, Problem> {
+async fn act(api: &Api, by: &Admitted, deed: Deed, id: &str, Key(key): &Key, body: &[u8]) -> Result<Response, Problem> {
     let reason = reason(body)?;
     // Unknown and not visible are the same answer.
     let unknown = || Problem::not_found("no request of this id is visible to you");
@@ -194,8 +186,8 @@ async fn act(
 /// What was done, as it is answered now and to every repeat.
 fn told(deed: Deed, RequestId(request_id): RequestId, outcome: Outcome) -> (u16, String) {
     let (word, status) = match outcome {
-        Outcome::Recorded(status) => (Word::Recorded, StatusName(status)),
-        Outcome::Already(status) => (Word::Already, StatusName(status)),
+        Outcome::Recorded(status) => (Word::Recorded, status),
+        Outcome::Already(status) => (Word::Already, status),
         Outcome::Over(status) => return over(status),
     };
     let body = match deed {
@@ -233,7 +225,8 @@ impl<S: Sync> FromRequestParts<S> for Key {
         let mut values = parts.headers.get_all(&IDEMPOTENCY_KEY).iter();
         let only = values.next().filter(|_| values.next().is_none());
         let key = only.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let is_good = |key: &String| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_good =
+            |key: &String| (1..=MAX_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
         let detail = "exactly one Idempotency-Key of 1 to 255 visible ASCII characters is needed";
         key.filter(is_good).map(Self).ok_or_else(|| Problem::bad_request(detail))
     }

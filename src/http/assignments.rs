@@ -84,8 +84,8 @@ struct Held {
     #[schema(required)]
     schedule_id: Option<String>,
     /// Where the request stands now.
-    #[schema(inline)]
-    status: StatusName,
+    #[schema(inline, value_type = StatusName)]
+    status: Status,
     /// From when: as PIM says, as it was first sent, or as it is planned.
     #[schema(value_type = String, format = DateTime)]
     starts_at: Timestamp,
@@ -250,7 +250,7 @@ impl Held {
             shared_with: shared_with.collect(),
             schedule_request_id: assignment.as_ref().and_then(|assignment| assignment.schedule_request_id.clone()),
             schedule_id: assignment.map(|assignment| assignment.schedule_id),
-            status: StatusName(status),
+            status,
             starts_at: had.starts_at,
             ends_at: had.ends_at,
             basis: had.ground.into(),

@@ -7,7 +7,11 @@ use http::request::Parts;
 use serde_json::Value;
 use tracing::error;
 
-use super::{Api, auth::Caller, error::Problem};
+use super::{
+    Api,
+    auth::{Caller, Visible},
+    error::Problem,
+};
 use crate::{
     domain::{
         audit::Actor,
@@ -61,6 +65,25 @@ impl Admitted {
     /// The caller, as the audit log names it.
     pub fn actor(&self) -> Actor {
         Actor::caller(self.caller.tenant, self.caller.oid)
+    }
+
+    /// What the caller may read, where the route it called is for those who may act.
+    pub fn reads(&self) -> Sees {
+        match self.caller.roles.tenants_visible() {
+            Visible::All => Sees::Everything,
+            Visible::Some(tenants) => Sees::Tenants(tenants),
+        }
+    }
+
+    /// Whether the caller may read what belongs to this tenant, or to none.
+    pub fn may_read(&self, tenant: Option<&TenantName>) -> bool {
+        tenant.map_or(self.caller.roles.tenants_visible() == Visible::All, |t| self.caller.roles.is_auditor_for(t))
+    }
+
+    /// Whether the caller may act on what belongs to this tenant, or to none.
+    pub fn may_operate(&self, tenant: Option<&TenantName>) -> bool {
+        let roles = &self.caller.roles;
+        tenant.map_or(*roles.tenants_operated() == Visible::All, |tenant| roles.is_operator_for(tenant))
     }
 
     /// This filter, cut down to what the caller may see.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::{HeaderName, header};
+use serde_json::Value;
 use url::Url;
 use utoipa::{
     IntoResponses as _, OpenApi as _,
     openapi::{
-        Components, Contact, Info, License, OpenApi, Server,
+        Components, Info, License, OpenApi, Server,
         path::{Operation, PathItem},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
@@ -34,26 +35,30 @@ const ROLES: &str = "An Entra v2 access token for this API. Its app roles: `Stin
     `Stint.Operator` also acts on requests; each counts for every tenant, or for one with the tenant's name behind it \
     (`Stint.Auditor.contoso`). `Stint.Requester` reads requests made for the caller's own object id.";
 
-/// The document.
+/// This document
 #[utoipa::path(
     get,
     path = "/openapi.json",
-    responses((status = 200, description = "This document.", body = serde_json::Value,
+    responses((status = 200, description = "This document.", body = Value,
                example = json!({ "openapi": "3.1.0", "info": { "title": "stint", "version": "0.1.0" }, "paths": {} })))
 )]
 pub(super) async fn openapi(State(api): State<Arc<Api>>) -> ([(HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, "application/json")], text(Some(&api.public_url)))
 }
 
-/// The document as text.
+/// The document as text; without the address at which callers reach the API, it speaks of paths only.
 #[must_use]
 pub fn text(public_url: Option<&Url>) -> String {
-    // Maps of texts, numbers and lists always serialize.
-    of(public_url).to_pretty_json().unwrap_or_default()
+    format!("{:#}\n", json(public_url))
 }
 
-/// The document; without the address at which callers reach the API, it speaks of paths only.
-pub(super) fn of(public_url: Option<&Url>) -> OpenApi {
+/// The document as JSON.
+pub(super) fn json(public_url: Option<&Url>) -> Value {
+    // Maps of texts, numbers and lists always serialize.
+    serde_json::to_value(of(public_url)).unwrap_or_default()
+}
+
+fn of(public_url: Option<&Url>) -> OpenApi {
     let mut document = Handlers::openapi();
     document.info = info();
     let server = public_url.map_or("/", |url| url.as_str().trim_end_matches('/'));
@@ -73,7 +78,6 @@ fn info() -> Info {
     let mut info = Info::new("stint", env!("CARGO_PKG_VERSION"));
     info.description = Some(DESCRIPTION.into());
     info.license = Some(License::new(env!("CARGO_PKG_LICENSE")));
-    info.contact = None::<Contact>;
     info
 }
 
@@ -83,7 +87,7 @@ fn scheme() -> SecurityScheme {
 }
 
 /// The operation of an item by its method.
-pub(super) fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> {
+fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> {
     match method {
         "get" => item.get.as_mut(),
         "post" => item.post.as_mut(),

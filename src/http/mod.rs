@@ -4,12 +4,19 @@
 //! handler runs. Bodies and headers are bounded in size and time ([`serve`]), parameters are read strictly ([`params`]),
 //! every refusal is a problem document ([`mod@error`]), and all of it is told in one OpenAPI document ([`document`]).
 
+mod acting;
+mod assignments;
 pub mod auth;
+mod body;
 mod caller;
 pub mod cursor;
 pub mod document;
 pub mod error;
+<<<<<<< HEAD
 mod export;
+=======
+mod findings;
+>>>>>>> main
 mod keys;
 mod ops;
 mod page;
@@ -21,6 +28,7 @@ mod roles;
 pub mod routes;
 pub mod serve;
 mod socket;
+mod summary;
 mod webhook;
 
 use std::{any::Any, collections::HashMap, sync::Arc};
@@ -47,7 +55,13 @@ use self::{
     error::{Problem, REQUEST_ID},
     serve::Limits,
 };
-use crate::{clock::Clock, domain::id::ConnectionName, store::{Sealer, Store}, telemetry::Metrics, tickets::Connection};
+use crate::{
+    clock::Clock,
+    domain::id::ConnectionName,
+    store::{Sealer, Store},
+    telemetry::Metrics,
+    tickets::Connection,
+};
 
 /// What the handlers share.
 pub struct Api {

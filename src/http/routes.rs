@@ -15,12 +15,16 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    Api,
+    Api, acting, assignments,
     auth::{Caller, Visible},
     caller::{Admitted, Sees},
     document,
     error::Problem,
+<<<<<<< HEAD
     export, page, requests, webhook,
+=======
+    findings, page, requests, summary, webhook,
+>>>>>>> main
 };
 
 /// Who may call a route.
@@ -76,6 +80,12 @@ table! {
     get  "/v1/requests"             Reader   requests::list
     get  "/v1/requests/export"      Auditor  export::export
     get  "/v1/requests/{id}"        Reader   requests::show
+    post "/v1/requests/{id}/revoke" Operator acting::revoke
+    post "/v1/requests/{id}/retry"  Operator acting::retry
+    get  "/v1/assignments"          Auditor  assignments::list
+    get  "/v1/summary"              Auditor  summary::show
+    get  "/v1/findings"             Auditor  findings::list
+    post "/v1/findings/{id}/acknowledge" Operator findings::acknowledge
 }
 
 /// The table as a router, each route behind the check of its callers.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Column, ToSqlx};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -67,21 +68,28 @@ impl From<ShownRow> for ShownEvent {
 }
 
 /// Which events are asked for; what is `None` does not filter.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct EventFilter {
     /// Tenants the caller may see; `None`: all, and what concerns no tenant.
+    #[serde(skip)]
     pub visible_tenants: Option<Vec<String>>,
     /// One request.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestId>,
     /// One kind of event.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
     /// Who did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// One tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
     /// Happened at or after.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
     /// Happened before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Timestamp>,
 }
 
@@ -90,7 +98,7 @@ pub struct EventFilter {
 pub struct EventPage {
     /// The events, in the order of the log.
     pub events: Vec<ShownEvent>,
-    /// The place behind which to look on; `None` at the end of the log.
+    /// The last place that was looked at, behind which to look on; `None` at the end of the log.
     pub next: Option<u64>,
 }
 
@@ -223,7 +231,7 @@ fn page(rows: Vec<PageRow>, limit: u32) -> EventPage {
     let last_shown = events.last().and_then(|event| event.leaf_index);
     let last_looked_at = looked.0.and_then(|last| u64::try_from(last).ok()).filter(|_| looked.1 >= LOOKED_THROUGH);
     let next = if more { last_shown } else { last_looked_at };
-    EventPage { events, next: next.map(|last| last + 1) }
+    EventPage { events, next }
 }
 
 fn narrow(query: &mut QueryBuilder<Postgres>, filter: &EventFilter) {

@@ -131,15 +131,13 @@ fn subtree(row: &[Hash]) -> Hash {
 }
 
 /// Asks twice: once to learn which hashes are wanted, once with those read.
-async fn read<T>(
-    connection: &mut PgConnection,
-    ask: impl Fn(&Reader) -> Result<T, Fault>,
-) -> Result<T, StoreError> {
+async fn read<T>(connection: &mut PgConnection, ask: impl Fn(&Reader) -> Result<T, Fault>) -> Result<T, StoreError> {
     let wanted = wanted(&ask)?;
     let mut reader = Reader::default();
     for level in (0..64).step_by(STEP.into()) {
         let of = |(at, _): &&(u8, u64)| (level..level + STEP).contains(at);
-        let spans: Vec<_> = wanted.iter().filter(of).map(|(at, n)| (n << (at - level), (n + 1) << (at - level))).collect();
+        let spans: Vec<_> =
+            wanted.iter().filter(of).map(|(at, n)| (n << (at - level), (n + 1) << (at - level))).collect();
         if !spans.is_empty() {
             reader.known.extend(ranges(connection, level, &spans).await?.known);
         }
@@ -194,7 +192,8 @@ struct Reader {
 
 impl Reader {
     fn learn(&mut self, level: u8, place: i64, bytes: &[u8]) -> Result<(), StoreError> {
-        let place = u64::try_from(place).map_err(|_| StoreError::bad("audit_nodes", "node_index", place, "negative"))?;
+        let place =
+            u64::try_from(place).map_err(|_| StoreError::bad("audit_nodes", "node_index", place, "negative"))?;
         self.known.insert((level, place), hash(bytes, place)?);
         Ok(())
     }

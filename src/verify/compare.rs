@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
-    document,
+    document::{self, Form},
     report::{Place, Report},
     story::Story,
 };
@@ -171,6 +171,9 @@ impl Export {
             let text = format!("facts of {dropped} requests in part, because they were dropped after their time");
             report.not_checked(&self.file, text);
         }
+        let text =
+            "ticket numbers, which may change, and codes of holds and failures, which packs show with their words";
+        report.not_checked(&self.file, text.into());
         if !self.everything {
             let text = "that no request is missing: the export was narrowed down";
             report.not_checked(&self.file, text.into());
@@ -181,6 +184,6 @@ impl Export {
 impl Row {
     fn faults(&self, story: &Story) -> Vec<String> {
         let document: Value = serde_json::from_str(&self.text).unwrap_or_default();
-        document::faults(&document, story)
+        document::faults(&document, story, Form::Parts)
     }
 }

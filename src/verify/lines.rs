@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _},
     path::Path,
 };
 
@@ -91,7 +91,7 @@ pub(super) fn table(path: &Path, mut record: impl FnMut(Vec<(String, String)>)) 
             break;
         }
         if cells.get(0) == Some(CSV_MARK) && cells.len() == 2 {
-            before = start;
+            before = start + line_ends(path, start)?;
             let value = json::parse(cells[1].as_bytes()).map_err(|fault| fault.to_string());
             match value.and_then(read_closing) {
                 Ok(read) => closing = Some(read),
@@ -108,6 +108,15 @@ pub(super) fn table(path: &Path, mut record: impl FnMut(Vec<(String, String)>)) 
         }
     }
     Ok(Ending { closing, count, sha256: digest(path, before)?, faults })
+}
+
+/// How many bytes that end lines stand there: a reader of CSV leaves the end of a record for later.
+fn line_ends(path: &Path, at: u64) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    file.seek(io::SeekFrom::Start(at))?;
+    let mut bytes = [0; 2];
+    let read = file.read(&mut bytes)?;
+    Ok(bytes[..read].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count() as u64)
 }
 
 fn read_closing(value: Value) -> Result<Closing, String> {

@@ -14,6 +14,13 @@ mod report;
 mod rows;
 mod story;
 
+#[cfg(test)]
+mod books;
+#[cfg(test)]
+mod page_tests;
+#[cfg(test)]
+mod tests;
+
 use std::{
     io,
     path::{Path, PathBuf},

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tlog_tiles::check_record;
 
 use super::{
-    Known, compare, document,
+    Known, compare,
+    document::{self, Form},
     log::{Dropped, read_event},
     name,
     report::Place,
@@ -65,7 +66,10 @@ impl Events<'_> {
     fn check(&mut self, known: &mut Known<'_>, pack: &Value) {
         let mut dropped = Dropped::default();
         let mut facts = 0;
-        for (number, value) in pack["events"].as_array().into_iter().flatten().enumerate() {
+        // Told in the order in which they were sealed; what was not sealed stands last.
+        let mut events: Vec<_> = pack["events"].as_array().into_iter().flatten().enumerate().collect();
+        events.sort_by_key(|(_, value)| value["leaf_index"].as_u64().unwrap_or(u64::MAX));
+        for (number, value) in events {
             let event = match read_event(value.clone(), &["inclusion_proof"]) {
                 Ok(event) => event,
                 Err(fault) => {
@@ -92,7 +96,7 @@ impl Events<'_> {
         known.report.verified(self.file, format!("{} events are in the tree of {size} events", self.leaves.len()));
     }
 
-    /// The event is this request's, in the tree, after the one before.
+    /// The event is this request's, in the tree, and goes on from the one before.
     fn check_event(&mut self, known: &mut Known<'_>, event: &ShownEvent, proof: &Value) -> Result<(), String> {
         let is_drop = event.record.event == "details-dropped" && event.record.request_id.is_none();
         if event.record.request_id != Some(self.request) && !is_drop {
@@ -101,8 +105,8 @@ impl Events<'_> {
         let Some(index) = event.leaf_index else {
             return Err("it was not sealed when the pack was made, so nothing proves it: ask for the pack again".into());
         };
-        if self.leaves.last().is_some_and(|last| index <= *last) {
-            return Err("it stands behind a later one".into());
+        if self.leaves.contains(&index) {
+            return Err("it is there twice".into());
         }
         let hash = event.record.leaf_hash();
         let proof: Vec<Hash> = serde_json::from_value(proof.clone()).map_err(|fault| fault.to_string())?;
@@ -114,7 +118,7 @@ impl Events<'_> {
     }
 
     fn check_document(&self, known: &mut Known<'_>, document: &Value) {
-        let mut faults = document::faults(document, &self.story);
+        let mut faults = document::faults(document, &self.story, Form::Whole);
         faults.extend(self.timeline(document));
         let (moves, status) = (self.story.moves, self.story.status.as_deref().unwrap_or("nothing"));
         let text = format!("request {}: {moves} moves without gap, from received to {status}", self.request);
@@ -133,9 +137,11 @@ impl Events<'_> {
             let detail = event.detail.clone().unwrap_or_default();
             json!({ "at": event.record.at, "event": event.record.event, "actor": event.record.actor, "detail": detail })
         };
+        // Who read it may be told there or not.
         let own = |event: &&ShownEvent| event.record.event != "history-read" && event.record.request_id.is_some();
+        let is_reading = |entry: &&Value| entry["event"] == "history-read";
         let mut recorded: Vec<String> = self.shown.iter().filter(own).map(|event| entry(event).to_string()).collect();
-        let mut shown: Vec<String> = shown.iter().map(plain).collect();
+        let mut shown: Vec<String> = shown.iter().filter(|entry| !is_reading(entry)).map(plain).collect();
         recorded.sort();
         shown.sort();
         if recorded == shown { vec![] } else { vec!["its timeline tells something else than its events".into()] }

@@ -64,7 +64,10 @@ async fn an_operator_ends_a_request_and_its_reason_is_told() {
     it.work().await;
     assert_eq!(it.removals().len(), 1);
     let again = revoke(&it, &id, "b").await;
-    assert_eq!((again.status, &again.body()["order"], &again.body()["status"]), (202, &json!("already"), &json!("ending")));
+    assert_eq!(
+        (again.status, &again.body()["order"], &again.body()["status"]),
+        (202, &json!("already"), &json!("ending"))
+    );
     let ended = it.until(&id, "ended").await;
     assert_eq!((&ended["end"]["cause"], &ended["end"]["reason"]), (&json!("revoked"), &json!("no longer needed")));
     let by = format!("caller:{}/{}", story::TENANT, story::LENA_ID);
@@ -243,7 +246,12 @@ async fn looking_again_shortens_no_wait_that_protects() {
             it.work().await;
             it.world.clock.advance(seconds(1));
             let again = it.world.sandbox.graph.ledger().len();
-            assert_eq!(again, sent, "{kind:?}: sent again {:?} after the first", it.world.clock.now().duration_since(began));
+            assert_eq!(
+                again,
+                sent,
+                "{kind:?}: sent again {:?} after the first",
+                it.world.clock.now().duration_since(began)
+            );
         }
         it.until(&id, "active").await;
         assert_eq!(it.creates().len(), 1, "{kind:?}");

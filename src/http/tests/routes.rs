@@ -32,7 +32,11 @@ async fn served(routes: impl FnOnce(&Arc<Api>) -> Router) -> Served {
     let login = Login::starts().await;
     let api = Arc::new(Api {
         store: Store::open("postgres://nobody@127.0.0.1:1/none", 1).expect("a store"),
-        sealer: Arc::new(Sealer::new(Store::open("postgres://nobody@127.0.0.1:1/none", 1).expect("a store"), None, vec![])),
+        sealer: Arc::new(Sealer::new(
+            Store::open("postgres://nobody@127.0.0.1:1/none", 1).expect("a store"),
+            None,
+            vec![],
+        )),
         clock: Clock::manual(Arc::clone(&login.clock)),
         connections: HashMap::new(),
         tenant_ids: HashMap::new(),

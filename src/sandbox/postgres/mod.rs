@@ -129,12 +129,23 @@ impl Postgres {
     ///
     /// The server is not running, the name is taken, or it is no such name.
     pub async fn create_database(&self, name: &str) -> Result<(), PostgresError> {
+        self.copy_database(name, "template1").await
+    }
+
+    /// Creates a database with all that another one holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::create_database`]; also while somebody is connected to the other one.
+    pub async fn copy_database(&self, name: &str, original: &str) -> Result<(), PostgresError> {
         let failed = |source| PostgresError::Database { name: name.to_owned(), source };
-        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        let plain =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !plain(name) || !plain(original) {
             return Err(failed(sqlx::Error::Configuration("not a plain name".into())));
         }
         let mut connection = sqlx::PgConnection::connect(&self.url("postgres")).await.map_err(failed)?;
-        let statement = sqlx::AssertSqlSafe(format!("create database \"{name}\""));
+        let statement = sqlx::AssertSqlSafe(format!("create database \"{name}\" template \"{original}\""));
         sqlx::raw_sql(statement).execute(&mut connection).await.map_err(failed)?;
         connection.close().await.map_err(failed)
     }
