@@ -134,6 +134,12 @@ impl World {
         Ok(())
     }
 
+    /// The configuration that stint was given.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Where webhooks of a connection go.
     #[must_use]
     pub fn webhook_url(&self, connection: &str) -> String {

@@ -39,7 +39,8 @@ impl Client {
 
     /// POSTs a body with header lines of its own.
     pub fn post(&mut self, path: &str, headers: &str, body: &[u8]) -> Answer {
-        let mut request = format!("POST {path} {}{headers}content-length: {}\r\n\r\n", self.head, body.len()).into_bytes();
+        let mut request =
+            format!("POST {path} {}{headers}content-length: {}\r\n\r\n", self.head, body.len()).into_bytes();
         request.extend_from_slice(body);
         self.exchange(&request)
     }

@@ -38,7 +38,11 @@ pub fn measure(place: &Place<'_>, report: &mut Report) {
         }
     }
     let turns = f64::from(place.size.of(3, 1));
-    report.show(&format!("intake of {SENDERS} senders: {:.0} webhooks/s; on an empty history {:.0}", full / turns, empty / turns));
+    report.show(&format!(
+        "intake of {SENDERS} senders: {:.0} webhooks/s; on an empty history {:.0}",
+        full / turns,
+        empty / turns
+    ));
     report.ratio("webhooks/s, to those on an empty history", full / empty, Must::AtLeast(FLAT));
 }
 

@@ -56,7 +56,11 @@ impl Kind {
         match self {
             Self::Newest => String::new(),
             Self::Principal => format!("{:08x}-1c5e-4b6f-a1c8-3f4e5d6c7b80", 1 + request * 7919 % 20_000),
-            Self::Ticket => format!("{}{}", ["ITSEC-", "RITM00", "DESK-"][usize::try_from(request % 3).unwrap_or(0)], 100_000 + request),
+            Self::Ticket => format!(
+                "{}{}",
+                ["ITSEC-", "RITM00", "DESK-"][usize::try_from(request % 3).unwrap_or(0)],
+                100_000 + request
+            ),
             Self::Entitlement => format!("entitlement-{}", n % 60),
         }
     }

@@ -33,7 +33,9 @@ pub fn page(place: &Place<'_>, kind: Kind) -> Times {
     let mut micros = Vec::new();
     for log in logs {
         let text = std::fs::read_to_string(log).expect("a log");
-        micros.extend(text.lines().map(|line| line.split(' ').nth(2).and_then(|n| n.parse::<f64>().ok()).expect("a time")));
+        micros.extend(
+            text.lines().map(|line| line.split(' ').nth(2).and_then(|n| n.parse::<f64>().ok()).expect("a time")),
+        );
     }
     Times::of(micros)
 }

@@ -118,7 +118,9 @@ async fn settle(url: &str) {
 fn write_config() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(folder.path().join("sandbox-secrets")).expect("a folder");
-    for (name, text) in [("sandbox.toml", SANDBOX), ("sandbox-catalog.toml", SANDBOX_CATALOG)].into_iter().chain(SECRETS) {
+    for (name, text) in
+        [("sandbox.toml", SANDBOX), ("sandbox-catalog.toml", SANDBOX_CATALOG)].into_iter().chain(SECRETS)
+    {
         std::fs::write(folder.path().join(name), text).expect("a file");
     }
     folder
