@@ -236,7 +236,9 @@ async fn a_sealer_that_dies_anywhere_leaves_nothing_half_done() {
     let mut waits = 1;
     loop {
         log.append(300).await;
-        let finished = dropped_after(waits, sealer.seal(now())).await;
+        let mut sealed = None;
+        let finished = dropped_after(waits, async { sealed = Some(sealer.seal_now(now()).await) }).await;
+        assert!(!finished || matches!(sealed, Some(Ok(Sealing::Whole(300)))), "at {waits}: {sealed:?}");
         sealer.seal_now(now()).await.expect("sealed");
         log.is_whole().await;
         if finished {
@@ -267,7 +269,8 @@ async fn one_seals_at_a_time_and_the_others_do_nothing() {
     log.append(1).await;
     drop(transaction);
     other.close().await.expect("gone");
-    assert_eq!(sealer.seal(now()).await.expect("sealed"), Sealing::Whole(4));
+    // Its lock is free once the server has noticed.
+    assert_eq!(sealer.seal_now(now()).await.expect("sealed"), Sealing::Whole(4));
     assert_eq!(sealer.seal(now()).await.expect("asked"), Sealing::Whole(0));
     log.is_whole().await;
     assert_eq!(log.heads().await.len(), 1, "what is whole gets no further head");
@@ -299,7 +302,7 @@ async fn dropped_after_and(waits: usize, sealer: &Sealer, store: &Store) -> bool
         filter: json!({}),
         count: 0,
     };
-    let mut sealing = Box::pin(sealer.seal(now()));
+    let mut sealing = Box::pin(sealer.seal_now(now()));
     let ended = dropped_after(waits, sealing.as_mut()).await;
     let appending = tokio::time::timeout(std::time::Duration::from_secs(20), store.note_reading(&read));
     appending.await.expect("appending does not wait").expect("appended");
