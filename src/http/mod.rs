@@ -15,6 +15,7 @@ pub mod document;
 pub mod error;
 mod events;
 mod evidence;
+mod export;
 mod findings;
 mod keys;
 mod ops;
@@ -48,6 +49,7 @@ use tracing::{Instrument as _, error, info_span};
 use url::Url;
 use uuid::Uuid;
 
+pub use self::export::Exports;
 use self::{
     auth::Tokens,
     cursor::Cursors,
@@ -82,6 +84,8 @@ pub struct Api {
     pub public_url: Url,
     /// What callers may send, and how slowly.
     pub limits: Limits,
+    /// What exports share.
+    pub exports: Exports,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Called when something became due.

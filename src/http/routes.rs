@@ -20,7 +20,7 @@ use super::{
     caller::{Admitted, Sees},
     checkpoint, document,
     error::Problem,
-    events, evidence, findings, page, proof, requests, summary, webhook,
+    events, evidence, export, findings, page, proof, requests, summary, webhook,
 };
 
 /// Who may call a route.
@@ -74,6 +74,7 @@ table! {
     get  "/openapi.json"            Public   document::openapi
     get  "/docs"                    Public   page::docs
     get  "/v1/requests"             Reader   requests::list
+    get  "/v1/requests/export"      Auditor  export::export
     get  "/v1/requests/{id}"        Reader   requests::show
     get  "/v1/requests/{id}/evidence" Auditor evidence::show
     get  "/v1/audit/checkpoint"     Auditor  checkpoint::show
