@@ -118,12 +118,7 @@ pub async fn serve(config: Config, only: Only, dry_run: bool) -> anyhow::Result<
 /// # Errors
 /// When the database cannot be reached, is newer than the program, or a migration fails.
 pub async fn migrate(config: Config) -> anyhow::Result<()> {
-    let database = &config.database;
-    let (key, url) = match &database.migrate_url {
-        Some(url) => ("database.migrate_url", url),
-        None => ("database.url", &database.url),
-    };
-    let store = Store::open(url.expose_secret(), 1).context(key)?;
+    let (key, store) = as_owner(&config)?;
     store.reach().await.with_context(|| format!("the database that {key} names cannot be reached"))?;
     let before = store.schema_state().await.context("the database cannot be read")?;
     if let SchemaState::Newer(count) = before {
@@ -135,6 +130,42 @@ pub async fn migrate(config: Config) -> anyhow::Result<()> {
         _ => anstream::println!("the schema is up to date"),
     }
     Ok(())
+}
+
+/// `stint retention`: drops what its time is over for, bodies first and facts last.
+///
+/// # Errors
+/// When the database cannot be reached, has another schema, or fails; what was dropped until then stays dropped.
+pub async fn retention(config: &Config, clock: &Clock) -> anyhow::Result<()> {
+    let (key, store) = as_owner(config)?;
+    store.reach().await.with_context(|| format!("the database that {key} names cannot be reached"))?;
+    if store.schema_state().await.context("the database cannot be read")? != SchemaState::Current {
+        bail!("the database has another schema than this stint: run `stint migrate` first");
+    }
+    let (now, kept) = (clock.now(), config.retention);
+    for (what, time) in [("bodies", kept.bodies), ("snapshots", kept.snapshots), ("details", kept.details)] {
+        let Some(before) = time.and_then(|time| now.checked_sub(time).ok()) else {
+            anstream::println!("{what}: kept for ever");
+            continue;
+        };
+        let dropped = match what {
+            "bodies" => store.drop_bodies(before, now).await,
+            "snapshots" => store.drop_snapshots(before, now).await,
+            _ => store.drop_details(before, now).await,
+        };
+        anstream::println!("{what}: dropped {} from before {before}", dropped.context("the database failed")?);
+    }
+    Ok(())
+}
+
+/// The database as its owner reaches it, and the key that says how.
+fn as_owner(config: &Config) -> anyhow::Result<(&'static str, Store)> {
+    let database = &config.database;
+    let (key, url) = match &database.migrate_url {
+        Some(url) => ("database.migrate_url", url),
+        None => ("database.url", &database.url),
+    };
+    Ok((key, Store::open(url.expose_secret(), 1).context(key)?))
 }
 
 impl Service {
@@ -170,6 +201,7 @@ impl Service {
             cursors: Cursors::new(cursor_secret(&config).as_deref(), &config.api.audience),
             public_url: config.server.public_url.clone(),
             limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
+            exports: http::Exports::new(config.audit.signing_key.clone()),
             metrics,
             wake: Wake { here: engine.wake(), elsewhere: Arc::clone(&others) },
         });

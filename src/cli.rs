@@ -45,6 +45,11 @@ enum Command {
         #[command(flatten)]
         configuration: Configuration,
     },
+    /// Drop what the configuration says is kept no longer: bodies, snapshots, facts of events; never records. For cron.
+    Retention {
+        #[command(flatten)]
+        configuration: Configuration,
+    },
     /// Ask everybody around whether they are as stint needs them; change nothing.
     Doctor {
         #[command(flatten)]
@@ -104,6 +109,9 @@ pub fn run(cli: Cli) -> ExitCode {
             with_config(&configuration, |config| serve(config, only, dry_run))
         }
         Command::Migrate { configuration } => with_config(&configuration, |config| in_runtime(app::migrate(config))),
+        Command::Retention { configuration } => {
+            with_config(&configuration, |config| in_runtime(async { app::retention(&config, &Clock::system()).await }))
+        }
         Command::Doctor { configuration, json } => {
             telemetry::quiet();
             with_config(&configuration, |config| examine(&config, json))

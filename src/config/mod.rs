@@ -18,6 +18,7 @@ mod network;
 mod overlay;
 mod place;
 mod raw;
+mod retention;
 mod secret;
 mod server;
 mod tenant;
@@ -35,6 +36,7 @@ pub use self::{
     audit::Audit,
     fault::{Fault, Faults},
     network::{Network, NotANetwork},
+    retention::Retention,
     server::{Api, Database, Server},
     tenant::Tenant,
 };
@@ -60,6 +62,8 @@ pub struct Config {
     pub database: Database,
     /// Who may read history.
     pub api: Api,
+    /// How long things are kept.
+    pub retention: Retention,
     /// How the audit log is signed and published.
     pub audit: Audit,
     /// The Entra tenants that stint serves, by name.
@@ -146,10 +150,11 @@ fn config(at: &Place, raw: raw::File, systems: Systems) -> Option<Config> {
     let database = server::database(&at.down("database"), section(raw.database));
     let api = server::api(&at.down("api"), section(raw.api));
     let audit = audit::audit(&at.down("audit"), section(raw.audit), &raw.connections.keys().cloned().collect());
+    let retention = retention::retention(&at.down("retention"), section(raw.retention));
     let names = raw.tenants.keys().cloned().collect();
     let tenants = tenant::tenants(&at.down("tenants"), raw.tenants);
     let connections = connection::connections(&at.down("connections"), raw.connections, &names, systems);
-    Some(Config { server: server?, database: database?, api: api?, audit: audit?, tenants, connections })
+    Some(Config { server: server?, database: database?, api: api?, audit: audit?, retention: retention?, tenants, connections })
 }
 
 /// A table that is absent is one without keys.

@@ -27,6 +27,8 @@ pub(super) struct File {
     pub(super) database: Option<Section<Database>>,
     /// Who may read history through the API.
     pub(super) api: Option<Section<Api>>,
+    /// What is dropped after its time, by `stint retention`.
+    pub(super) retention: Option<Section<Retention>>,
     /// How the audit log is signed and published.
     pub(super) audit: Option<Section<Audit>>,
     /// The Entra tenants that stint serves, by name.
@@ -117,6 +119,17 @@ pub(super) struct Api {
     /// Origin of the login service. Default `https://login.microsoftonline.com`.
     #[schemars(extend("format" = "uri"))]
     pub(super) login_url: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retention {
+    /// How long bodies and headers of webhooks are kept, such as `P90D`. Absent: for ever.
+    pub(super) bodies: Option<String>,
+    /// How long ticket snapshots are kept once their request is over; no shorter than bodies. Absent: for ever.
+    pub(super) snapshots: Option<String>,
+    /// How long the facts of audit events are kept; no shorter than snapshots. Absent: for ever.
+    pub(super) details: Option<String>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

@@ -28,8 +28,8 @@ const CATALOG: &str = "sandbox-catalog.toml";
 /// Where a world's own key for its audit log stands.
 const AUDIT_KEY: &str = "sandbox-secrets/audit-signing-key";
 
-/// The secrets that `sandbox.toml` names, each with what the simulators expect.
-const SECRETS: [(&str, &str); 8] = [
+/// The files that `sandbox.toml` names for its secrets, each with what the simulators expect.
+pub const SECRETS: [(&str, &str); 8] = [
     ("sandbox-secrets/entra-client-secret", story::CLIENT_SECRET),
     ("sandbox-secrets/jira-api-token", story::JIRA_TOKEN),
     ("sandbox-secrets/jira-pat", story::JIRA_PAT),
@@ -132,6 +132,12 @@ impl World {
         self.service.store.close().await;
         self.service = service;
         Ok(())
+    }
+
+    /// The configuration that stint was given.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Where webhooks of a connection go.

@@ -9,14 +9,19 @@ mod assignments;
 pub mod auth;
 mod body;
 mod caller;
+mod checkpoint;
 pub mod cursor;
 pub mod document;
 pub mod error;
+mod events;
+mod evidence;
+mod export;
 mod findings;
 mod keys;
 mod ops;
 mod page;
 pub mod params;
+mod proof;
 mod record;
 pub mod refusals;
 mod requests;
@@ -44,6 +49,7 @@ use tracing::{Instrument as _, error, info_span};
 use url::Url;
 use uuid::Uuid;
 
+pub use self::export::Exports;
 use self::{
     auth::Tokens,
     cursor::Cursors,
@@ -78,6 +84,8 @@ pub struct Api {
     pub public_url: Url,
     /// What callers may send, and how slowly.
     pub limits: Limits,
+    /// What exports share.
+    pub exports: Exports,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Called when something became due.

@@ -68,7 +68,56 @@ pub struct HistoryRead<'a> {
     pub count: u64,
 }
 
+/// How far an export has come, as the log tells it.
+#[derive(Clone, Debug)]
+pub enum ExportStep<'a> {
+    /// It is about to give out its first byte.
+    Begun,
+    /// Every record was given out; its closing line follows.
+    Ended {
+        /// How many records.
+        count: u64,
+        /// sha256 of what was written of them, in lower-case hex.
+        sha256: &'a str,
+    },
+    /// It stopped before its end, so that no closing line was given out.
+    Broken {
+        /// How many records were written by then.
+        count: u64,
+        /// Why.
+        why: &'a str,
+    },
+}
+
 impl Store {
+    /// Records how far an export has come: its filter, and with its end what was given out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_export(
+        &self,
+        at: Timestamp,
+        actor: &Actor,
+        export: &Value,
+        step: &ExportStep<'_>,
+    ) -> Result<(), StoreError> {
+        let mut detail = export.clone();
+        let event = match step {
+            ExportStep::Begun => "export-begun",
+            ExportStep::Ended { count, sha256 } => {
+                (detail["count"], detail["sha256"]) = (json!(count), json!(sha256));
+                "export-ended"
+            }
+            ExportStep::Broken { count, why } => {
+                (detail["count"], detail["why"]) = (json!(count), json!(why));
+                "export-broken"
+            }
+        };
+        let event = AuditEvent { at, event, actor: actor.clone(), moved: None, detail };
+        let about = About { request: None, connection: None, tenant: None };
+        append(&mut *self.pool.acquire().await?, &about, &event).await
+    }
+
     /// Records that somebody read history. What was read may be given out once this returns.
     ///
     /// # Errors

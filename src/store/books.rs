@@ -41,8 +41,9 @@ impl Store {
         let rows = sqlx::query!(
             "-- store::books::open_targets\n\
              select distinct on (decision->'entitlement'->'target') id, decision->'entitlement'->'target' as target \
-             from requests where tenant = $1 and decision is not null and (due_at is not null \
-             or id in (select request_id from attempts where tenant = $1 and outcome = 'open'))",
+             from requests where tenant = $1 and decision is not null and id in (\
+             select id from requests where due_at is not null \
+             union all select request_id from attempts where tenant = $1 and outcome = 'open')",
             tenant.as_str(),
         );
         let rows = rows.fetch_all(&self.pool).await?.into_iter();

@@ -12,6 +12,7 @@ mod books;
 mod checkpoints;
 mod deliveries;
 mod error;
+pub mod export;
 mod findings;
 mod findings_read;
 mod health;
@@ -24,6 +25,7 @@ mod notes;
 mod polls;
 mod publications;
 mod requests;
+mod retention;
 mod schema;
 mod seal;
 mod subjects;
@@ -42,7 +44,7 @@ use sqlx::{
 
 pub use acting::{Acted, Call, Deed, Outcome};
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
-pub use audit::HistoryRead;
+pub use audit::{ExportStep, HistoryRead};
 pub use checkpoints::{SealState, SignedHead};
 pub use deliveries::{Delivery, Meant, Received};
 pub use error::StoreError;

@@ -111,7 +111,7 @@ impl Store {
             "-- store::requests::begun_since\n\
              select count(distinct r.id) as \"count!\" from requests r join attempts a on a.request_id = r.id \
              where r.tenant = $1 and r.entitlement_key = $2 and a.kind in ('assign', 'update') and a.duration_seconds is not null \
-             and (a.outcome <> 'not-sent' or a.code = 'covered') and a.recorded_at > $3 and r.id <> $4",
+             and (a.outcome <> 'not-sent' or a.code = 'covered') and a.tenant = $1 and a.recorded_at > $3 and r.id <> $4",
             tenant.as_str(),
             entitlement.as_str(),
             since.to_sqlx(),

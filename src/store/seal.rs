@@ -115,6 +115,8 @@ impl Sealer {
         }
         let events = pending(&mut transaction).await?;
         if events.is_empty() {
+            // A transaction that is only dropped gives the lock back some time later.
+            transaction.rollback().await?;
             return Ok(Batch::Sealed(0));
         }
         let head = add(&mut transaction, &events).await?;

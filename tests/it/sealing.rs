@@ -233,18 +233,18 @@ async fn whatever_is_appended_meanwhile_is_sealed_once_and_behind_its_cause() {
 async fn a_sealer_that_dies_anywhere_leaves_nothing_half_done() {
     let mut log = Log::begins().await;
     let sealer = log.sealer(Some(key()), vec![]);
-    let mut waits = 1;
-    loop {
+    let mut died = 0;
+    for waits in 1..=20 {
         log.append(300).await;
-        let finished = dropped_after(waits, sealer.seal(now())).await;
+        let mut sealed = None;
+        let finished = dropped_after(waits, async { sealed = Some(sealer.seal_now(now()).await) }).await;
+        assert!(!finished || matches!(sealed, Some(Ok(Sealing::Whole(300)))), "at {waits}: {sealed:?}");
+        died += u32::from(!finished);
         sealer.seal_now(now()).await.expect("sealed");
         log.is_whole().await;
-        if finished {
-            break;
-        }
-        waits += 1;
     }
-    assert!(waits > 5, "dropped at {waits} waits");
+    // How often it waits depends on how quickly the server answers.
+    assert!(died > 3, "it died {died} times");
 }
 
 #[tokio::test]
@@ -267,7 +267,8 @@ async fn one_seals_at_a_time_and_the_others_do_nothing() {
     log.append(1).await;
     drop(transaction);
     other.close().await.expect("gone");
-    assert_eq!(sealer.seal(now()).await.expect("sealed"), Sealing::Whole(4));
+    // Its lock is free once the server has noticed.
+    assert_eq!(sealer.seal_now(now()).await.expect("sealed"), Sealing::Whole(4));
     assert_eq!(sealer.seal(now()).await.expect("asked"), Sealing::Whole(0));
     log.is_whole().await;
     assert_eq!(log.heads().await.len(), 1, "what is whole gets no further head");
@@ -278,17 +279,17 @@ async fn appending_waits_for_no_sealer() {
     let mut log = Log::begins().await;
     log.append(10).await;
     let sealer = log.sealer(None, vec![]);
-    let mut waits = 1;
-    while !dropped_after_and(waits, &sealer, &log.store).await {
-        waits += 1;
+    let mut amid = 0;
+    for waits in 1..=20 {
+        amid += u32::from(!appended_amid(waits, &sealer, &log.store).await);
     }
-    assert!(waits > 2, "appended in the middle of sealing, {waits} times");
+    assert!(amid > 3, "appended in the middle of sealing, {amid} times");
     sealer.seal_now(now()).await.expect("sealed");
     log.is_whole().await;
 }
 
 /// Seals up to the n-th wait, appends there, and lets the sealing end; `true`: it had ended before.
-async fn dropped_after_and(waits: usize, sealer: &Sealer, store: &Store) -> bool {
+async fn appended_amid(waits: usize, sealer: &Sealer, store: &Store) -> bool {
     let actor = Actor::stint();
     let read = HistoryRead {
         at: now(),
@@ -299,7 +300,7 @@ async fn dropped_after_and(waits: usize, sealer: &Sealer, store: &Store) -> bool
         filter: json!({}),
         count: 0,
     };
-    let mut sealing = Box::pin(sealer.seal(now()));
+    let mut sealing = Box::pin(sealer.seal_now(now()));
     let ended = dropped_after(waits, sealing.as_mut()).await;
     let appending = tokio::time::timeout(std::time::Duration::from_secs(20), store.note_reading(&read));
     appending.await.expect("appending does not wait").expect("appended");
