@@ -58,7 +58,7 @@ pub(super) struct EndOrdered {
     /// `recorded`: it ends as soon as Microsoft Entra allows. `already`: it is ending by an earlier order.
     order: Word,
     /// Where the request stood when the order came.
-    #[schema(inline, value_type = StatusName)]
+    #[schema(value_type = StatusName)]
     status: Status,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct RetryOrdered {
     /// `recorded`: its next step is due now.
     retry: Word,
     /// Where the request stood when the order came.
-    #[schema(inline, value_type = StatusName)]
+    #[schema(value_type = StatusName)]
     status: Status,
 }
 

@@ -84,7 +84,7 @@ struct Held {
     #[schema(required)]
     schedule_id: Option<String>,
     /// Where the request stands now.
-    #[schema(inline, value_type = StatusName)]
+    #[schema(value_type = StatusName)]
     status: Status,
     /// From when: as PIM says, as it was first sent, or as it is planned.
     #[schema(value_type = String, format = DateTime)]
