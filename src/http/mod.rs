@@ -12,11 +12,8 @@ mod caller;
 pub mod cursor;
 pub mod document;
 pub mod error;
-<<<<<<< HEAD
 mod export;
-=======
 mod findings;
->>>>>>> main
 mod keys;
 mod ops;
 mod page;

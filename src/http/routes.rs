@@ -20,11 +20,7 @@ use super::{
     caller::{Admitted, Sees},
     document,
     error::Problem,
-<<<<<<< HEAD
-    export, page, requests, webhook,
-=======
-    findings, page, requests, summary, webhook,
->>>>>>> main
+    export, findings, page, requests, summary, webhook,
 };
 
 /// Who may call a route.
