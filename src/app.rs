@@ -198,7 +198,7 @@ impl Service {
             connections,
             tenant_ids: tenant_ids(&config),
             tokens: Tokens::new(tokens, wire, clock),
-            cursors: Cursors::new(None, &config.api.audience),
+            cursors: Cursors::new(cursor_secret(&config).as_deref(), &config.api.audience),
             public_url: config.server.public_url.clone(),
             limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
             exports: http::Exports::new(config.audit.signing_key.clone()),
@@ -280,6 +280,11 @@ fn tenants(config: &Config, wire: &Wire, clock: &Clock) -> anyhow::Result<HashMa
         Ok((name, Tenant { graph, catalog: tenant.catalog.clone(), never: tenant.never.clone() }))
     };
     config.tenants.iter().map(tenant).collect()
+}
+
+/// A signature that is never given out is a secret that only the key's holder can make, and always makes alike.
+fn cursor_secret(config: &Config) -> Option<Vec<u8>> {
+    config.audit.signing_key.as_ref()?.sign("the secret of cursors\n").ok().map(String::into_bytes)
 }
 
 fn publishing(config: &Config, wire: &Wire) -> Publishing {

@@ -6,7 +6,7 @@ use super::report::Said;
 use crate::{
     clock::Clock,
     config::{Audit, Config},
-    domain::proof::Checkpoint,
+    domain::{id::TicketId, proof::Checkpoint},
     outbound::Wire,
     publish::{self, Destination},
     store::{Head, SealState, Store, StoreError},
@@ -59,15 +59,7 @@ pub(super) async fn publication(config: &Config, store: &Store, wire: &Wire, clo
                 let of = |settings: &&ConnectionSettings| settings.common.name == *connection;
                 let Some(settings) = config.connections.iter().find(of) else { continue };
                 let connection = Connection::new(settings.clone(), wire.clone(), clock.clone());
-                match connection.takes_notes() {
-                    false => {
-                        Said::fail(format!("{}: this connection has no auth to write notes with", destination.name()))
-                    }
-                    true => match connection.read(ticket).await {
-                        Ok(_) => last(destination, store).await,
-                        Err(error) => Said::fail(format!("{}: the ticket cannot be read: {error}", destination.name())),
-                    },
-                }
+                ticket_of(destination, &connection, ticket, store).await
             }
         });
     }
@@ -87,6 +79,18 @@ async fn file(destination: &Destination, newest: Option<Checkpoint>, store: &Sto
             head.size
         )),
         Err(error) => Said::fail(format!("{name} cannot be compared with the log: {error}")),
+    }
+}
+
+/// Whether the ticket is there for notes.
+async fn ticket_of(destination: &Destination, connection: &Connection, ticket: &TicketId, store: &Store) -> Said {
+    let name = destination.name();
+    if !connection.takes_notes() {
+        return Said::fail(format!("{name}: this connection has no auth to write notes with"));
+    }
+    match connection.read(ticket).await {
+        Ok(_) => last(destination, store).await,
+        Err(error) => Said::fail(format!("{name}: the ticket cannot be read: {error}")),
     }
 }
 

@@ -15,7 +15,7 @@ use tracing::warn;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-pub(super) use self::shape::{Event, example};
+pub(super) use self::shape::{Shape, example};
 use super::{
     Api, answer,
     caller::{Admitted, Read, Sees},
@@ -83,7 +83,7 @@ pub(super) enum Format {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EventPage {
     /// The events, in the order of the log.
-    #[schema(value_type = Vec<Event>)]
+    #[schema(value_type = Vec<Shape>)]
     items: Vec<ShownEvent>,
     /// The place behind which the next page begins, to be given as `after`; null at the end of the log.
     #[schema(required)]

@@ -16,7 +16,7 @@ use super::{
     Api, answer,
     caller::{Admitted, Read},
     error::Problem,
-    events::{self, Event},
+    events::{self, Shape},
     proof::encoded,
     record::{self, Whole},
     refusals::{NotFound, TooBroad},
@@ -35,7 +35,8 @@ const TRIES: usize = 5;
 /// Everything about one request that an auditor files. `stint audit verify` checks it with nothing but the verifier key,
 /// which must be known from elsewhere.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Evidence<'a> {
+#[schema(as = Evidence)]
+pub(super) struct Pack<'a> {
     /// The version of this format: 1.
     stint_evidence: u8,
     /// The request with ticket snapshot, approval, decision, attempts, notes and timeline.
@@ -55,7 +56,7 @@ pub(super) struct Evidence<'a> {
 #[schema(as = ProvedEvent)]
 struct Proved {
     #[serde(flatten)]
-    #[schema(inline, value_type = Event)]
+    #[schema(inline, value_type = Shape)]
     event: ShownEvent,
     /// The hashes that lead from it to the root of the checkpoint, in base64.
     inclusion_proof: Vec<String>,
@@ -77,7 +78,7 @@ struct Parts {
     path = "/v1/requests/{id}/evidence",
     params(("id" = String, Path, description = "The request's id.", example = "019a48e1-6a70-7c31-9d8f-3f0f5a0e7b11")),
     responses(
-        (status = 200, description = "The pack.", body = Evidence, example = example),
+        (status = 200, description = "The pack.", body = Pack, example = example),
         NotFound,
         TooBroad,
     )
@@ -95,7 +96,7 @@ pub(super) async fn show(
     let key = api.sealer.key().ok_or_else(|| api.unsigned())?;
     api.note_reading(&by, Read { what: "evidence", request: Some(id), filter: json!({}), count: 1 }).await?;
     let parts = parts(&api, id, &filter).await?;
-    let evidence = Evidence {
+    let pack = Pack {
         stint_evidence: 1,
         request: Whole::of(&parts.dossier)?,
         events: proved(&api, parts.events, parts.head.head.size).await?,
@@ -103,7 +104,7 @@ pub(super) async fn show(
         verifier_key: key.verifier_key().as_str(),
         made_at: api.clock.now(),
     };
-    Ok(answer(&evidence))
+    Ok(answer(&pack))
 }
 
 /// The request and its events at a moment at which all of them are under a signed head.

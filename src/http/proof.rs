@@ -38,14 +38,14 @@ pub(super) struct Claim {
 #[serde(untagged)]
 #[schema(as = Proof)]
 pub(super) enum Proof {
-    Inclusion(Inclusion),
-    Consistency(Consistency),
+    Inclusion(InTree),
+    Consistency(Prefix),
 }
 
 /// An event is in the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = InclusionProof)]
-pub(super) struct Inclusion {
+pub(super) struct InTree {
     /// Its place, from 0.
     leaf_index: u64,
     /// How many events the log has.
@@ -61,7 +61,7 @@ pub(super) struct Inclusion {
 /// A log is the beginning of a later one.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConsistencyProof)]
-pub(super) struct Consistency {
+pub(super) struct Prefix {
     /// How many events the earlier one has.
     from: u64,
     /// How many events the later one has.
@@ -113,7 +113,7 @@ pub(super) async fn show(State(api): State<Arc<Api>>, Params(claim, _): Params<C
     Ok(answer(&proof))
 }
 
-async fn inclusion(api: &Api, leaf_index: u64, size: Option<u64>) -> Result<Inclusion, Problem> {
+async fn inclusion(api: &Api, leaf_index: u64, size: Option<u64>) -> Result<InTree, Problem> {
     let tree_size = sealed(api, size).await?;
     if leaf_index >= tree_size {
         return Err(Problem::bad_request("leaf_index is a place from 0, below tree_size"));
@@ -123,10 +123,10 @@ async fn inclusion(api: &Api, leaf_index: u64, size: Option<u64>) -> Result<Incl
     let proofs = api.store.inclusion_proofs(tree_size, &[leaf_index]).await.map_err(Problem::from_store)?;
     let root = api.store.tree_root(tree_size).await.map_err(Problem::from_store)?;
     let inclusion_proof = proofs.first().map(|proof| encoded(proof)).unwrap_or_default();
-    Ok(Inclusion { leaf_index, tree_size, root: root.to_string(), leaf_hash: leaf.to_string(), inclusion_proof })
+    Ok(InTree { leaf_index, tree_size, root: root.to_string(), leaf_hash: leaf.to_string(), inclusion_proof })
 }
 
-async fn consistency(api: &Api, from: u64, to: Option<u64>) -> Result<Consistency, Problem> {
+async fn consistency(api: &Api, from: u64, to: Option<u64>) -> Result<Prefix, Problem> {
     let to = sealed(api, to).await?;
     if !(1..=to).contains(&from) {
         return Err(Problem::bad_request("from is a number of events from 1 to `to`"));
@@ -134,7 +134,7 @@ async fn consistency(api: &Api, from: u64, to: Option<u64>) -> Result<Consistenc
     let proof = api.store.consistency_proof(from, to).await.map_err(Problem::from_store)?;
     let from_root = api.store.tree_root(from).await.map_err(Problem::from_store)?.to_string();
     let to_root = api.store.tree_root(to).await.map_err(Problem::from_store)?.to_string();
-    Ok(Consistency { from, to, from_root, to_root, consistency_proof: encoded(&proof) })
+    Ok(Prefix { from, to, from_root, to_root, consistency_proof: encoded(&proof) })
 }
 
 /// This size, which must have been reached; without one the newest.

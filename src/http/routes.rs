@@ -18,9 +18,9 @@ use super::{
     Api, acting, assignments,
     auth::{Caller, Visible},
     caller::{Admitted, Sees},
-    document,
+    checkpoint, document,
     error::Problem,
-    export, findings, page, requests, summary, webhook,
+    events, evidence, export, findings, page, proof, requests, summary, webhook,
 };
 
 /// Who may call a route.
@@ -76,6 +76,10 @@ table! {
     get  "/v1/requests"             Reader   requests::list
     get  "/v1/requests/export"      Auditor  export::export
     get  "/v1/requests/{id}"        Reader   requests::show
+    get  "/v1/requests/{id}/evidence" Auditor evidence::show
+    get  "/v1/audit/checkpoint"     Auditor  checkpoint::show
+    get  "/v1/audit/proof"          Auditor  proof::show
+    get  "/v1/audit/events"         Auditor  events::list
     post "/v1/requests/{id}/revoke" Operator acting::revoke
     post "/v1/requests/{id}/retry"  Operator acting::retry
     get  "/v1/assignments"          Auditor  assignments::list

@@ -6,6 +6,7 @@ use super::{
     Store, StoreError,
     tree::{Head, hash, index},
 };
+use crate::domain::proof::Checkpoint;
 
 /// A head as it was sealed and signed.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +46,12 @@ impl Store {
         );
         let Some(row) = row.fetch_optional(&self.pool).await? else { return Ok(None) };
         let size = count(row.tree_size)?;
-        Ok(Some(SignedHead { head: Head { size, root: hash(&row.root, size)? }, note: row.note }))
+        let head = Head { size, root: hash(&row.root, size)? };
+        let said = Checkpoint::unproved(&row.note).map(|said| Head { size: said.size, root: said.root });
+        if said != Ok(head) {
+            return Err(StoreError::bad("audit_checkpoints", "note", size, "it is of another head"));
+        }
+        Ok(Some(SignedHead { head, note: row.note }))
     }
 
     /// How many events are sealed.

@@ -118,7 +118,7 @@ impl Store {
         );
         query.push_bind(index(from)).push(" and l.leaf_index < ").push_bind(index(to));
         query.push(" order by l.leaf_index");
-        let rows: Vec<ShownRow> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows: Vec<ShownRow> = query.build_query_as().fetch_all(&self.readers).await?;
         Ok(rows.into_iter().map(ShownEvent::from).collect())
     }
 
@@ -133,7 +133,7 @@ impl Store {
              left join audit_details d on d.event_id = e.id where e.request_id = ",
         );
         query.push_bind(request.0).push(" order by e.id");
-        let rows: Vec<ShownRow> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows: Vec<ShownRow> = query.build_query_as().fetch_all(&self.readers).await?;
         Ok(rows.into_iter().map(ShownEvent::from).collect())
     }
 
@@ -170,7 +170,7 @@ impl Store {
              (select count(*) from looked_at) as looked_through from (select 1) one left join fitting f on true \
              order by f.leaf_index",
         );
-        let rows: Vec<PageRow> = query.build_query_as().fetch_all(&self.pool).await?;
+        let rows: Vec<PageRow> = query.build_query_as().fetch_all(&self.readers).await?;
         Ok(page(rows, limit))
     }
 
@@ -182,7 +182,7 @@ impl Store {
              select tree_size from audit_checkpoints where sealed_at < $1 order by sealed_at desc limit 1",
             from.to_sqlx(),
         );
-        Ok(size.fetch_optional(&self.pool).await?.unwrap_or(0))
+        Ok(size.fetch_optional(&self.readers).await?.unwrap_or(0))
     }
 }
 

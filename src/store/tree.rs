@@ -31,7 +31,7 @@ impl Store {
     /// # Errors
     /// When the database fails, or lacks what was sealed.
     pub async fn tree_root(&self, size: u64) -> Result<Hash, StoreError> {
-        root(&mut *self.pool.acquire().await?, size).await
+        root(&mut *self.readers.acquire().await?, size).await
     }
 
     /// For each of these places, the proof that the tree of this size holds the leaf there; each place is below the size.
@@ -40,7 +40,7 @@ impl Store {
     /// When the database fails, lacks what was sealed, or a place is not below the size.
     pub async fn inclusion_proofs(&self, size: u64, leaves: &[u64]) -> Result<Vec<Vec<Hash>>, StoreError> {
         let proofs = |reader: &Reader| leaves.iter().map(|leaf| prove_record(size, *leaf, reader)).collect();
-        read(&mut *self.pool.acquire().await?, proofs).await
+        read(&mut *self.readers.acquire().await?, proofs).await
     }
 
     /// The proof that the tree of size `to` begins with the tree of size `from`, which is at least 1 and not above `to`.
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// When the database fails, lacks what was sealed, or the sizes are not in that order.
     pub async fn consistency_proof(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
-        read(&mut *self.pool.acquire().await?, |reader: &Reader| prove_tree(to, from, reader)).await
+        read(&mut *self.readers.acquire().await?, |reader: &Reader| prove_tree(to, from, reader)).await
     }
 
     /// Whether the sealed log begins with all that this head covers.
@@ -68,7 +68,7 @@ impl Store {
             "-- store::tree::leaf_hash\nselect hash from audit_leaves where leaf_index = $1",
             index(leaf)
         );
-        hash.fetch_optional(&self.pool).await?.map(|hash| self::hash(&hash, leaf)).transpose()
+        hash.fetch_optional(&self.readers).await?.map(|hash| self::hash(&hash, leaf)).transpose()
     }
 }
 

@@ -93,7 +93,7 @@ impl Books {
 
     /// Lines with the closing line that belongs to them.
     pub fn closed(&self, what: &str, lines: &[Value]) -> String {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = as_text(lines.iter().map(ToString::to_string));
         let closing = self.closing("ndjson", what, lines.len() as u64, &text);
         text + &closing.ndjson_line()
     }
@@ -189,6 +189,11 @@ impl Books {
 /// Hashes as answers hold them.
 fn texts(hashes: &[Hash]) -> Vec<String> {
     hashes.iter().map(ToString::to_string).collect()
+}
+
+/// A line each.
+pub fn as_text(lines: impl Iterator<Item = String>) -> String {
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 fn snapshot() -> Value {

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tlog_tiles::{Hash, node_hash};
 
-use super::books::{Books, a_life};
+use super::books::{Books, a_life, as_text};
 use crate::domain::proof::SigningKey;
 
 fn page() -> String {
@@ -123,8 +123,8 @@ fn the_program_of_the_page_gives_our_verdicts() {
         (missing, vec![dropped.head(12)], false),
         (log.replace("\"event\":\"active\"", "\"event\":\"failed\""), vec![good.clone()], false),
         (log.replacen("\"reason\":\"enough\"", "\"reason\":\"plenty\"", 1), vec![good.clone()], false),
-        (log.lines().skip(1).map(|line| format!("{line}\n")).collect(), vec![good.clone()], false),
-        (log.lines().take(299).map(|line| format!("{line}\n")).collect(), vec![good.clone()], false),
+        (as_text(log.lines().skip(1).map(str::to_owned)), vec![good.clone()], false),
+        (as_text(log.lines().take(299).map(str::to_owned)), vec![good.clone()], false),
         (log.replace("\"count\":300", "\"count\":301"), vec![good.clone()], false),
         (Books::of_a_life(280).log(), vec![good.clone()], false),
         (Books::of_a_life(290).log(), vec![other], false),

@@ -6,6 +6,9 @@ use super::{
     verify,
 };
 
+/// Something done to a document.
+type Change = fn(&mut Value);
+
 fn says(report: &Report, verdict: Verdict, part: &str) -> bool {
     report.lines.iter().any(|line| line.verdict == verdict && line.text.contains(part))
 }
@@ -280,7 +283,7 @@ fn a_row_that_says_something_else_than_the_log_is_found() {
 #[test]
 fn a_pack_with_other_events_is_found() {
     let books = Books::of_a_life(3);
-    let changes: [(&str, fn(&mut Value)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("a move is missing or doubled", |pack| drop(pack["events"].as_array_mut().unwrap().remove(4))),
         ("it is there twice", |pack| {
             let twice = pack["events"][3].clone();

@@ -194,9 +194,12 @@ async fn evidence_is_given_to_those_who_may_see_the_request() {
     let it = It::begins().await;
     let id = it.ended_request().await;
     let path = format!("/v1/requests/{id}/evidence");
-    for (role, status) in
-        [("Stint.Operator", 200), ("Stint.Auditor.contoso", 200), ("Stint.Auditor.fabrikam", 404), ("Stint.Requester", 403)]
-    {
+    for (role, status) in [
+        ("Stint.Operator", 200),
+        ("Stint.Auditor.contoso", 200),
+        ("Stint.Auditor.fabrikam", 404),
+        ("Stint.Requester", 403),
+    ] {
         let token = it.world.token(story::NINA_ID, "Nina Keller", &[role]);
         assert_eq!(it.get(&path, &token).await.status, status, "{role}");
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// `detail`.
 #[derive(ToSchema)]
 #[schema(as = AuditEvent)]
-pub(in crate::http) struct Event {
+pub(in crate::http) struct Shape {
     /// Who: `stint`, `connection:<name>` or `caller:<tenant>/<object id>`.
     actor: String,
     /// When, by stint's clock.

@@ -45,15 +45,8 @@ pub(super) async fn stream(api: Arc<Api>, by: Admitted, whole: bool) -> Result<R
     }
     let size = api.store.tree_size().await.map_err(Problem::from_store)?;
     api.note_reading(&by, Read { what: "audit-log", request: None, filter: json!({}), count: size }).await?;
-    let way = Way {
-        by: by.actor().to_string(),
-        api,
-        next: 0,
-        size,
-        count: 0,
-        digest: Context::new(&SHA256),
-        closed: false,
-    };
+    let way =
+        Way { by: by.actor().to_string(), api, next: 0, size, count: 0, digest: Context::new(&SHA256), closed: false };
     let parts = stream::try_unfold(way, Way::part);
     let kind = "application/x-ndjson";
     let file = "attachment; filename=\"audit-events.ndjson\"";

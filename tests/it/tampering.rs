@@ -1,0 +1,95 @@
+//! Tampering with the database, at random and as its owner: every one is found by `stint audit verify` with what an
+//! auditor has who kept a checkpoint.
+//!
+//! Each trial does one thing to the database, with triggers and constraints between tables out of the way, fetches what stint then gives out, and
+//! verifies it with the public key and the kept checkpoint. Then everything is put back. Some trials do nothing, and
+//! must pass.
+
+mod served;
+mod spoil;
+mod whole;
+
+use std::collections::BTreeMap;
+
+use stint::verify::{Report, verify};
+
+use self::{
+    served::served,
+    spoil::{KINDS, spoil},
+    whole::Whole,
+};
+use crate::mutation::Dice;
+
+/// So many by default: enough for every kind several times.
+const TRIALS: u64 = 200;
+const SEED: u64 = 26;
+
+/// Once in so many trials nothing is done.
+const CONTROL: u64 = 20;
+
+/// How a trial came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// The verifier found it, and named an event.
+    Named,
+    /// The verifier found it.
+    Found,
+    /// The verifier has nothing to complain of in what is left: stint does not give out what was spoilt.
+    Refused,
+    /// Nothing was wrong.
+    Passed,
+}
+
+fn wanted(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
+}
+
+fn outcome(report: &Report) -> Outcome {
+    match report.first_failure() {
+        Some(line) if line.event.is_some() => Outcome::Named,
+        Some(_) => Outcome::Found,
+        None => Outcome::Passed,
+    }
+}
+
+/// Fetches and verifies; what was found, and in which words.
+async fn verdict(whole: &Whole) -> (Outcome, String) {
+    let served = served(whole).await;
+    let report = verify(&served.files, &[whole.key.verifier_key().clone()]).expect("readable files");
+    assert!(report.holds() == (outcome(&report) == Outcome::Passed), "{report}");
+    match outcome(&report) {
+        Outcome::Passed if !served.refused.is_empty() => (Outcome::Refused, served.refused.join("\n")),
+        outcome => (outcome, report.to_string()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_tampering_is_found_with_an_earlier_checkpoint() {
+    let (count, seed) = (wanted("STINT_TAMPERINGS", TRIALS), wanted("STINT_TAMPERINGS_SEED", SEED));
+    println!("{count} tamperings of seed {seed}");
+    let whole = Whole::begins().await;
+    let mut table: BTreeMap<(&str, Outcome), u64> = BTreeMap::new();
+    let mut missed = Vec::new();
+    for number in 0..count {
+        let mut dice = Dice::of(seed, number);
+        if number % CONTROL == 0 {
+            let (outcome, words) = verdict(&whole).await;
+            assert_eq!(outcome, Outcome::Passed, "before tampering {number} of seed {seed}: {words}");
+            *table.entry(("nothing", outcome)).or_default() += 1;
+            whole.put_back().await;
+        }
+        let kind = KINDS[usize::try_from(number).expect("a count") % KINDS.len()];
+        let what = spoil(&whole, kind, &mut dice).await;
+        let (outcome, words) = verdict(&whole).await;
+        *table.entry((kind, outcome)).or_default() += 1;
+        if outcome == Outcome::Passed {
+            missed.push(format!("tampering {number} of seed {seed}, {kind}: {what}\n{words}"));
+        }
+        whole.put_back().await;
+    }
+    for ((kind, outcome), count) in &table {
+        println!("{kind:32} {:8} {count:6}", format!("{outcome:?}").to_lowercase());
+    }
+    assert!(missed.is_empty(), "{} of {count} were not found:\n{}", missed.len(), missed.join("\n"));
+    whole.ends().await;
+}
