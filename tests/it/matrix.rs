@@ -137,7 +137,7 @@ impl Operation {
             Meaning::Nobody => assert_eq!(status, 401, "{what}: {}", text(answer)),
             Meaning::Stranger => assert_eq!(status, 403, "{what}: {}", text(answer)),
             Meaning::Holder { role, .. } if !roles.contains(&role) => {
-                assert_eq!(status, 403, "{what}: {}", text(answer))
+                assert_eq!(status, 403, "{what}: {}", text(answer));
             }
             Meaning::Holder { sees: false, .. } if self.is_about_the_request() => {
                 assert_eq!(status, 404, "{what}: {}", text(answer));
