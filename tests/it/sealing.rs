@@ -248,6 +248,15 @@ async fn a_sealer_that_dies_anywhere_leaves_nothing_half_done() {
 }
 
 #[tokio::test]
+async fn just_as_many_as_fit_into_one_batch_are_sealed_and_that_is_all() {
+    let mut log = Log::begins().await;
+    log.append(4096).await;
+    let sealer = log.sealer(Some(key()), vec![]);
+    assert_eq!(sealer.seal(now()).await.expect("sealed"), Sealing::Whole(4096));
+    log.is_whole().await;
+}
+
+#[tokio::test]
 async fn one_seals_at_a_time_and_the_others_do_nothing() {
     let mut log = Log::begins().await;
     log.append(3).await;
