@@ -218,12 +218,12 @@ async fn whatever_is_appended_meanwhile_is_sealed_once_and_behind_its_cause() {
     sealer.seal_now(now()).await.expect("sealed");
     log.is_whole().await;
     let places: BTreeMap<_, _> = log.leaves().await.into_iter().zip(0_u64..).map(|((id, _), at)| (id, at)).collect();
-    let causes = causes.lock().expect("not poisoned");
+    let causes = causes.lock().expect("not poisoned").clone();
     assert!(causes.len() > 300, "{}", causes.len());
-    for (event, cause) in &*causes {
+    for (event, cause) in &causes {
         assert!(places[cause] < places[event], "{event} stands before {cause}, which was committed before it began");
     }
-    let order: Vec<_> = places.iter().map(|(_, place)| *place).collect();
+    let order: Vec<_> = places.values().copied().collect();
     assert!(!order.is_sorted(), "transactions ended in another order than they began");
     let notes: Vec<_> = log.heads().await.into_iter().map(|(_, note)| note).collect();
     assert!(notes.iter().all(Option::is_some), "each sealer goes on from what the other one signed");
@@ -236,9 +236,9 @@ async fn a_sealer_that_dies_anywhere_leaves_nothing_half_done() {
     let mut died = 0;
     for waits in 1..=20 {
         log.append(300).await;
-        let mut sealed = None;
-        let finished = dropped_after(waits, async { sealed = Some(sealer.seal_now(now()).await) }).await;
-        assert!(!finished || matches!(sealed, Some(Ok(Sealing::Whole(300)))), "at {waits}: {sealed:?}");
+        let mut outcome = None;
+        let finished = dropped_after(waits, async { outcome = Some(sealer.seal_now(now()).await) }).await;
+        assert!(!finished || matches!(outcome, Some(Ok(Sealing::Whole(300)))), "at {waits}: {outcome:?}");
         died += u32::from(!finished);
         sealer.seal_now(now()).await.expect("sealed");
         log.is_whole().await;
