@@ -223,7 +223,7 @@ async fn whatever_is_appended_meanwhile_is_sealed_once_and_behind_its_cause() {
     for (event, cause) in &causes {
         assert!(places[cause] < places[event], "{event} stands before {cause}, which was committed before it began");
     }
-    let order: Vec<_> = places.values().copied().collect();
+    let order: Vec<_> = places.values().collect();
     assert!(!order.is_sorted(), "transactions ended in another order than they began");
     let notes: Vec<_> = log.heads().await.into_iter().map(|(_, note)| note).collect();
     assert!(notes.iter().all(Option::is_some), "each sealer goes on from what the other one signed");
