@@ -122,7 +122,8 @@ impl Store {
         Ok(rows.into_iter().map(ShownEvent::from).collect())
     }
 
-    /// All events of a request, oldest first, sealed or not.
+    /// All events of a request, oldest first, sealed or not, but for readings of history: who polls may not make it endless.
+    /// Where facts of it may be gone, the newest event that says so is there as well.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,9 +131,13 @@ impl Store {
         let mut query = QueryBuilder::<Postgres>::new("-- store::log::log_of_request\n");
         query.push(SHOWN).push(
             " from audit_events e left join audit_leaves l on l.event_id = e.id \
-             left join audit_details d on d.event_id = e.id where e.request_id = ",
+             left join audit_details d on d.event_id = e.id where e.event <> 'history-read' and (e.request_id = ",
         );
-        query.push_bind(request.0).push(" order by e.id");
+        query.push_bind(request.0).push(
+            " or e.id = (select s.event_id from audit_drops s where exists (select from audit_events o \
+             where o.at < s.dropped_before and o.request_id = ",
+        );
+        query.push_bind(request.0).push(") order by s.dropped_before desc limit 1)) order by e.id");
         let rows: Vec<ShownRow> = query.build_query_as().fetch_all(&self.readers).await?;
         Ok(rows.into_iter().map(ShownEvent::from).collect())
     }
