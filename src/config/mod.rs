@@ -154,7 +154,15 @@ fn config(at: &Place, raw: raw::File, systems: Systems) -> Option<Config> {
     let names = raw.tenants.keys().cloned().collect();
     let tenants = tenant::tenants(&at.down("tenants"), raw.tenants);
     let connections = connection::connections(&at.down("connections"), raw.connections, &names, systems);
-    Some(Config { server: server?, database: database?, api: api?, audit: audit?, retention: retention?, tenants, connections })
+    Some(Config {
+        server: server?,
+        database: database?,
+        api: api?,
+        audit: audit?,
+        retention: retention?,
+        tenants,
+        connections,
+    })
 }
 
 /// A table that is absent is one without keys.

@@ -304,7 +304,10 @@ pub fn example() -> Exported<'static> {
         approvers: None,
         decided_at: Some("2026-11-03T08:31:09Z".into()),
         catalog_version: None,
-        reasons: serde_json::from_str(r#"[{"code":"self-approval","detail":"the approver is the one who receives it"}]"#).ok(),
+        reasons: serde_json::from_str(
+            r#"[{"code":"self-approval","detail":"the approver is the one who receives it"}]"#,
+        )
+        .ok(),
         schedule_request_id: None,
         schedule_id: None,
         starts_at: None,

@@ -28,8 +28,6 @@ const SETTINGS: [&str; 4] =
 
 /// Everything that is needed to measure.
 pub struct Place<'a> {
-    /// Runs what is asynchronous here.
-    pub runtime: &'a Runtime,
     /// How much is measured.
     pub size: Size,
     /// stint on the full history.
@@ -76,7 +74,6 @@ impl<'a> Place<'a> {
             full: process(&full),
             empty: process(&empty),
             bare: bare::start(&full),
-            runtime,
             size,
             token: Box::new(move || issue(&sandbox)),
             _folder: folder,
