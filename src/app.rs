@@ -10,7 +10,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
@@ -295,14 +295,20 @@ fn publishing(config: &Config, wire: &Wire) -> Publishing {
     }
 }
 
-/// The heads that stand in files, which the log must go on from. What cannot be read there is told when it is due there.
+/// The heads that stand in files, which the log must go on from. While one cannot be read, nothing is signed.
 fn published(config: &Config) -> Vec<Head> {
     let paths = config.audit.publish.iter().filter_map(|destination| match destination {
         Destination::File(path) => Some(path),
         _ => None,
     });
-    let newest = paths.filter_map(|path| publish::newest(path).ok().flatten());
-    newest.map(|head| Head { size: head.size, root: head.root }).collect()
+    let newest = paths.filter_map(|path| match publish::newest(path) {
+        Ok(head) => head.map(|head| Head { size: head.size, root: head.root }),
+        Err(problem) => {
+            error!(%problem, "no head of the audit log is signed until stint starts with a file it can read");
+            Some(Head::NOBODYS)
+        }
+    });
+    newest.collect()
 }
 
 fn tenant_ids(config: &Config) -> HashMap<String, uuid::Uuid> {

@@ -35,6 +35,7 @@ fn keeps_longer(first: Option<SignedDuration>, later: Option<SignedDuration>) ->
     later.is_none_or(|later| first.is_some_and(|first| first <= later))
 }
 
+#[expect(clippy::option_option, reason = "a fault is none at all; no time given is a good value")]
 fn days(at: &Place, text: Option<String>) -> Option<Option<SignedDuration>> {
     let Some(text) = text else { return Some(None) };
     let number = text.strip_prefix('P').and_then(|rest| rest.strip_suffix('D'));

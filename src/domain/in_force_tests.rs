@@ -82,18 +82,18 @@ fn active() -> Course {
     Course { assignment: Some(assignment()), attempts, ..course(Status::Active) }
 }
 
-fn order(cause: EndCause, ordered_at: Timestamp) -> Option<EndOrder> {
-    Some(EndOrder { cause, ..EndOrder::revocation(Actor::stint(), "enough", ordered_at) })
+fn order(cause: EndCause, ordered_at: Timestamp) -> EndOrder {
+    EndOrder { cause, ..EndOrder::revocation(Actor::stint(), "enough", ordered_at) }
 }
 
 fn revoked(gone_at: Option<Timestamp>) -> Course {
     let status = if gone_at.is_some() { Status::Ended } else { Status::Ending };
-    Course { status, end: order(EndCause::Revoked, at("09:00:00")), gone_at, ..active() }
+    Course { status, end: Some(order(EndCause::Revoked, at("09:00:00"))), gone_at, ..active() }
 }
 
 fn expired(gone_at: Option<Timestamp>) -> Course {
     let status = if gone_at.is_some() { Status::Ended } else { Status::Ending };
-    Course { status, end: order(EndCause::Expired, at("12:00:06")), gone_at, ..active() }
+    Course { status, end: Some(order(EndCause::Expired, at("12:00:06"))), gone_at, ..active() }
 }
 
 /// On what ground it is listed at each moment, as known at `now`.
@@ -137,7 +137,7 @@ fn from_an_order_to_end_until_the_proof_it_may_still_be_there() {
 
 #[test]
 fn an_order_that_no_step_has_taken_up_counts_at_once() {
-    let course = Course { ordered: order(EndCause::Revoked, at("09:00:00")), ..active() };
+    let course = Course { ordered: Some(order(EndCause::Revoked, at("09:00:00"))), ..active() };
     assert_eq!(grounds(&course, "09:00:00", &["08:59:59", "09:00:00"]), [PROOF, PLAN]);
 }
 
@@ -168,7 +168,7 @@ fn what_looks_miss_is_no_longer_proved() {
     assert_eq!(grounds(&missed, "09:30:00", &["09:14:59", "09:15:00", "09:30:00"]), [PROOF, PLAN, PLAN]);
     let ended = Course {
         unseen_since: Some(at("09:15:00")),
-        end: order(EndCause::Revoked, at("09:30:00")),
+        end: Some(order(EndCause::Revoked, at("09:30:00"))),
         status: Status::Ended,
         gone_at: Some(at("09:31:00")),
         ..active()
@@ -223,7 +223,7 @@ fn what_is_approved_is_planned_from_now_or_its_start_on_and_never_in_the_past() 
         had_at(&scheduled, at("11:00:00"), at("09:00:00")).expect("listed").until,
         (at("12:00:00"), Ground::Plan)
     );
-    scheduled.ordered = order(EndCause::Revoked, at("09:00:00"));
+    scheduled.ordered = Some(order(EndCause::Revoked, at("09:00:00")));
     assert_eq!(grounds(&scheduled, "09:00:00", &moments), [None; 5], "it is to end before it begins");
 }
 

@@ -4,6 +4,7 @@
 //! on, and a finding tells of it.
 
 use std::{
+    path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -23,7 +24,7 @@ use crate::{
     },
     outbound::Wire,
     publish::{self, Destination, NotPublished},
-    store::{NewFinding, Publication, Published, Sealing, SignedHead, StoreError},
+    store::{Head, NewFinding, Publication, Published, Sealing, SignedHead, StoreError},
     tickets::Note,
 };
 
@@ -118,6 +119,11 @@ impl Engine {
         if *told() == Some(sound) {
             return Ok(());
         }
+        // What another stint found is for that one to clear.
+        if sound && told().is_none() {
+            *told() = Some(true);
+            return Ok(());
+        }
         let now = self.clock.now();
         if sound {
             if self.store.clear_as_a_whole(None, FORKED, now).await? {
@@ -156,11 +162,16 @@ impl Engine {
     }
 
     async fn publish_to(&self, destination: &Destination, publication: &Publication) -> Result<(), StoreError> {
-        let head = self.store.signed_head(None).await?;
-        let outcome = match head {
-            None => Published::Nothing,
-            Some(head) if publication.size == Some(head.head.size) => Published::Taken(head.head.size),
-            Some(head) => match self.send(destination, publication, &head).await {
+        let same = |head: &SignedHead| publication.size == Some(head.head.size);
+        let outcome = match self.store.signed_head(None).await {
+            Err(problem @ StoreError::BadRow { .. }) => Published::Failed(problem.to_string()),
+            Err(problem) => return Err(problem),
+            Ok(None) => Published::Nothing,
+            // A file is looked at each time: somebody may have changed or removed it.
+            Ok(Some(head)) if same(&head) && !matches!(destination, Destination::File(_)) => {
+                Published::Taken(head.head.size)
+            }
+            Ok(Some(head)) => match self.send(destination, publication, &head).await {
                 Ok(()) => Published::Taken(head.head.size),
                 Err(problem) => Published::Failed(problem.to_string()),
             },
@@ -213,7 +224,10 @@ impl Engine {
         head: &SignedHead,
     ) -> Result<(), NotPublished> {
         match destination {
-            Destination::File(path) => publish::to_file(path.clone(), head.note.clone()).await,
+            Destination::File(path) => {
+                self.must_go_on_from(path).await?;
+                publish::to_file(path.clone(), head.note.clone()).await
+            }
             Destination::Http { url, token } => match &self.publishing.wire {
                 Some(wire) => publish::to_http(wire, url, token.as_ref(), head.note.clone()).await,
                 None => Err(NotPublished("this stint reaches no endpoints".into())),
@@ -222,6 +236,18 @@ impl Engine {
                 self.note_head(connection, ticket, head, publication.failures > 0).await
             }
         }
+    }
+
+    /// What was published in a file is never replaced by what does not go on from it.
+    async fn must_go_on_from(&self, path: &Path) -> Result<(), NotPublished> {
+        let Some(there) = publish::newest(path)? else { return Ok(()) };
+        let head = Head { size: there.size, root: there.root };
+        let goes_on = self.store.has_head(head).await.map_err(|problem| NotPublished(problem.to_string()))?;
+        if goes_on {
+            return Ok(());
+        }
+        let why = format!("holds a head of {} events that this log does not go on from", there.size);
+        Err(NotPublished(format!("{} {why}", path.display())))
     }
 
     /// One line of base64 outlasts whatever a ticket system does to texts.

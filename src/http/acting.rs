@@ -13,7 +13,7 @@ use axum::{
 use http::{HeaderName, StatusCode, header, request::Parts};
 use serde::Serialize;
 use tracing::{error, info};
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
 use super::{
@@ -58,7 +58,7 @@ pub(super) struct EndOrdered {
     /// `recorded`: it ends as soon as Microsoft Entra allows. `already`: it is ending by an earlier order.
     order: Word,
     /// Where the request stood when the order came.
-    #[schema(inline, value_type = StatusName)]
+    #[schema(schema_with = StatusName::schema)]
     status: Status,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct RetryOrdered {
     /// `recorded`: its next step is due now.
     retry: Word,
     /// Where the request stood when the order came.
-    #[schema(inline, value_type = StatusName)]
+    #[schema(schema_with = StatusName::schema)]
     status: Status,
 }
 

@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
+use utoipa::{PartialSchema as _, ToSchema};
 use uuid::Uuid;
 
 use super::{
@@ -84,7 +84,7 @@ struct Held {
     #[schema(required)]
     schedule_id: Option<String>,
     /// Where the request stands now.
-    #[schema(inline, value_type = StatusName)]
+    #[schema(schema_with = StatusName::schema)]
     status: Status,
     /// From when: as PIM says, as it was first sent, or as it is planned.
     #[schema(value_type = String, format = DateTime)]
@@ -191,8 +191,8 @@ pub(super) async fn list(
     let place: Option<Place> = paging.cursor.map(|cursor| api.cursors.place(list, &cursor)).transpose()?;
     let at = place.map(|place| place.at).or(given_at).unwrap_or(now);
     let wanted = paging.limit.0 as usize;
-    let (items, last) = gather(&api, &filter, (at, now), place.map(|place| place.after), wanted).await?;
-    let next = last.map(|after| api.cursors.give(list, &Place { at, after }));
+    let (items, goes_on_after) = gather(&api, &filter, (at, now), place.map(|place| place.after), wanted).await?;
+    let next = goes_on_after.map(|after| api.cursors.give(list, &Place { at, after }));
     let read = Read { what: "assignments", request: None, filter: told(&filter, at), count: items.len() as u64 };
     api.note_reading(&by, read).await?;
     Ok(answer(&Assignments { at, as_known_at: now, items, next }))

@@ -116,7 +116,9 @@ async fn parts(api: &Api, id: RequestId, filter: &Filter) -> Result<Parts, Probl
         let dossier = api.store.dossier(id, filter).await.map_err(Problem::from_store)?;
         let dossier = dossier.ok_or_else(|| Problem::not_found("no request of this id is visible to you"))?;
         let sealed = |event: &ShownEvent| event.leaf_index.is_some_and(|leaf| leaf < head.head.size);
-        if events.iter().all(sealed) && dossier.timeline.len() == events.len() {
+        // A timeline leaves out who read it.
+        let told = events.iter().filter(|event| event.record.event != "history-read").count();
+        if events.iter().all(sealed) && dossier.timeline.len() == told {
             return Ok(Parts { dossier, events, head });
         }
         if api.sealer.is_forked() {

@@ -250,10 +250,10 @@ impl Api {
 
     /// Connections that serve no tenant but those that are seen.
     pub(super) fn connections_within(&self, sees: &Sees) -> Vec<String> {
-        let seen = |name: &str| sees.tenants().is_none_or(|tenants| tenants.iter().any(|tenant| tenant == name));
+        let is_seen = |name: &str| sees.tenants().is_none_or(|tenants| tenants.iter().any(|tenant| tenant == name));
         let within = self.connections.iter().filter(|(_, connection)| {
             let mut tenants = connection.settings().tenants.iter().peekable();
-            tenants.peek().is_some() && tenants.all(|tenant| seen(tenant.as_str()))
+            tenants.peek().is_some() && tenants.all(|tenant| is_seen(tenant.as_str()))
         });
         within.map(|(name, _)| name.to_string()).collect()
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeOwned},
+    de::{self, DeserializeOwned, IntoDeserializer as _},
 };
 use utoipa::IntoParams;
 
@@ -112,6 +112,15 @@ impl Default for Limit {
     fn default() -> Self {
         Self(50)
     }
+}
+
+/// A filter that is given as empty text, as forms send it, filters nothing.
+///
+/// # Errors
+/// When the text is none of the kind.
+pub fn unless_empty<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Option<T>, D::Error> {
+    let text = Some(String::deserialize(from)?).filter(|text| !text.is_empty());
+    text.map(|text| T::deserialize(text.into_deserializer())).transpose()
 }
 
 impl<'de> Deserialize<'de> for Text {

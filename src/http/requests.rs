@@ -17,7 +17,7 @@ use super::{
     caller::{Admitted, Read},
     cursor::{List, Page},
     error::Problem,
-    params::{Limit, Moment, Params, Text},
+    params::{Limit, Moment, Params, Text, unless_empty},
     record::{Summary, Whole, example, shape::StatusName},
     refusals::{BadRequest, NotFound, TooBroad},
 };
@@ -36,6 +36,7 @@ pub(super) struct Filters {
     tenant: Text,
     /// One status.
     #[param(inline, value_type = Option<StatusName>)]
+    #[serde(deserialize_with = "unless_empty")]
     status: Option<StatusName>,
     /// The principal's object id, or part of its name.
     #[param(value_type = Option<String>, max_length = 200, example = "nina")]
@@ -51,9 +52,11 @@ pub(super) struct Filters {
     connection: Text,
     /// Received at or after this moment.
     #[param(value_type = Option<String>, format = DateTime, example = "2026-11-01T00:00:00Z")]
+    #[serde(deserialize_with = "unless_empty")]
     from: Option<Moment>,
     /// Received before this moment.
     #[param(value_type = Option<String>, format = DateTime, example = "2026-12-01T00:00:00Z")]
+    #[serde(deserialize_with = "unless_empty")]
     to: Option<Moment>,
     /// Part of the ticket's number, the principal's name, the entitlement's key or the tenant's name.
     #[param(value_type = Option<String>, max_length = 200, example = "exchange")]
@@ -178,7 +181,7 @@ mod tests {
             assert!(problem.detail().contains(name), "{query}: {}", problem.detail());
         }
         let Params(filters, paging) =
-            read::<Filters, Paging>("status=active&limit=200&tenant=contoso&q=").expect("good");
+            read::<Filters, Paging>("status=active&limit=200&tenant=contoso&q=&from=").expect("good");
         assert_eq!((filters.tenant.given().as_deref(), paging.limit.0), (Some("contoso"), 200));
     }
 }

@@ -1,6 +1,6 @@
 //! Every public route with who may call it: the one table that router, check of roles, OpenAPI document and tests read.
 //!
-//! A new route is a handler with `#[utoipa::path(…)]` and one line here. The handler takes [`Admitted`], which only the
+//! A new route is a handler with `#[utoipa::path(…)]` and one line here. The handler takes `Admitted`, which only the
 //! check in this file makes, or takes none and learns nothing of its caller.
 
 use std::sync::Arc;

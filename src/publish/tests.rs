@@ -23,6 +23,21 @@ fn the_newest_head_stands_in_the_file_and_every_one_beside_it() {
 }
 
 #[test]
+fn a_file_that_is_gone_is_written_again_from_where_the_one_beside_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("checkpoint");
+    for (size, root) in [(3, 1), (5, 2)] {
+        file::publish(&path, &note(size, root)).unwrap();
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(newest(&path).unwrap().unwrap().size, 5);
+    assert!(file::publish(&path, &note(5, 3)).is_err());
+    file::publish(&path, &note(5, 2)).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), note(5, 2));
+    assert_eq!(fs::read_to_string(history(&path)).unwrap(), format!("{}\n{}\n", note(3, 1), note(5, 2)));
+}
+
+#[test]
 fn what_stands_there_is_not_replaced_by_what_cannot_follow_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("checkpoint");

@@ -41,10 +41,11 @@ impl Store {
         let row = sqlx::query!(
             "-- store::checkpoints::signed_head\n\
              select tree_size, root, note as \"note!\" from audit_checkpoints \
-             where note is not null and ($1::bigint is null or tree_size = $1) order by tree_size desc limit 1",
+             where note is not null and tree_size >= coalesce($1::bigint, 0) \
+             and tree_size <= coalesce($1::bigint, 9223372036854775807) order by tree_size desc limit 1",
             size.map(index),
         );
-        let Some(row) = row.fetch_optional(&self.pool).await? else { return Ok(None) };
+        let Some(row) = row.fetch_optional(&self.readers).await? else { return Ok(None) };
         let size = count(row.tree_size)?;
         let head = Head { size, root: hash(&row.root, size)? };
         let said = Checkpoint::unproved(&row.note).map(|said| Head { size: said.size, root: said.root });
@@ -62,7 +63,7 @@ impl Store {
         let size = sqlx::query_scalar!(
             "-- store::checkpoints::tree_size\nselect coalesce(max(leaf_index) + 1, 0) as \"size!\" from audit_leaves"
         );
-        count(size.fetch_one(&self.pool).await?)
+        count(size.fetch_one(&self.readers).await?)
     }
 
     /// How far the sealing is.

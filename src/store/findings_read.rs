@@ -102,7 +102,7 @@ impl Store {
             query.push(", ").push_bind(id).push(")");
         }
         query.push(" order by f.raised_at desc, f.id desc limit ").push_bind(i64::from(limit));
-        Ok(query.build_query_as().fetch_all(&self.pool).await?)
+        Ok(query.build_query_as().fetch_all(&self.readers).await?)
     }
 
     /// One finding, if the caller may see or act on it; `None` otherwise.

@@ -84,7 +84,7 @@ impl Store {
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<Candidate>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.readers.begin().await?;
         // One snapshot, so that a request and its attempts tell the same.
         sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *transaction).await?;
         let mut query = QueryBuilder::<Postgres>::new("-- store::moments::at_moment\nselect ");

@@ -4,8 +4,8 @@
 //! committed and not sealed yet, in the order of the events' numbers. Whoever writes an event after another one was
 //! committed gets a higher number, and what is committed earlier is seen no later; so nothing stands before its cause.
 //!
-//! The signer never signs a fork. It knows the last head it signed, and at first the newest one in the database and those
-//! that were published; a tree that does not begin with each of them gets a head without a signature.
+//! The signer never signs a fork. It knows the last head it signed, at first those that were published, and always the
+//! newest one in the database; a tree that does not begin with each of them gets a head without a signature.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +19,7 @@ use super::{
     log::RecordRow,
     tree::{self, Head, index},
 };
-use crate::domain::proof::{Checkpoint, Hash, SigningKey, checkpoint};
+use crate::domain::proof::{Checkpoint, SigningKey, checkpoint};
 
 /// So many events are sealed in one transaction.
 const BATCH: u64 = 4096;
@@ -48,8 +48,6 @@ pub enum Sealing {
 #[derive(Debug)]
 struct Trusted {
     heads: Vec<Head>,
-    /// Whether the database was asked for its newest signed head.
-    asked: bool,
     forked: bool,
 }
 
@@ -63,7 +61,7 @@ impl Sealer {
     /// A sealer that signs with this key, and knows of heads that were published.
     #[must_use]
     pub fn new(store: Store, key: Option<SigningKey>, published: Vec<Head>) -> Self {
-        Self { store, key, trusted: Mutex::new(Trusted { heads: published, asked: false, forked: false }) }
+        Self { store, key, trusted: Mutex::new(Trusted { heads: published, forked: false }) }
     }
 
     /// The key it signs with.
@@ -99,10 +97,12 @@ impl Sealer {
         loop {
             match self.batch(now, wait).await? {
                 Batch::Busy => return Ok(Sealing::Busy),
-                Batch::Sealed(count) => sealed += count,
-            }
-            if !sealed.is_multiple_of(BATCH) || sealed == 0 {
-                return Ok(Sealing::Whole(sealed));
+                Batch::Sealed(count) => {
+                    sealed += count;
+                    if count < BATCH {
+                        return Ok(Sealing::Whole(sealed));
+                    }
+                }
             }
         }
     }
@@ -115,6 +115,8 @@ impl Sealer {
         }
         let events = pending(&mut transaction).await?;
         if events.is_empty() {
+            // A transaction that is only dropped gives the lock back some time later.
+            transaction.rollback().await?;
             return Ok(Batch::Sealed(0));
         }
         let head = add(&mut transaction, &events).await?;
@@ -130,12 +132,12 @@ impl Sealer {
     /// The head as a signed note; `None` where there is no key, or the tree is a fork of one that was signed.
     async fn signed(&self, connection: &mut PgConnection, head: Head) -> Result<Option<String>, StoreError> {
         let Some(key) = &self.key else { return Ok(None) };
-        if !self.known(|trusted| trusted.asked) {
-            let newest = newest_signed(connection).await?;
-            self.known(|trusted| trusted.ask(newest));
-        }
+        // Asked each time: another sealer may have signed what this one never saw.
+        let newest = newest_signed(connection).await?;
+        let mut earlier = self.known(|trusted| trusted.heads.clone());
+        earlier.extend(newest.map(Signed::head));
         let mut forked = false;
-        for earlier in self.known(|trusted| trusted.heads.clone()) {
+        for earlier in earlier {
             if !tree::goes_on(connection, earlier, head).await? {
                 error!(size = head.size, root = %head.root, signed_size = earlier.size, signed_root = %earlier.root,
                     "the audit log does not go on from what was signed: this head is not signed");
@@ -163,16 +165,24 @@ impl Trusted {
             self.heads = vec![head];
         }
     }
+}
 
-    fn ask(&mut self, newest: Option<Result<Head, i64>>) {
-        self.asked = true;
-        match newest {
-            None => {}
-            Some(Ok(head)) => self.heads.push(head),
-            Some(Err(size)) => {
+/// What the newest signed head of the database says.
+enum Signed {
+    Head(Head),
+    /// Its note cannot be read; so many events it should cover.
+    Unreadable(i64),
+}
+
+impl Signed {
+    /// The head that a tree must begin with; one that no tree begins with where the note cannot be read, so that nothing is
+    /// signed until somebody looked at this.
+    fn head(self) -> Head {
+        match self {
+            Self::Head(head) => head,
+            Self::Unreadable(size) => {
                 error!(size, "the newest signed head of the audit log cannot be read");
-                // No tree has so many events: nothing is signed until somebody looked at this.
-                self.heads.push(Head { size: u64::MAX, root: Hash::default() });
+                Head::NOBODYS
             }
         }
     }
@@ -251,16 +261,16 @@ async fn close(
     Ok(())
 }
 
-/// The newest signed head, as its note says; its size alone when that cannot be read.
-async fn newest_signed(connection: &mut PgConnection) -> Result<Option<Result<Head, i64>>, StoreError> {
+/// The newest signed head, as its note says.
+async fn newest_signed(connection: &mut PgConnection) -> Result<Option<Signed>, StoreError> {
     let newest = sqlx::query!(
         "-- store::seal::newest_signed\n\
          select tree_size, note as \"note!\" from audit_checkpoints where note is not null \
          order by tree_size desc limit 1"
     );
     let newest = newest.fetch_optional(connection).await?;
-    Ok(newest.map(|row| {
-        let read = Checkpoint::unproved(&row.note).map_err(|_| row.tree_size)?;
-        Ok(Head { size: read.size, root: read.root })
+    Ok(newest.map(|row| match Checkpoint::unproved(&row.note) {
+        Ok(read) => Signed::Head(Head { size: read.size, root: read.root }),
+        Err(_) => Signed::Unreadable(row.tree_size),
     }))
 }

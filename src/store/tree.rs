@@ -25,6 +25,11 @@ pub struct Head {
     pub root: Hash,
 }
 
+impl Head {
+    /// A head that no log goes on from: no tree has so many events.
+    pub const NOBODYS: Self = Self { size: u64::MAX, root: Hash([0; 32]) };
+}
+
 impl Store {
     /// The root over the first `size` events.
     ///

@@ -5,7 +5,7 @@
 //! holds; one that does not makes the run fail. Without a number, as the tests run it, the history is small and only that
 //! everything works, that pages are whole and that memory stays bounded is judged.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a bench that cannot measure stops")]
+#![expect(clippy::expect_used, reason = "a bench that cannot measure stops")]
 
 mod bare;
 mod client;

@@ -29,6 +29,7 @@ impl Report {
     }
 
     /// A line that is only shown.
+    #[expect(clippy::unused_self, reason = "every line goes by the report")]
     pub fn show(&self, text: &str) {
         println!("{text}");
     }
@@ -46,8 +47,8 @@ impl Report {
 
     fn line(&mut self, what: &str, figure: f64, must: Must, judged: bool) {
         let (holds, bound) = match must {
-            Must::AtMost(most) => (figure <= most, format!("at most {most}")),
-            Must::AtLeast(least) => (figure >= least, format!("at least {least}")),
+            Must::AtMost(limit) => (figure <= limit, format!("at most {limit}")),
+            Must::AtLeast(limit) => (figure >= limit, format!("at least {limit}")),
         };
         let verdict = match (judged, holds) {
             (false, _) => "shown only",

@@ -16,6 +16,7 @@ use crate::{
 
 const KEY: Option<&str> = Some("5f0c9a52");
 
+#[expect(clippy::unnecessary_wraps, reason = "as `post` takes it")]
 fn why() -> Option<Value> {
     Some(json!({ "reason": "no longer needed" }))
 }

@@ -113,6 +113,14 @@ impl Operation {
         Call { method: self.method.clone(), path, query, headers, body }
     }
 
+    /// The same call with every parameter of its query, as their examples say.
+    fn whole_call(&self, request: &str) -> Call {
+        let parameters = self.told["parameters"].as_array().into_iter().flatten();
+        let asked = parameters.filter(|parameter| parameter["in"] == "query" && parameter["name"] != "cursor");
+        let pair = |parameter: &Value| (parameter["name"].as_str().expect("a name").to_owned(), example(parameter));
+        Call { query: asked.map(pair).collect(), ..self.call(request) }
+    }
+
     /// What must hold of the answer's status.
     fn must_answer(&self, presented: &Presented, answer: &Answer, what: &str) {
         let status = answer.status.as_u16();
@@ -129,7 +137,7 @@ impl Operation {
             Meaning::Nobody => assert_eq!(status, 401, "{what}: {}", text(answer)),
             Meaning::Stranger => assert_eq!(status, 403, "{what}: {}", text(answer)),
             Meaning::Holder { role, .. } if !roles.contains(&role) => {
-                assert_eq!(status, 403, "{what}: {}", text(answer))
+                assert_eq!(status, 403, "{what}: {}", text(answer));
             }
             Meaning::Holder { sees: false, .. } if self.is_about_the_request() => {
                 assert_eq!(status, 404, "{what}: {}", text(answer));
@@ -267,6 +275,26 @@ async fn every_route_answers_every_kind_of_caller_as_the_document_says() {
     }
     assert!(operations.len() >= 5 && presented.len() >= 24, "{} × {}", operations.len(), presented.len());
     println!("{} operations × {} callers, each answered as described", operations.len(), presented.len());
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn every_question_can_be_asked_with_all_its_parameters() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() });
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "ended").await;
+    let wire = Wire::new(outbound::Limits::default()).expect("a client");
+    let base = it.world.running.url.parse().expect("a url");
+    let document = it.fetch(&it.world.running.url, "/openapi.json", &Credential::Nobody).await.body;
+    let told = Told { document };
+    for operation in told.operations().into_iter().filter(|operation| operation.method == Method::GET) {
+        let what = format!("{} with all its parameters", operation.path);
+        let call = operation.whole_call(&id);
+        let answer = wire.send(&base, &call, &Credential::Bearer(it.auditor().into())).await.expect("an answer");
+        told.must_describe(&operation, &answer, &what);
+        assert!(answer.status.as_u16() < 500, "{what}: {}", text(&answer));
+    }
     it.ends().await;
 }
 

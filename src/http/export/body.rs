@@ -70,7 +70,9 @@ impl Outlet {
     }
 
     /// The body breaks off here.
-    pub(super) fn cut(self) {}
+    pub(super) fn cut(self) {
+        drop(self);
+    }
 }
 
 #[cfg(test)]

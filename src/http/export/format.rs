@@ -70,7 +70,9 @@ impl Text {
         let mut written = Self { format, buffer: new_buffer(), digest: Context::new(&SHA256), count: 0 };
         if format == Format::Csv {
             let mut cells = Cells::new(&mut written.buffer);
-            COLUMNS.iter().for_each(|name| cells.own(Some(name)));
+            for name in COLUMNS {
+                cells.own(Some(name));
+            }
             cells.end();
         }
         written

@@ -207,7 +207,9 @@ impl Whole {
 /// RFC 6962 root over these leaves.
 pub fn root(leaves: &[Hash]) -> Hash {
     let mut tree = stint::domain::proof::Frontier::default();
-    leaves.iter().for_each(|leaf| tree.push(*leaf));
+    for leaf in leaves {
+        tree.push(*leaf);
+    }
     tree.root()
 }
 
