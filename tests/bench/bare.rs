@@ -112,5 +112,5 @@ async fn note(pool: &PgPool, value: &str, count: usize) {
     let detail = serde_json::json!({ "what": "requests", "filter": { "value": value }, "count": count });
     let query = sqlx::query(NOTE).bind(moment(FROM)).bind(None::<Uuid>).bind(None::<&str>).bind(None::<&str>);
     let query = query.bind("history-read").bind("caller:bare").bind(None::<&str>).bind(None::<&str>);
-    query.bind(&[0; 32][..]).bind(detail).execute(pool).await.expect("noted");
+    query.bind(&[0_u8; 32][..]).bind(detail).execute(pool).await.expect("noted");
 }

@@ -21,7 +21,7 @@ pub fn page(place: &Place<'_>, kind: Kind) -> Times {
     command.arg(format!("--transactions={}", place.size.of(2000, 100)));
     for n in 0..VALUES {
         let value = format!("'{}'", kind.value(n * 4, place.size.requests));
-        let clause = kind.clause(&value, &format!("'{FROM}'"), &format!("'{TO}'"));
+        let clause = kind.clause(&value, &moment(FROM), &moment(TO));
         let script = folder.path().join(format!("{n}.sql"));
         std::fs::write(&script, format!("{PAGE}{clause}{ORDER};\n{};\n", literal_note())).expect("a script");
         command.arg("--file").arg(script);
@@ -51,14 +51,19 @@ pub fn program(_: &Place<'_>, name: &str) -> std::path::PathBuf {
     found.unwrap_or_else(|| name.into())
 }
 
+/// A moment as a literal without colons, which pgbench would take for variables.
+fn moment(text: &str) -> String {
+    format!("'{}'", text.replace(['-', ':'], ""))
+}
+
 fn literal_note() -> String {
     let values = [
-        format!("'{FROM}'"),
+        moment(FROM),
         "null".into(),
         "null".into(),
         "null".into(),
         "'history-read'".into(),
-        "'caller:pgbench'".into(),
+        "'pgbench'".into(),
         "null".into(),
         "null".into(),
         "sha256('')".into(),

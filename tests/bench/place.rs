@@ -61,7 +61,7 @@ impl<'a> Place<'a> {
         let (full, empty) = (postgres.url("full"), postgres.url("empty"));
         for name in ["full", "empty"] {
             runtime.block_on(postgres.create_database(name)).expect("a database");
-            runtime.block_on(Store::open(&postgres.url(name), 1).expect("a store").migrate()).expect("a schema");
+            runtime.block_on(migrate(&postgres.url(name)));
         }
         fill::fill(runtime, &full, size.requests);
         let clock = Clock::system();
@@ -95,6 +95,12 @@ impl<'a> Place<'a> {
     pub fn auditor(&self) -> Client {
         Client::new(&self.full.address, &format!("authorization: Bearer {}\r\n", self.token()))
     }
+}
+
+async fn migrate(url: &str) {
+    let store = Store::open(url, 1).expect("a store");
+    store.migrate().await.expect("a schema");
+    store.close().await;
 }
 
 fn issue(sandbox: &Sandbox) -> String {
