@@ -30,7 +30,7 @@ struct Callers(Arc<Mutex<BTreeSet<String>>>);
 pub(super) struct Place {
     by: String,
     taken_by: Callers,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Default for Places {
@@ -49,7 +49,7 @@ impl Places {
         if !taken_by.all().insert(by.clone()) {
             return Err(Problem::unavailable("another export of yours is under way", COME_BACK));
         }
-        Ok(Place { by, taken_by, _place: place })
+        Ok(Place { by, taken_by, _permit: place })
     }
 }
 
