@@ -111,7 +111,10 @@ fn page(filter: &MomentFilter, moment: Timestamp, after: Option<Uuid>, limit: u3
     if let Some(id) = after {
         query.push(" and id < ").push_bind(id);
     }
-    query.push(") select ").push(COLUMNS).push(" from requests where id in (select id from held order by id desc limit ");
+    query
+        .push(") select ")
+        .push(COLUMNS)
+        .push(" from requests where id in (select id from held order by id desc limit ");
     query.push_bind(i64::from(limit)).push(") order by id desc");
     query
 }
