@@ -21,7 +21,7 @@ use self::{
 use crate::mutation::Dice;
 
 /// So many by default: enough for every kind several times.
-const TRIALS: u64 = 200;
+const TRIALS: u64 = 60;
 const SEED: u64 = 26;
 
 /// Once in so many trials nothing is done.
