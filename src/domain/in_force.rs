@@ -182,7 +182,9 @@ fn still_to_come(course: &Course, moment: Timestamp, now: Timestamp) -> Option<H
     let decision = &course.decision;
     let starts_at = decision.not_before.map_or(now, |start| start.max(now));
     let limits = [fixed_end(&course.attempts), decision.not_after];
-    let ends_at = limits.into_iter().flatten().fold(starts_at + decision.duration.signed(), Timestamp::min);
+    // A start may be as late as time goes.
+    let lasts_until = starts_at.checked_add(decision.duration.signed()).unwrap_or(Timestamp::MAX);
+    let ends_at = limits.into_iter().flatten().fold(lasts_until, Timestamp::min);
     let why = "it is approved and not assigned yet; by plan it is in force then";
     let had = Had { ground: Ground::Plan, why, starts_at, ends_at, until: (ends_at, Ground::Plan) };
     (starts_at <= moment && moment < ends_at).then_some(had)

@@ -307,3 +307,12 @@ fn a_span_never_ends_before_it_begins_and_there_is_none_where_nothing_ever_was()
     dry.decision.dry_run = true;
     assert_eq!(span_of(&dry, "13:00:00"), None);
 }
+
+#[test]
+fn a_start_as_late_as_time_goes_is_planned_to_its_end() {
+    let late = Timestamp::MAX - Duration::hours(1).signed();
+    let decision = Decision { not_before: Some(late), ..decision() };
+    let course = Course { decision, ..course(Status::Approved) };
+    let had = had_at(&course, late, at("08:00:00")).expect("planned");
+    assert_eq!((had.starts_at, had.ends_at), (late, Timestamp::MAX));
+}

@@ -235,11 +235,19 @@ pub fn hand(sighting: &Sighting, instance: &Instance) -> Hand {
 /// Whether this very assignment shows, and nothing else for its holding that a removal could take instead.
 #[must_use]
 pub fn is_alone(sighting: &Sighting, instance: &Instance) -> bool {
-    let same = |other: &&Instance| other.id == instance.id && other.schedule_id == instance.schedule_id;
     let mut direct = sighting.instances.iter().filter(|other| other.direct);
-    let shows = sighting.instances.iter().any(|other| other.direct && same(&other));
     let beside = sighting.schedules.iter().any(|s| s.direct && Some(&s.id) != instance.schedule_id.as_ref());
-    shows && direct.all(|other| same(&other)) && !beside
+    shows(sighting, instance) && direct.all(|other| is_same(other, instance)) && !beside
+}
+
+/// Whether this very assignment shows, whatever shows beside it.
+#[must_use]
+pub fn shows(sighting: &Sighting, instance: &Instance) -> bool {
+    sighting.instances.iter().any(|other| other.direct && is_same(other, instance))
+}
+
+fn is_same(one: &Instance, other: &Instance) -> bool {
+    one.id == other.id && one.schedule_id == other.schedule_id
 }
 
 /// Whether a look shows anything in force for its holding, by whomever.

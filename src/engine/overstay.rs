@@ -17,7 +17,7 @@ use crate::{
         assignment::{Answer, RemoveOrder},
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         id::{RequestId, TicketNumber},
-        sweep::{Held, is_alone},
+        sweep::{Held, is_alone, shows},
     },
     graph::{Sent, Way},
     store::{NewFinding, StoreError},
@@ -61,21 +61,23 @@ impl Engine {
         let not_sent = |attempt: &mut Attempt, code: &str| {
             attempt.close(AttemptOutcome::NotSent, Some(code.to_owned()), self.clock.now());
         };
-        match run.tenant.graph.look(&held.holding).await {
-            Ok(sighting) if is_alone(&sighting, &held.instance) => {
-                let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": held.instance }) };
-                self.store.show_again(request).await?;
-                self.store.raise_of_request(&run.sweep.tenant, request, &finding, self.clock.now()).await?;
-            }
-            Ok(_) => {
-                not_sent(attempt, "not-alone");
-                return Ok(());
-            }
+        let sighting = match run.tenant.graph.look(&held.holding).await {
+            Ok(sighting) => sighting,
             Err(error) => {
                 not_sent(attempt, error.code());
                 run.stop_looking::<()>(error);
                 return Ok(());
             }
+        };
+        // Told of whether or not it may be removed.
+        if shows(&sighting, &held.instance) {
+            let finding = NewFinding { kind: "past-its-end", detail: json!({ "instance": held.instance }) };
+            self.store.show_again(request).await?;
+            self.store.raise_of_request(&run.sweep.tenant, request, &finding, self.clock.now()).await?;
+        }
+        if !is_alone(&sighting, &held.instance) {
+            not_sent(attempt, "not-alone");
+            return Ok(());
         }
         if !self.store.may_sweep(run.sweep).await? {
             not_sent(attempt, "lease-lost");

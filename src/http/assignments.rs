@@ -198,6 +198,9 @@ pub(super) async fn list(
     Ok(answer(&Assignments { at, as_known_at: now, items, next }))
 }
 
+/// So many candidates are looked at in one go, at least.
+const BATCH: u32 = 200;
+
 /// The next entries, and after which request a further page goes on; `None` when this one is the last.
 async fn gather(
     api: &Api,
@@ -207,8 +210,8 @@ async fn gather(
     wanted: usize,
 ) -> Result<(Vec<Held>, Option<Uuid>), Problem> {
     let mut items: Vec<Held> = vec![];
-    // One more than wanted tells whether there is a further page.
-    let batch = u32::try_from(wanted).unwrap_or(200) + 1;
+    // One more than wanted tells whether there is a further page. Many may have to be looked at for one that is listed.
+    let batch = u32::try_from(wanted + 1).unwrap_or(BATCH).max(BATCH);
     loop {
         let found = api.store.at_moment(filter, at, after, batch).await.map_err(Problem::from_store)?;
         let is_last = found.len() < batch as usize;

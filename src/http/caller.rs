@@ -120,18 +120,23 @@ impl Api {
         let tenants = by.sees.tenants().unwrap_or_default();
         let asked = read.filter.get("tenant").and_then(Value::as_str).map(str::to_owned);
         // Who asks for a tenant that it may not see reads nothing of it.
-        let tenant = match &tenants[..] {
-            [] => asked,
-            [one] => Some(one.clone()),
-            several => asked.filter(|asked| several.contains(asked)),
+        let tenant = match (&by.sees, &tenants[..]) {
+            (Sees::Everything, _) => asked,
+            (_, [one]) => Some(one.clone()),
+            (_, several) => asked.filter(|asked| several.contains(asked)),
         };
+        let mut filter = read.filter;
+        // A tenant's own auditors learn from its events of no other tenant.
+        if let Some(filter) = filter.as_object_mut().filter(|_| tenant.is_some()) {
+            filter.remove("visible_tenants");
+        }
         let entry = HistoryRead {
             at: self.clock.now(),
             actor: &by.actor(),
             request: read.request,
             tenant: tenant.as_deref(),
             what: read.what,
-            filter: read.filter,
+            filter,
             count: read.count,
         };
         self.store.note_reading(&entry).await.map_err(|problem| {

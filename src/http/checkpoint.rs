@@ -7,7 +7,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::header;
+use jiff::Timestamp;
 use serde::Deserialize;
+use tracing::warn;
 
 use super::{
     Api,
@@ -15,7 +17,7 @@ use super::{
     params::Params,
     refusals::{BadRequest, NotFound},
 };
-use crate::store::SignedHead;
+use crate::store::{Sealing, SignedHead};
 
 /// Which head.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -62,6 +64,19 @@ impl Api {
     /// 503 where there is none.
     pub(super) async fn newest_head(&self) -> Result<SignedHead, Problem> {
         self.store.signed_head(None).await.map_err(Problem::from_store)?.ok_or_else(|| self.unsigned())
+    }
+
+    /// Seals what was committed until now.
+    ///
+    /// # Errors
+    /// 503 when it cannot be sealed.
+    pub(super) async fn seal_now(&self, now: Timestamp) -> Result<(), Problem> {
+        match self.sealer.seal_now(now).await {
+            Ok(Sealing::Whole(_)) => return Ok(()),
+            Ok(Sealing::Busy) => {}
+            Err(problem) => warn!(%problem, "the audit log is not sealed now, so nothing whole is given out of it"),
+        }
+        Err(Problem::unavailable("the audit log cannot be sealed now", 5))
     }
 
     /// Why no signature can be given.

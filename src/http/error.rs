@@ -65,6 +65,12 @@ impl Problem {
         self.title
     }
 
+    /// Its code, which stays.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The same, as an answer to this HTTP request.
     #[must_use]
     pub fn of_request(self, id: Option<Uuid>) -> Self {

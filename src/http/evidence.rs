@@ -9,7 +9,6 @@ use axum::{
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tracing::warn;
 use utoipa::ToSchema;
 
 use super::{
@@ -41,7 +40,8 @@ pub(super) struct Pack<'a> {
     stint_evidence: u8,
     /// The request with ticket snapshot, approval, decision, attempts, notes and timeline.
     request: Whole<'a>,
-    /// Its events, oldest first, each with the proof that it is under the checkpoint.
+    /// Its events, oldest first, each with the proof that it is under the checkpoint; readings of history are not among them.
+    /// Where facts of them may be gone after their time, the event of the log that says so as well.
     events: Vec<Proved>,
     /// The signed head of the audit log.
     checkpoint: &'a str,
@@ -72,7 +72,7 @@ struct Parts {
 /// A pack that proves one request
 ///
 /// The whole request, its events of the audit log, and the proof of each under a signed checkpoint. What is not sealed yet
-/// is sealed first. That it was read, and by whom, is put down in the log; the pack itself shows that.
+/// is sealed first. That it was read, and by whom, is put down in the log, not in the pack.
 #[utoipa::path(
     get,
     path = "/v1/requests/{id}/evidence",
@@ -110,14 +110,14 @@ pub(super) async fn show(
 /// The request and its events at a moment at which all of them are under a signed head.
 async fn parts(api: &Api, id: RequestId, filter: &Filter) -> Result<Parts, Problem> {
     for _ in 0..TRIES {
-        seal(api).await?;
+        api.seal_now(api.clock.now()).await?;
         let head = api.newest_head().await?;
         let events = api.store.log_of_request(id).await.map_err(Problem::from_store)?;
         let dossier = api.store.dossier(id, filter).await.map_err(Problem::from_store)?;
         let dossier = dossier.ok_or_else(|| Problem::not_found("no request of this id is visible to you"))?;
         let sealed = |event: &ShownEvent| event.leaf_index.is_some_and(|leaf| leaf < head.head.size);
-        // A timeline leaves out who read it.
-        let told = events.iter().filter(|event| event.record.event != "history-read").count();
+        // What says that facts were dropped is no event of the request.
+        let told = events.iter().filter(|event| event.record.request_id.is_some()).count();
         if events.iter().all(sealed) && dossier.timeline.len() == told {
             return Ok(Parts { dossier, events, head });
         }
@@ -126,14 +126,6 @@ async fn parts(api: &Api, id: RequestId, filter: &Filter) -> Result<Parts, Probl
         }
     }
     Err(Problem::unavailable("the request changes faster than it is sealed", 5))
-}
-
-async fn seal(api: &Api) -> Result<(), Problem> {
-    let sealed = api.sealer.seal_now(api.clock.now()).await;
-    sealed.map(|_| ()).map_err(|problem| {
-        warn!(%problem, "the audit log is not sealed now, so no evidence is given out");
-        Problem::unavailable("the audit log cannot be sealed now", 5)
-    })
 }
 
 async fn proved(api: &Api, events: Vec<ShownEvent>, size: u64) -> Result<Vec<Proved>, Problem> {

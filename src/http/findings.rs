@@ -26,7 +26,10 @@ use super::{
     refusals::{BadRequest, NotFound, Timeout, TooBroad, TooLarge, UnsupportedMediaType},
     requests::Paging,
 };
-use crate::store::{self, FindingFilter, FindingState, May};
+use crate::{
+    domain::id::RequestId,
+    store::{self, FindingFilter, FindingState, May},
+};
 
 /// Which findings.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -198,10 +201,15 @@ pub(super) async fn acknowledge(
     let unknown = || Problem::not_found("no finding of this id is visible to you");
     let id: Uuid = id.parse().map_err(|_| unknown())?;
     let seen = api.store.finding(id, &api.may(&by.reads())).await.map_err(Problem::from_store)?;
-    seen.ok_or_else(unknown)?;
+    let seen = seen.ok_or_else(unknown)?;
     let (actor, may, now) = (by.actor(), api.may(&by.sees), api.clock.now());
     let kept = api.store.acknowledge(id, &may, &actor, reason.as_deref(), now).await.map_err(Problem::from_store)?;
     let kept = kept.ok_or_else(|| Problem::forbidden("only an operator of its tenant acknowledges a finding"))?;
+    // That it was acknowledged is put down by itself; another call only reads who did.
+    if seen.acknowledged_at.is_some() || kept.acknowledged_by != Some(actor.to_string()) {
+        let (request, filter) = (kept.request_id.map(RequestId), json!({ "finding": id, "tenant": kept.tenant }));
+        api.note_reading(&by, Read { what: "finding", request, filter, count: 1 }).await?;
+    }
     Ok(answer(&Finding::from(kept)))
 }
 

@@ -249,7 +249,9 @@ async fn write_attempts(
         attempts::put(connection, before.id, decision, attempt).await?;
         let event = match earlier {
             None => "attempt-recorded",
-            Some(earlier) if earlier.outcome == AttemptOutcome::Open && attempt.outcome != AttemptOutcome::Open => {
+            // Looks for it are only counted. All else that is learnt of a closed one, such as another outcome, is told anew:
+            // what is shown of it must be what the log says.
+            Some(earlier) if attempt.outcome != AttemptOutcome::Open && *attempt != counted_on(earlier, attempt) => {
                 "attempt-closed"
             }
             Some(_) => continue,
@@ -259,6 +261,11 @@ async fn write_attempts(
         append(connection, before, row, event).await?;
     }
     Ok(())
+}
+
+/// As it was, with the looks for it counted as they are now.
+fn counted_on(earlier: &Attempt, now: &Attempt) -> Attempt {
+    Attempt { absent_reads: now.absent_reads, last_absent_at: now.last_absent_at, ..earlier.clone() }
 }
 
 async fn write_request(

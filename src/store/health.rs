@@ -26,9 +26,12 @@ select words from (values
         select from pg_class where relname = 'audit_events' and relkind in ('r', 'p')
             and pg_has_role(current_user, relowner, 'usage'))),
     ('may update or delete what the audit log holds', exists (
-        select from unnest(array['audit_events', 'audit_leaves', 'audit_nodes', 'audit_checkpoints']) as log (name)
+        select from unnest(array['audit_events', 'audit_details', 'audit_leaves', 'audit_nodes', 'audit_checkpoints',
+                                 'audit_drops']) as log (name)
             where to_regclass(name) is not null
-            and has_table_privilege(current_user, to_regclass(name), 'update, delete, truncate')))
+            and has_table_privilege(current_user, to_regclass(name), 'update, delete, truncate'))),
+    ('may allow that facts of the audit log are dropped', to_regclass('audit_drops') is not null
+        and has_table_privilege(current_user, to_regclass('audit_drops'), 'insert'))
 ) as rights (words, held) where held";
 
 /// Settings without which a commit that was answered may be lost.
@@ -59,6 +62,7 @@ select needed || ' on ' || name from (values
     ('audit_leaves', array['select', 'insert']),
     ('audit_nodes', array['select', 'insert']),
     ('audit_checkpoints', array['select', 'insert']),
+    ('audit_drops', array['select']),
     ('audit_publications', array['select', 'insert', 'update'])
 ) as tables (name, rights), unnest(rights) as needed
 where to_regclass(name) is not null and not has_table_privilege(current_user, to_regclass(name), needed)

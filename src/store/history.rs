@@ -125,6 +125,10 @@ pub struct Filter {
 const COLUMNS: &str = "id, connection, tenant, ticket_id, ticket_number, ticket_url, state, hold, decision, assignment, \
                        end_order, reasons, failure, received_at, updated_at, due_at";
 
+/// What a summary tells of a snapshot, which is large: only what no decision tells.
+const UNDECIDED: &str = "case when decision is null and snapshot is not null then \
+                         jsonb_build_object('basis', snapshot->'basis', 'duration', snapshot->'duration') end";
+
 impl Store {
     /// One page of records, newest first, after the given (`received_at`, id).
     ///
@@ -137,7 +141,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Record>, StoreError> {
         let mut query = QueryBuilder::<Postgres>::new("-- store::history::list\nselect ");
-        query.push(COLUMNS).push(", null::jsonb as snapshot, snapshot_digest from requests where true");
+        query.push(COLUMNS).push(", ").push(UNDECIDED).push(" as snapshot, snapshot_digest from requests where true");
         narrow(&mut query, filter);
         if let Some((received_at, id)) = after {
             query.push(" and (received_at, id) < (").push_bind(received_at.to_sqlx());

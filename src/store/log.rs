@@ -105,6 +105,19 @@ pub struct EventPage {
 const SHOWN: &str = "select e.id, e.at, e.request_id, e.connection, e.tenant, e.event, e.actor, e.state_from, e.state_to, \
                      e.detail_sha256, l.leaf_index, d.detail";
 
+/// Details are large, and only those of events that are shown are read.
+const FITTING: &str = "select e.id, e.at, e.request_id, e.connection, e.tenant, e.event, e.actor, e.state_from, \
+                       e.state_to, e.detail_sha256, l.leaf_index from looked_at l join audit_events e on e.id = l.event_id";
+
+impl EventFilter {
+    /// Whether every event fits.
+    fn is_plain(&self) -> bool {
+        let Self { visible_tenants, request, event, actor, tenant, from, to } = self;
+        let one = [event, actor, tenant].into_iter().any(Option::is_some);
+        !one && visible_tenants.is_none() && request.is_none() && from.is_none() && to.is_none()
+    }
+}
+
 impl Store {
     /// The sealed events at these places, in order.
     ///
@@ -122,7 +135,8 @@ impl Store {
         Ok(rows.into_iter().map(ShownEvent::from).collect())
     }
 
-    /// All events of a request, oldest first, sealed or not.
+    /// All events of a request, oldest first, sealed or not, but for readings of history: who polls may not make it endless.
+    /// Where facts of it may be gone, the newest event that says so is there as well.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,9 +144,13 @@ impl Store {
         let mut query = QueryBuilder::<Postgres>::new("-- store::log::log_of_request\n");
         query.push(SHOWN).push(
             " from audit_events e left join audit_leaves l on l.event_id = e.id \
-             left join audit_details d on d.event_id = e.id where e.request_id = ",
+             left join audit_details d on d.event_id = e.id where e.event <> 'history-read' and (e.request_id = ",
         );
-        query.push_bind(request.0).push(" order by e.id");
+        query.push_bind(request.0).push(
+            " or e.id = (select s.event_id from audit_drops s where exists (select from audit_events o \
+             where o.at < s.dropped_before and o.request_id = ",
+        );
+        query.push_bind(request.0).push(") order by s.dropped_before desc limit 1)) order by e.id");
         let rows: Vec<ShownRow> = query.build_query_as().fetch_all(&self.readers).await?;
         Ok(rows.into_iter().map(ShownEvent::from).collect())
     }
@@ -158,17 +176,16 @@ impl Store {
                 query.push("select leaf_index, event_id from audit_leaves where leaf_index >= ").push_bind(from);
             }
         }
-        query.push(" order by leaf_index limit ").push_bind(LOOKED_THROUGH);
-        query.push("), fitting as (").push(SHOWN).push(
-            " from looked_at l join audit_events e on e.id = l.event_id \
-             left join audit_details d on d.event_id = e.id where true",
-        );
+        // Where everything fits, no more is looked at than is shown.
+        let look_through = if filter.is_plain() { i64::from(limit) + 1 } else { LOOKED_THROUGH };
+        query.push(" order by leaf_index limit ").push_bind(look_through);
+        query.push("), fitting as (").push(FITTING).push(" where true");
         narrow(&mut query, filter);
         query.push(" order by l.leaf_index limit ").push_bind(i64::from(limit) + 1);
         query.push(
-            ") select f.*, (select max(leaf_index) from looked_at) as last, \
+            ") select f.*, d.detail, (select max(leaf_index) from looked_at) as last, \
              (select count(*) from looked_at) as looked_through from (select 1) one left join fitting f on true \
-             order by f.leaf_index",
+             left join audit_details d on d.event_id = f.id order by f.leaf_index",
         );
         let rows: Vec<PageRow> = query.build_query_as().fetch_all(&self.readers).await?;
         Ok(page(rows, limit))

@@ -144,7 +144,8 @@ impl Books {
     /// The evidence pack of the request.
     pub fn pack(&self) -> Value {
         let size = self.size();
-        let own = self.events.iter().filter(|event| event.record.request_id.is_some());
+        let is_drop = |event: &&ShownEvent| event.record.event == "details-dropped";
+        let own = self.events.iter().filter(|event| event.record.request_id.is_some() || is_drop(event));
         let events: Vec<_> = own
             .map(|event| {
                 let mut shown = json!(event);

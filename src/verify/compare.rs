@@ -38,6 +38,8 @@ pub(super) struct Pack {
     pub size: u64,
     /// Their leaves.
     pub leaves: BTreeSet<u64>,
+    /// Whether its last move is to a state that never changes.
+    pub is_over: bool,
 }
 
 /// An export of requests.
@@ -62,8 +64,15 @@ pub(super) struct Row {
 
 impl Wanted {
     /// A leaf that is shown to be in the tree.
-    pub fn leaf(&mut self, index: u64, hash: Hash, file: &str) {
-        self.leaves.insert(index, (hash, file.into()));
+    ///
+    /// # Errors
+    /// When another one was shown to be there.
+    pub fn leaf(&mut self, index: u64, hash: Hash, file: &str) -> Result<(), String> {
+        let (there, other) = self.leaves.entry(index).or_insert_with(|| (hash, file.into()));
+        if *there == hash {
+            return Ok(());
+        }
+        Err(format!("two histories: its leaf {index} is another than in {other}"))
     }
 
     /// A pack whose events must be all there are.
@@ -137,8 +146,12 @@ impl Wanted {
             report.not_checked(&export.file, text.into());
         }
         for pack in &self.packs {
-            let text = "that no event besides its moves is left out: only the log shows that";
+            let text = "that no event between its moves is left out: only the log shows that";
             report.not_checked(&pack.file, text.into());
+            if !pack.is_over {
+                let text = "whether it moved on after that: only the log shows what was left out at the end";
+                report.not_checked(&pack.file, text.into());
+            }
         }
     }
 }

@@ -15,29 +15,111 @@ pub(super) enum Form {
     Parts,
 }
 
+impl Form {
+    /// Whether this shows what the log has. An empty cell stands for an empty list, too.
+    fn is_same(self, shown: &Value, recorded: &Value) -> bool {
+        let is_empty = |value: &Value| value.is_null() || value == &json!([]);
+        shown == recorded || (self == Self::Parts && is_empty(shown) && is_empty(recorded))
+    }
+}
+
 /// Every member that shows something else than the events say.
 pub(super) fn faults(document: &Value, story: &Story, form: Form) -> Vec<String> {
     if story.status.is_none() {
         return vec!["no event of the log is about it".into()];
     }
-    let mut found = Vec::new();
+    let mut found = if form == Form::Whole { shape(document) } else { vec![] };
     for (path, recorded) in facts(document, story) {
         let shown = document.pointer(path);
         let is_shown = match form {
-            Form::Whole => document.get(path.split('/').nth(1).unwrap_or_default()).is_some(),
+            Form::Whole => true,
             Form::Parts => shown.is_some() && !["/principal", "/entitlement"].contains(&path),
         };
-        if is_shown && shown.unwrap_or(&Value::Null) != &recorded {
+        if is_shown && !form.is_same(shown.unwrap_or(&Value::Null), &recorded) {
             let shown = shown.map_or_else(|| "nothing".into(), brief);
             found.push(format!("{} shows {shown}, the log has {}", path[1..].replace('/', "."), brief(&recorded)));
         }
     }
-    found.extend(snapshot(document, story));
+    found.extend(snapshot(document, story, form));
     if form == Form::Parts {
         return found;
     }
     found.extend(attempts(document, story));
     found
+}
+
+/// Parts of a whole document, by their path: each, where it is not null, has these members and no others.
+const SHAPES: [(&str, &[&str]); 6] = [
+    ("", &MEMBERS),
+    ("/ticket", &["basis", "id", "number", "snapshot", "snapshot_digest", "system", "url"]),
+    ("/approval", &["approved_at", "approvers", "id"]),
+    ("/decision", &["bound_by", "catalog_version", "decided_at", "duration", "reasons", "snapshot_digest"]),
+    ("/end", &END_MEMBERS),
+    ("/hold", &["detail", "next_look_at", "reason"]),
+];
+
+const MEMBERS: [&str; 21] = [
+    "approval",
+    "assignment",
+    "attempts",
+    "connection",
+    "decision",
+    "dry_run",
+    "end",
+    "entitlement",
+    "failure",
+    "hold",
+    "holders",
+    "id",
+    "notes",
+    "principal",
+    "received_at",
+    "requested_duration",
+    "status",
+    "tenant",
+    "ticket",
+    "timeline",
+    "updated_at",
+];
+
+const END_MEMBERS: [&str; 8] =
+    ["cause", "confirmed_at", "continued_by", "lag_seconds", "next_look_at", "ordered_at", "ordered_by", "reason"];
+
+/// Members of a whole document that are lists.
+const LISTS: [&str; 4] = ["attempts", "holders", "notes", "timeline"];
+
+/// A whole document leaves nothing out, so that what it does not show cannot pass unseen, and adds nothing that nobody checks.
+fn shape(document: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (path, members) in SHAPES {
+        let Some(part) = document.pointer(path).filter(|part| !part.is_null()) else { continue };
+        let Some(shown) = part.as_object() else {
+            faults.push(format!("{} is no JSON object", named(path)));
+            continue;
+        };
+        let missing = members.iter().filter(|member| !shown.contains_key(**member));
+        faults.extend(missing.map(|member| format!("{} lacks {member}", named(path))));
+        let more = shown.keys().filter(|member| !members.contains(&member.as_str()));
+        faults.extend(more.map(|member| format!("{} has a member that nothing proves: {member}", named(path))));
+    }
+    if document["ticket"].is_null() {
+        faults.push("the document shows no ticket".into());
+    }
+    let lists = LISTS.iter().filter(|member| !document[**member].is_array());
+    faults.extend(lists.map(|member| format!("{member} is no list")));
+    faults
+}
+
+fn named(path: &str) -> &str {
+    path.strip_prefix('/').unwrap_or("the document")
+}
+
+/// What of the ticket nothing shows to be genuine, in words.
+pub(super) fn unproved(document: &Value, story: &Story) -> Option<&'static str> {
+    if document.pointer("/ticket/snapshot").is_none_or(Value::is_null) {
+        return Some("the ticket's snapshot, which is not shown, and its number and address");
+    }
+    sealed_snapshot(story).is_none().then_some("the ticket's snapshot, whose digest no event says for good")
 }
 
 /// What the events say, by the path where a document shows it.
@@ -150,16 +232,11 @@ fn lag(story: &Story) -> Option<Value> {
 }
 
 /// The ticket's snapshot is what was decided on, and what is shown of the ticket is what the snapshot says.
-fn snapshot(document: &Value, story: &Story) -> Vec<String> {
+fn snapshot(document: &Value, story: &Story, form: Form) -> Vec<String> {
     let mut faults = Vec::new();
-    let Some(ticket) = document.get("ticket").filter(|ticket| ticket.get("snapshot_digest").is_some()) else {
-        return faults;
-    };
-    let sealed = match &story.decision {
-        Fact::Told(decision) => decision["snapshot_digest"].as_str().map(str::to_owned),
-        // Before a request is over it may be read anew without a move.
-        _ => story.snapshot_digest.clone().filter(|_| story.is_over()),
-    };
+    let is_shown = |ticket: &&Value| form == Form::Whole || ticket.get("snapshot_digest").is_some();
+    let Some(ticket) = document.get("ticket").filter(is_shown) else { return faults };
+    let sealed = sealed_snapshot(story);
     let shown = ticket["snapshot_digest"].as_str();
     if sealed.is_some() && sealed.as_deref() != shown {
         faults.push("ticket.snapshot_digest is another than the log has".into());
@@ -176,6 +253,15 @@ fn snapshot(document: &Value, story: &Story) -> Vec<String> {
         }
     }
     faults
+}
+
+/// The digest of the snapshot that was decided on.
+fn sealed_snapshot(story: &Story) -> Option<String> {
+    match &story.decision {
+        Fact::Told(decision) => decision["snapshot_digest"].as_str().map(str::to_owned),
+        // Before a request is over it may be read anew without a move.
+        _ => story.snapshot_digest.clone().filter(|_| story.is_over()),
+    }
 }
 
 /// Looks for it are still counted after an attempt was closed.

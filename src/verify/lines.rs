@@ -56,7 +56,7 @@ pub(super) fn ndjson(path: &Path, mut record: impl FnMut(Value)) -> io::Result<E
                 faults.push(format!("line {}: {fault}", count + 1));
                 break;
             }
-            Ok(value) if value.get("end_of_export").is_some() => match read_closing(value["end_of_export"].clone()) {
+            Ok(value) if value.get("end_of_export").is_some() => match read_closing_line(&value) {
                 Ok(read) => closing = Some(read),
                 Err(fault) => faults.push(fault),
             },
@@ -117,6 +117,14 @@ fn line_ends(path: &Path, at: u64) -> io::Result<u64> {
     let mut bytes = [0; 2];
     let read = file.read(&mut bytes)?;
     Ok(bytes[..read].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count() as u64)
+}
+
+/// The closing line holds one member: nothing else in it is signed.
+fn read_closing_line(line: &Value) -> Result<Closing, String> {
+    if line.as_object().is_none_or(|members| members.len() > 1) {
+        return Err("the closing line has members that nothing proves".into());
+    }
+    read_closing(line["end_of_export"].clone())
 }
 
 fn read_closing(value: Value) -> Result<Closing, String> {

@@ -158,7 +158,8 @@ impl Dropped {
             return;
         }
         let before = event.detail.as_ref().and_then(|detail| detail["before"].as_str()?.parse().ok());
-        self.before = self.before.max(before);
+        // No event speaks for what comes after it, or facts could be kept back for ever after.
+        self.before = self.before.max(before.map(|before: Timestamp| before.min(event.record.at)));
     }
 
     /// An event without facts.

@@ -17,6 +17,8 @@ mod story;
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod left_out_tests;
+#[cfg(test)]
 mod page_tests;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,9 @@ use crate::{
     json as strict,
 };
 
+/// The members of a pack, and no others.
+const MEMBERS: [&str; 6] = ["checkpoint", "events", "made_at", "request", "stint_evidence", "verifier_key"];
+
 /// Checks an evidence pack.
 pub(super) fn check(known: &mut Known<'_>, path: &Path) -> io::Result<()> {
     let file = name(path);
@@ -35,6 +38,11 @@ fn check_parts(known: &mut Known<'_>, file: &str, pack: &Value) {
     if pack["stint_evidence"] != json!(1) {
         return known.report.failed(file, None, "it is an evidence pack of a version that is not known".into());
     }
+    for member in pack.as_object().into_iter().flatten().map(|(member, _)| member) {
+        if !MEMBERS.contains(&member.as_str()) {
+            known.report.failed(file, None, format!("it has a member that nothing proves: {member}"));
+        }
+    }
     let own = pack["verifier_key"].as_str();
     if !known.keys.is_empty() && !known.keys.iter().any(|key| Some(key.as_str()) == own) {
         known.report.not_checked(file, "its own verifier_key, which is none of those given: it is not used".into());
@@ -48,8 +56,8 @@ fn check_parts(known: &mut Known<'_>, file: &str, pack: &Value) {
     let mut events = Events { file, request, head, story: Story::default(), shown: vec![], leaves: BTreeSet::new() };
     events.check(known, pack);
     events.check_document(known, &pack["request"]);
-    let Events { head, leaves, .. } = events;
-    known.wanted.pack(compare::Pack { file: file.into(), request, size: head.size, leaves });
+    let Events { head, leaves, story, .. } = events;
+    known.wanted.pack(compare::Pack { file: file.into(), request, size: head.size, leaves, is_over: story.is_over() });
 }
 
 /// The events of a pack.
@@ -113,7 +121,7 @@ impl Events<'_> {
         check_record(&proof, self.head.size, self.head.root, index, hash)
             .map_err(|fault| format!("it is not shown to be in the tree: {fault}"))?;
         self.leaves.insert(index);
-        known.wanted.leaf(index, hash, self.file);
+        known.wanted.leaf(index, hash, self.file)?;
         if is_drop { Ok(()) } else { self.story.tell(event) }
     }
 
@@ -126,13 +134,18 @@ impl Events<'_> {
         if self.story.details_missing {
             known.report.not_checked(self.file, "the document where facts were dropped after their time".into());
         }
-        let text = "notes, and what the document shows of other requests and of the time of its next look";
+        if let Some(text) = document::unproved(document, &self.story) {
+            known.report.not_checked(self.file, text.into());
+        }
+        let text = "notes, when it was last changed, and what the document shows of other requests and of the time of its next look";
         known.report.not_checked(self.file, text.into());
     }
 
     /// The timeline tells these events, each once, and no others.
     fn timeline(&self, document: &Value) -> Vec<String> {
-        let Some(shown) = document.get("timeline").and_then(Value::as_array) else { return vec![] };
+        let Some(shown) = document.get("timeline").and_then(Value::as_array) else {
+            return vec!["it shows no timeline".into()];
+        };
         let entry = |event: &ShownEvent| {
             let detail = event.detail.clone().unwrap_or_default();
             json!({ "at": event.record.at, "event": event.record.event, "actor": event.record.actor, "detail": detail })

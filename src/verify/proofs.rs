@@ -30,6 +30,7 @@ pub(super) struct Head {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Inclusion {
     leaf_index: u64,
     tree_size: u64,
@@ -40,6 +41,7 @@ struct Inclusion {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Consistency {
     from: u64,
     to: u64,
@@ -167,7 +169,7 @@ fn check_answer(known: &mut Known<'_>, file: &str, answer: Value) -> Result<Stri
     known.heads.must_be(tree_size, root)?;
     check_record(&proof, tree_size, root, leaf_index, leaf_hash)
         .map_err(|fault| format!("leaf {leaf_index} is not shown to be in the tree of {tree_size} events: {fault}"))?;
-    known.wanted.leaf(leaf_index, leaf_hash, file);
+    known.wanted.leaf(leaf_index, leaf_hash, file)?;
     Ok(format!("leaf {leaf_index} is in the tree of {tree_size} events"))
 }
 

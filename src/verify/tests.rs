@@ -9,15 +9,15 @@ use super::{
 /// Something done to a document.
 type Change = fn(&mut Value);
 
-fn says(report: &Report, verdict: Verdict, part: &str) -> bool {
+pub(super) fn says(report: &Report, verdict: Verdict, part: &str) -> bool {
     report.lines.iter().any(|line| line.verdict == verdict && line.text.contains(part))
 }
 
-fn holds(report: &Report) {
+pub(super) fn holds(report: &Report) {
     assert!(report.holds(), "{report}");
 }
 
-fn fails(report: &Report, part: &str) {
+pub(super) fn fails(report: &Report, part: &str) {
     assert!(!report.holds() && says(report, Verdict::Failed, part), "{part:?} is not said: {report}");
 }
 
@@ -166,6 +166,7 @@ fn an_export_that_is_not_whole_is_told_from_one_that_is() {
         (log.replace("\"count\":13", "\"count\":12"), "its closing line says 12"),
         (log.replace("\"count\":13", "\"count\":12"), "something else than what was signed"),
         (format!("{}\n{closing}\n", lines.rsplit_once('\n').unwrap().0), "its digest is another"),
+        (format!("{lines}\n{{\"more\":1,{}\n", &closing[1..]), "the closing line has members that nothing proves"),
         (
             format!("{lines}\n{}\n", closing.replace("\"at\":\"2026-11-03T10", "\"at\":\"2026-11-03T11")),
             "something else than what was signed",

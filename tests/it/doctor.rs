@@ -486,7 +486,8 @@ async fn a_role_that_only_reads_and_writes_rows_is_as_it_should_be() {
     let (postgres, url) = DURABLE.get_or_init(durable).await;
     let mut sql = PgConnection::connect(url).await.expect("the owner");
     let role = "create role serving login; grant select, insert, update, delete on all tables in schema public to serving; \
-                revoke update, delete, truncate on audit_events, audit_leaves, audit_nodes, audit_checkpoints from serving";
+                revoke update, delete, truncate on audit_events, audit_details, audit_leaves, audit_nodes, audit_checkpoints \
+                from serving; revoke insert, update, delete on audit_drops from serving";
     sqlx::raw_sql(role).execute(&mut sql).await.expect("a role");
     practice.over("DATABASE__URL", &format!("{}&user=serving", postgres.url("practice")));
     practice.over("DATABASE__MIGRATE_URL", url);

@@ -98,9 +98,12 @@ impl It {
 
     /// Asks for an export by hand and reads no further than its head and a little more.
     async fn begun_to_read(&self, query: &str) -> TcpStream {
+        self.begun_to_read_as(&self.auditor(), query).await
+    }
+
+    async fn begun_to_read_as(&self, token: &str, query: &str) -> TcpStream {
         let address = self.world.running.url.strip_prefix("http://").expect("plain HTTP");
         let mut socket = TcpStream::connect(address).await.expect("a connection");
-        let token = self.auditor();
         let head = format!(
             "GET /v1/requests/export?{query} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n"
         );
@@ -288,8 +291,10 @@ async fn four_exports_at_a_time_and_the_next_is_told_to_come_back() {
     let it = It::begins().await;
     it.fill(MANY).await;
     let mut open = Vec::new();
-    for _ in 0..4 {
-        open.push(it.begun_to_read("format=csv").await);
+    for number in 1..=4 {
+        let oid = uuid::Uuid::from_u128(number).to_string();
+        let token = it.world.token(&oid, "Somebody", &["Stint.Auditor"]);
+        open.push(it.begun_to_read_as(&token, "format=csv").await);
     }
     let path = "/v1/requests/export?format=csv&ticket=ITSEC-1";
     let refused = it.get(path, &it.auditor()).await;

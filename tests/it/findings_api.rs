@@ -69,6 +69,11 @@ async fn a_finding_is_raised_acknowledged_once_and_cleared_and_the_log_tells_eac
     it.world.clock.advance(minutes(1));
     let other = it.world.token(story::OMAR_ID, "Omar", &["Stint.Operator"]);
     assert_eq!(post(&it, &path, &other, None, None).await, first, "another one changes nothing");
+    let read =
+        "select actor, tenant from audit_events join audit_details on event_id = id where detail->>'what' = 'finding'";
+    let read: Vec<(String, String)> = sqlx::query_as(read).fetch_all(&mut it.sql().await).await.expect("the log");
+    let omar = format!("caller:{}/{}", story::TENANT, story::OMAR_ID);
+    assert_eq!(read, [(omar, "contoso".to_owned())], "the other one read it");
     assert_eq!(found(&it, "state=open", &auditor).await, Vec::<Value>::new());
     assert_eq!(found(&it, "state=acknowledged", &auditor).await, std::slice::from_ref(&document));
 

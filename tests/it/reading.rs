@@ -70,6 +70,20 @@ async fn bad_questions_name_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_tenants_log_tells_of_no_other_tenant_that_a_reader_may_see() {
+    let it = It::begins().await;
+    let token = it.world.token(story::LENA_ID, "Lena Vogt", &["Stint.Auditor.contoso", "Stint.Auditor.fabrikam"]);
+    for (query, tenant, sees) in [("?tenant=fabrikam", Some("fabrikam"), false), ("", None, true)] {
+        assert_eq!(it.get(&format!("/v1/requests{query}"), &token).await.status, 200);
+        let last = "select tenant, detail->'filter' ? 'visible_tenants' from audit_events join audit_details \
+                    on event_id = id where event = 'history-read' order by id desc limit 1";
+        let last: (Option<String>, bool) = sqlx::query_as(last).fetch_one(&mut it.sql().await).await.expect("an event");
+        assert_eq!(last, (tenant.map(str::to_owned), sees), "{query}");
+    }
+    it.ends().await;
+}
+
+#[tokio::test]
 async fn only_those_who_may_read_do() {
     let it = It::begins().await;
     let ticket = it.approved(IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() });

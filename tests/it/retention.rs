@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use stint::{app, clock::Clock, domain::audit::digest, sandbox::jira::IssueDraft};
+use stint::{app, clock::Clock, domain::audit::digest, sandbox::jira::IssueDraft, verify::verify};
 
 use crate::world::{It, minutes};
 
@@ -86,6 +86,22 @@ async fn bodies_go_first_then_snapshots_then_facts_and_records_never() {
 }
 
 #[tokio::test]
+async fn a_pack_still_proves_a_request_of_which_facts_were_dropped() {
+    let it = forgetful().await;
+    let id = it.over().await;
+    it.world.clock.advance(days(100));
+    it.drop_after_its_time().await;
+    let seen = it.get(&format!("/v1/requests/{id}/evidence"), &it.auditor()).await;
+    assert_eq!(seen.status, 200, "{}", seen.body);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("evidence.json");
+    std::fs::write(&path, seen.body.to_string()).expect("written");
+    let report = verify(&[path], &it.keys()).expect("readable");
+    assert!(report.holds() && report.to_string().contains("which were dropped after their time"), "{report}");
+    it.ends().await;
+}
+
+#[tokio::test]
 async fn the_log_says_what_was_dropped_and_a_second_run_drops_nothing() {
     let it = forgetful().await;
     it.over().await;
@@ -135,8 +151,15 @@ async fn facts_cannot_be_dropped_before_the_log_says_so() {
     it.world.clock.advance(days(100));
     it.drop_after_its_time().await;
     it.over().await;
-    let refused = sqlx::query(early).execute(&mut it.sql().await).await.expect_err("refused").to_string();
-    assert!(refused.contains("after their time"), "what is younger stays: {refused}");
+    let told = "select id from audit_events where event = 'details-dropped'";
+    // Neither another event, nor one that is not there, nor one that is older than what is to go lets it go.
+    for says in ["select max(id) from audit_events", "select -1", told] {
+        let ever =
+            format!("insert into audit_drops select now() + interval '9 years' * random() + '9 years', ({says})");
+        sqlx::query(sqlx::AssertSqlSafe(ever)).execute(&mut it.sql().await).await.expect("added");
+        let refused = sqlx::query(early).execute(&mut it.sql().await).await.expect_err("refused").to_string();
+        assert!(refused.contains("after their time"), "what is younger stays: {refused}");
+    }
     it.pass(minutes(1)).await;
     it.ends().await;
 }

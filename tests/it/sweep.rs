@@ -123,6 +123,21 @@ async fn what_a_request_left_behind_is_removed_whatever_becomes_of_the_call() {
 }
 
 #[tokio::test]
+async fn what_is_left_behind_beside_somebody_elses_is_told_and_not_removed() {
+    let it = It::begins().await;
+    let (_, id) = active(&it).await;
+    hide(&it, it.world.clock.now() + minutes(60));
+    it.until(&id, "ended").await;
+    let (tenant, principal, role, scope) = NINA_EXCHANGE;
+    it.world.sandbox.graph.add_foreign_grant(tenant, principal, role, scope, None);
+    it.pass(minutes(100)).await;
+    assert_eq!((still_there(&it), it.removals().len()), (1, 0));
+    assert_eq!(findings(&it, "past-its-end").await, (1, 1));
+    assert_eq!(count(&it, "select count(*) from requests where in_force_until is null").await, 1);
+    it.ends().await;
+}
+
+#[tokio::test]
 async fn what_is_left_behind_is_removed_although_another_request_waits_for_the_same_holding() {
     let it = It::begins().await;
     let (_, first) = active(&it).await;

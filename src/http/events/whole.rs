@@ -11,6 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use http::header;
+use jiff::Timestamp;
 use serde_json::json;
 use tracing::error;
 
@@ -28,6 +29,7 @@ const PART: u64 = 500;
 struct Way {
     api: Arc<Api>,
     by: String,
+    at: Timestamp,
     next: u64,
     size: u64,
     count: u64,
@@ -43,10 +45,13 @@ pub(super) async fn stream(api: Arc<Api>, by: Admitted, whole: bool) -> Result<R
     if by.sees != Sees::Everything {
         return Err(Problem::forbidden("the whole log is for those who see all tenants; read it by pages"));
     }
+    // Taken first: everything that happened until then is in the file.
+    let at = api.clock.now();
+    api.seal_now(at).await?;
     let size = api.store.tree_size().await.map_err(Problem::from_store)?;
     api.note_reading(&by, Read { what: "audit-log", request: None, filter: json!({}), count: size }).await?;
-    let way =
-        Way { by: by.actor().to_string(), api, next: 0, size, count: 0, digest: Context::new(&SHA256), closed: false };
+    let (by, digest) = (by.actor().to_string(), Context::new(&SHA256));
+    let way = Way { api, by, at, next: 0, size, count: 0, digest, closed: false };
     let parts = stream::try_unfold(way, Way::part);
     let kind = "application/x-ndjson";
     let file = "attachment; filename=\"audit-events.ndjson\"";
@@ -96,7 +101,7 @@ impl Way {
             to: None,
             count: self.count,
             sha256: hex::encode(self.digest.clone().finish()),
-            at: self.api.clock.now(),
+            at: self.at,
             by: self.by.clone(),
             note: None,
         };

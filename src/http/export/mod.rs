@@ -11,6 +11,7 @@ mod body;
 mod cell;
 mod example;
 mod format;
+mod places;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,12 +23,12 @@ use http::header;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument as _, warn};
 
 use self::{
     body::{Outlet, Unread},
     format::{Format, Text},
+    places::{Place, Places},
 };
 use super::{
     Api,
@@ -45,19 +46,13 @@ use crate::{
     store::{ExportStep, StoreError, history::Filter},
 };
 
-/// Exports under way at a time, in this process.
-const PLACES: usize = 4;
-
-/// When to come back once they are all taken, in seconds.
-const COME_BACK: u32 = 30;
-
 /// No export takes longer: its one snapshot keeps Postgres from clearing up behind everybody else.
 const LONGEST: Duration = Duration::from_hours(2);
 
 /// What all exports share.
 #[derive(Clone, Debug)]
 pub struct Exports {
-    places: Arc<Semaphore>,
+    places: Places,
     key: Option<SigningKey>,
 }
 
@@ -65,7 +60,7 @@ impl Exports {
     /// Their closing lines are signed with this key, where there is one.
     #[must_use]
     pub fn new(key: Option<SigningKey>) -> Self {
-        Self { places: Arc::new(Semaphore::new(PLACES)), key }
+        Self { places: Places::default(), key }
     }
 }
 
@@ -79,7 +74,7 @@ struct Export {
     by: Actor,
     /// What it was narrowed down to, in the caller's own words and by what the caller may see.
     narrowed_to: Value,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// How an export is written.
@@ -122,8 +117,7 @@ pub(super) async fn export(
     by: Admitted,
     Params(filters, written): Params<Filters, Written>,
 ) -> Result<Response, Problem> {
-    let place = Arc::clone(&api.exports.places).try_acquire_owned();
-    let place = place.map_err(|_| Problem::unavailable("as many exports as may be are under way", COME_BACK))?;
+    let place = api.exports.places.take(&by.actor())?;
     let filter = by.narrowed(filters.into());
     let export = Export {
         at: api.clock.now(),
@@ -157,9 +151,14 @@ impl Export {
             Ok(None) => Err(Broken::Unread),
             Err(_) => Err(Broken::TooSlow),
         };
+        if let Err(broken) = &outcome {
+            self.note_broken(broken, written.count).await;
+        }
+        // Whoever sees the end may ask for the next one.
+        drop(self);
         match outcome {
             Ok(()) => outlet.end().await,
-            Err(broken) => self.break_off(&broken, written.count, outlet).await,
+            Err(_) => outlet.cut(),
         }
     }
 
@@ -179,13 +178,12 @@ impl Export {
     }
 
     /// The log is told before the connection is cut, so that whoever sees it cut finds it there.
-    async fn break_off(&self, why: &Broken, count: u64, outlet: Outlet) {
+    async fn note_broken(&self, why: &Broken, count: u64) {
         warn!(%why, count, "an export broke off");
         let step = ExportStep::Broken { count, why: why.code() };
         if let Err(problem) = self.note(&step).await {
             warn!(%problem, "the log does not tell that an export broke off");
         }
-        outlet.cut();
     }
 
     fn closing(&self, count: u64, sha256: String) -> Closing {
@@ -255,12 +253,13 @@ mod tests {
             ("format=csv&limit=5", "limit"),
             ("format=csv&cursor=x", "cursor"),
             ("format=csv&status=granted", "status"),
+            ("format=csv&status=", "status"),
             ("format=ndjson&q=a&q=b", "q"),
         ] {
             let problem = read::<Filters, Written>(query).expect_err(query);
             assert!(problem.detail().contains(name), "{query}: {}", problem.detail());
         }
-        let Params(_, written) = read::<Filters, Written>("format=ndjson&status=").expect("good");
+        let Params(_, written) = read::<Filters, Written>("format=ndjson&tenant=").expect("good");
         assert_eq!(written.format, Format::Ndjson);
     }
 }
