@@ -134,6 +134,7 @@ async fn what_is_left_behind_beside_somebody_elses_is_told_and_not_removed() {
     assert_eq!((still_there(&it), it.removals().len()), (1, 0));
     assert_eq!(findings(&it, "past-its-end").await, (1, 1));
     assert_eq!(count(&it, "select count(*) from requests where in_force_until is null").await, 1);
+    it.world.sandbox.graph.remove_grant(tenant, principal, role, scope);
     it.ends().await;
 }
 

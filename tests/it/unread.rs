@@ -74,7 +74,7 @@ async fn a_protected_entitlement_is_refused_on_a_webhooks_word() {
     assert!(it.creates().is_empty());
     let listed = &it.get("/v1/requests", &it.auditor()).await.body["items"][0];
     for path in ["/requested_duration", "/ticket/basis"] {
-        assert!(document.pointer(path).is_some_and(serde_json::Value::is_string), "{path}: {document:#}");
+        assert!(document.pointer(path).is_some_and(Value::is_string), "{path}: {document:#}");
         assert_eq!(listed.pointer(path), document.pointer(path), "{path}");
     }
     it.ends().await;
