@@ -118,16 +118,16 @@ fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| Box::pin(is_clean(connection)))
+        .after_release(|connection, _| Box::pin(is_clean(connection)))
         .connect_lazy_with(options)
 }
 
-/// Whether a pooled connection answers and stands outside any transaction; otherwise it is closed.
+/// Whether a connection that comes back stands outside any transaction; otherwise it is closed.
 ///
 /// A caller dropped in the middle of `begin` (a client that hung up, a step that took too long) leaves a connection in
 /// a transaction that sqlx does not know of, and whatever ran on it next would never be committed. Outside one, a
-/// statement's own time is its transaction's. This takes the place of the pool's ping.
+/// statement's own time is its transaction's. Asked as it comes back, it keeps nobody waiting; whether it still lives is
+/// asked, by the pool's own ping, as it is taken.
 async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
     row.try_get_unchecked(0)

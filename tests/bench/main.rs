@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use self::{place::Place, report::Report};
 
 /// Requests of the run that belongs to the tests.
-const SMALL: u64 = 20_000;
+const SMALL: u64 = 10_000;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]

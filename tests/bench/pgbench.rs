@@ -18,7 +18,7 @@ pub fn page(place: &Place<'_>, kind: Kind) -> Times {
     let mut command = Command::new(program(place, "pgbench"));
     command.args(["--no-vacuum", "--protocol=prepared", "--client=1", "--log"]);
     command.arg(format!("--log-prefix={}", folder.path().join("times").display()));
-    command.arg(format!("--transactions={}", place.size.of(2000, 100)));
+    command.arg(format!("--transactions={}", place.size.of(2000, 40)));
     for n in 0..VALUES {
         let value = format!("'{}'", kind.value(n * 4, place.size.requests));
         let clause = kind.clause(&value, &moment(FROM), &moment(TO));
