@@ -19,6 +19,7 @@ use super::{
     proof::encoded,
     record::{self, Whole},
     refusals::{NotFound, TooBroad},
+    requests,
 };
 use crate::{
     domain::{id::RequestId, proof::ShownEvent},
@@ -88,11 +89,8 @@ pub(super) async fn show(
     by: Admitted,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    // Unknown and not visible are the same answer.
-    let unknown = || Problem::not_found("no request of this id is visible to you");
-    let id = RequestId(id.parse().map_err(|_| unknown())?);
+    let (id, _) = requests::visible(&api, &by, &id).await?;
     let filter = by.narrowed(Filter::default());
-    api.store.dossier(id, &filter).await.map_err(Problem::from_store)?.ok_or_else(unknown)?;
     let key = api.sealer.key().ok_or_else(|| api.unsigned())?;
     api.note_reading(&by, Read { what: "evidence", request: Some(id), filter: json!({}), count: 1 }).await?;
     let parts = parts(&api, id, &filter).await?;

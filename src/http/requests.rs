@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     domain::id::RequestId,
-    store::history::{Filter, Record},
+    store::history::{Dossier, Filter, Record},
 };
 
 /// What requests are narrowed down to; all of it together.
@@ -145,14 +145,22 @@ pub(super) async fn show(
     by: Admitted,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    // Unknown and not visible are the same answer.
-    let unknown = || Problem::not_found("no request of this id is visible to you");
-    let id = RequestId(id.parse().map_err(|_| unknown())?);
-    let filter = by.narrowed(Filter::default());
-    let dossier = api.store.dossier(id, &filter).await.map_err(Problem::from_store)?.ok_or_else(unknown)?;
+    let (id, dossier) = visible(&api, &by, &id).await?;
     let whole = Whole::of(&dossier)?;
     api.note_reading(&by, Read { what: "request", request: Some(id), filter: json!({}), count: 1 }).await?;
     Ok(answer(&whole))
+}
+
+/// The request of this id with all that belongs to it, if the caller may see it.
+///
+/// # Errors
+/// 404 alike when there is none and when it is not visible.
+pub(super) async fn visible(api: &Api, by: &Admitted, id: &str) -> Result<(RequestId, Dossier), Problem> {
+    let unknown = || Problem::not_found("no request of this id is visible to you");
+    let id = RequestId(id.parse().map_err(|_| unknown())?);
+    let filter = by.narrowed(Filter::default());
+    let dossier = api.store.dossier(id, &filter).await.map_err(Problem::from_store)?;
+    Ok((id, dossier.ok_or_else(unknown)?))
 }
 
 #[cfg(test)]
