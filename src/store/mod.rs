@@ -74,6 +74,9 @@ pub struct Store {
 /// The longest a reader's query may take.
 const READING_TIME: &str = "10s";
 
+/// A connection that was idle for so long is asked whether it still lives.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
+
 /// Connections for readers; further ones wait.
 const READERS: u32 = 8;
 
@@ -118,8 +121,19 @@ fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| Box::pin(lives(connection, known.idle_for)))
         .after_release(|connection, _| Box::pin(is_clean(connection)))
         .connect_lazy_with(options)
+}
+
+/// Whether a connection that is taken still lives. One that answered a moment ago is believed without asking: under load
+/// that spares every statement a round trip, and a server may go away right after an answer all the same.
+async fn lives(connection: &mut PgConnection, idle: Duration) -> Result<bool, sqlx::Error> {
+    if idle >= ASKED_AFTER {
+        connection.ping().await?;
+    }
+    Ok(true)
 }
 
 /// Whether a connection that comes back stands outside any transaction; otherwise it is closed.
@@ -127,7 +141,7 @@ fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
 /// A caller dropped in the middle of `begin` (a client that hung up, a step that took too long) leaves a connection in
 /// a transaction that sqlx does not know of, and whatever ran on it next would never be committed. Outside one, a
 /// statement's own time is its transaction's. Asked as it comes back, it keeps nobody waiting; whether it still lives is
-/// asked, by the pool's own ping, as it is taken.
+/// asked as it is taken.
 async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
     row.try_get_unchecked(0)

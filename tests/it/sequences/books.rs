@@ -35,18 +35,18 @@ const REACHED: [(&str, &str); 15] = [
     ),
     (
         "foreign",
-        "from requests a where exists (select from audit_events e where e.request_id = a.id \
-      and e.detail::text like '%\"foreign-assignment\"%')",
+        "from requests a where exists (select from audit_events e join audit_details d on d.event_id = e.id \
+      where e.request_id = a.id and d.detail::text like '%\"foreign-assignment\"%')",
     ),
     (
         "contested",
-        "from requests a where exists (select from audit_events e where e.request_id = a.id \
-      and e.detail::text like '%\"contested\"%')",
+        "from requests a where exists (select from audit_events e join audit_details d on d.event_id = e.id \
+      where e.request_id = a.id and d.detail::text like '%\"contested\"%')",
     ),
     (
         "waited for another",
-        "from requests a where exists (select from audit_events e where e.request_id = a.id \
-      and e.detail::text like '%\"held-by-another-request\"%')",
+        "from requests a where exists (select from audit_events e join audit_details d on d.event_id = e.id \
+      where e.request_id = a.id and d.detail::text like '%\"held-by-another-request\"%')",
     ),
     (
         "held",

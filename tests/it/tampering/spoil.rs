@@ -94,6 +94,18 @@ async fn at(sql: &mut PgConnection, place: u64) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(sql).await.expect("an event")
 }
 
+/// An event that the kept checkpoint covers and whose facts are there.
+async fn with_facts(sql: &mut PgConnection, whole: &Whole, dice: &mut Dice) -> (i64, Value) {
+    loop {
+        let event = at(sql, below(dice, whole.kept_size())).await;
+        let text = format!("select detail from audit_details where event_id = {event}");
+        let facts = sqlx::query_scalar(AssertSqlSafe(text)).fetch_optional(&mut *sql).await.expect("a table");
+        if let Some(facts) = facts {
+            return (event, facts);
+        }
+    }
+}
+
 /// Any column of a record.
 async fn edit_record(sql: &mut PgConnection, whole: &Whole, dice: &mut Dice) -> String {
     let event = at(sql, below(dice, whole.kept_size())).await;
@@ -135,11 +147,9 @@ async fn renumber(sql: &mut PgConnection, event: i64) -> String {
 /// Somewhere deep in an event's facts.
 async fn edit_facts(sql: &mut PgConnection, whole: &Whole, dice: &mut Dice, with_digest: bool) -> String {
     let (event, before) = loop {
-        let event = at(sql, below(dice, whole.kept_size())).await;
-        let text = format!("select detail from audit_details where event_id = {event}");
-        let detail: Value = sqlx::query_scalar(AssertSqlSafe(text)).fetch_one(&mut *sql).await.expect("facts");
-        if detail != json!({}) {
-            break (event, detail);
+        let (event, facts) = with_facts(sql, whole, dice).await;
+        if facts != json!({}) {
+            break (event, facts);
         }
     };
     let mut after = before.clone();
@@ -178,7 +188,7 @@ pub fn change_a_leaf(value: &mut Value, dice: &mut Dice) {
 }
 
 async fn remove(sql: &mut PgConnection, whole: &Whole, dice: &mut Dice, tables: &[&str]) -> String {
-    let event = at(sql, below(dice, whole.kept_size())).await;
+    let (event, _) = with_facts(sql, whole, dice).await;
     for table in tables {
         let key = if *table == "audit_events" { "id" } else { "event_id" };
         one(sql, format!("delete from {table} where {key} = {event}")).await;

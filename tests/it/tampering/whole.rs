@@ -8,7 +8,11 @@ use stint::{
         id::ObjectId,
         proof::{Hash, SigningKey},
     },
-    sandbox::{jira::IssueDraft, story},
+    sandbox::{
+        graph::{Fault, FaultKind, On},
+        jira::IssueDraft,
+        story,
+    },
     store::{HistoryRead, Sealer, Store},
 };
 use tempfile::TempDir;
@@ -17,15 +21,27 @@ use uuid::Uuid;
 use crate::world::{It, minutes};
 
 /// Tables that a trial may spoil, or that stint writes while it answers.
-const TABLES: [&str; 7] =
-    ["audit_events", "audit_details", "audit_pending", "audit_leaves", "audit_nodes", "audit_checkpoints", "requests"];
+const TABLES: [&str; 9] = [
+    "audit_events",
+    "audit_details",
+    "audit_pending",
+    "audit_leaves",
+    "audit_nodes",
+    "audit_checkpoints",
+    "audit_drops",
+    "findings",
+    "requests",
+];
 
 /// Everything before it happens to it.
 pub struct Whole {
     pub it: It,
     pub store: Store,
     pub key: SigningKey,
+    /// Requests whose facts are all there.
     pub requests: Vec<String>,
+    /// One whose facts were dropped after their time.
+    pub faded: String,
     /// Heads as an auditor got them, smallest first; the last but one is the one that was kept elsewhere.
     pub heads: Vec<(u64, String)>,
     pub folder: TempDir,
@@ -35,11 +51,10 @@ impl Whole {
     /// Plays the stories and keeps a copy.
     pub async fn begins() -> Self {
         let it = It::unwatched(|_| {}).await;
-        let key = SigningKey::text_of("stint.tampering", &[5; 32]).expect("a key");
-        let key = SigningKey::parse(&key).expect("a key");
-        let store = it.world.service.store.clone();
+        let key = it.world.config().audit.signing_key.clone().expect("a key");
+        let store = Store::open(&it.database_url, 4).expect("a store");
         let folder = TempDir::new().expect("a folder");
-        let mut whole = Self { it, store, key, requests: vec![], heads: vec![], folder };
+        let mut whole = Self { it, store, key, requests: vec![], faded: String::new(), heads: vec![], folder };
         whole.plays().await;
         whole.copy().await;
         whole
@@ -47,7 +62,12 @@ impl Whole {
 
     async fn plays(&mut self) {
         let sealer = Sealer::new(self.store.clone(), Some(self.key.clone()), vec![]);
-        self.reads(150).await;
+        self.reads(100).await;
+        self.is_granted_and_ends().await;
+        self.faded = self.requests.pop().expect("a request");
+        self.it.pass(minutes(24 * 60)).await;
+        let old = self.it.world.clock.now();
+        self.reads(40).await;
         self.seal(&sealer).await;
         self.is_granted_and_ends().await;
         self.is_refused().await;
@@ -55,7 +75,10 @@ impl Whole {
         self.seal(&sealer).await;
         self.is_revoked().await;
         self.joins_another().await;
+        self.store.drop_details(old, self.it.world.clock.now()).await.expect("a working database");
         self.is_withdrawn().await;
+        self.fails().await;
+        self.is_only_tried().await;
         self.reads(300).await;
         self.seal(&sealer).await;
         self.reads(60).await;
@@ -136,6 +159,21 @@ impl Whole {
         self.it.world.sandbox.jira.cancel(&ticket.id);
         self.it.until(&id, "ended").await;
         self.requests.push(id);
+    }
+
+    async fn fails(&mut self) {
+        let code = "RoleAssignmentRequestPolicyValidationFailed".to_owned();
+        let kind = FaultKind::Code { status: 400, code, message: "[\"ExpirationRule\"]".into() };
+        self.it.world.sandbox.graph.fault(Fault::once(On::Create, kind));
+        let (id, _) = self.asked("PT30M").await;
+        self.it.until(&id, "failed").await;
+    }
+
+    async fn is_only_tried(&mut self) {
+        self.it.world.restart(|_, surroundings| surroundings.dry_run = true).await.expect("a restart");
+        let (id, _) = self.asked("PT30M").await;
+        self.it.until(&id, "ended").await;
+        self.it.world.restart(|_, surroundings| surroundings.dry_run = false).await.expect("a restart");
     }
 
     /// How many events are sealed.
