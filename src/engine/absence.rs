@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     domain::{
-        assignment::Instance,
+        assignment::{Instance, Progress, ScheduleRequest, Sighting},
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         lifecycle::Event,
         request::{Assignment, CoHolder, EndCause, EndOrder, Hold, Request},
-        sight::TOLERANCE,
+        sight::{Seen, TOLERANCE, made_by_attempt},
     },
     store::{Change, NewFinding},
 };
@@ -45,6 +45,58 @@ pub(super) fn forget_absence(request: &Request, mut change: Change) -> Change {
         change.attempts.push(Attempt { absent_reads: 0, last_absent_at: None, ..witness.clone() });
     }
     change
+}
+
+/// It shows or did, so these attempts were carried out, whatever is to be read of it later.
+pub(super) fn carried_out(mut change: Change, attempts: &[&Attempt], code: &str, now: Timestamp) -> Change {
+    for attempt in attempts {
+        if change.attempts.iter().all(|told| told.id != attempt.id) {
+            change.attempts.push((*attempt).clone());
+        }
+    }
+    let is_meant = |told: &&mut Attempt| {
+        let unknown = matches!(told.outcome, AttemptOutcome::Open | AttemptOutcome::Absent);
+        unknown && attempts.iter().any(|attempt| attempt.id == told.id)
+    };
+    let meant = change.attempts.iter_mut().filter(is_meant);
+    meant.for_each(|told| told.close(AttemptOutcome::Accepted, Some(code.to_owned()), now));
+    change
+}
+
+/// What a look at one that is to end tells of the attempts whose outcome is not known: that it shows, or that somebody
+/// removed it. Without it, what is gone by the next look would be taken for never made.
+pub(super) fn told_by(
+    change: Change,
+    (request, sighting): (&Request, &Sighting),
+    seen: &Seen,
+    now: Timestamp,
+) -> Change {
+    let is_known = |told: &Attempt| request.attempts.iter().any(|attempt| attempt.id == told.id);
+    match seen {
+        // A new attempt is recorded only once the earlier ones are closed.
+        _ if !change.attempts.iter().all(is_known) => change,
+        Seen::InForce { .. } => {
+            let open = request.attempts.iter().filter(|a| a.is_for_access() && a.outcome == AttemptOutcome::Open);
+            carried_out(change, &open.collect::<Vec<_>>(), "seen", now)
+        }
+        Seen::Over(over) => carried_out(change, &revoked_since(sighting, request, over), &over.status, now),
+        _ => change,
+    }
+}
+
+/// The attempts that made a schedule request which somebody revoked: it may have been in force before.
+pub(super) fn revoked_since<'a>(
+    sighting: &Sighting,
+    request: &'a Request,
+    schedule_request: &ScheduleRequest,
+) -> Vec<&'a Attempt> {
+    let is_its = |attempt: &&Attempt| {
+        let unknown = matches!(attempt.outcome, AttemptOutcome::Open | AttemptOutcome::Absent);
+        let made = || made_by_attempt(sighting, request, attempt).is_some_and(|made| made.id == schedule_request.id);
+        attempt.kind == AttemptKind::Assign && unknown && made()
+    };
+    let revoked = schedule_request.progress == Progress::Revoked;
+    request.attempts.iter().filter(|_| revoked).filter(is_its).collect()
 }
 
 /// Still in force although its time is over: read again while reads may lag, then remove it and say so. One that only

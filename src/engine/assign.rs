@@ -7,6 +7,7 @@ use tracing::info;
 
 use super::{
     Engine, Tenant,
+    absence::{carried_out, revoked_since},
     join::{planned, replanned, update_order, waits},
     reread::{TICKET_FRESH, too_slow},
     retry,
@@ -215,7 +216,11 @@ impl Engine {
             Seen::Foreign { of_stint } => {
                 Err(Found::other(hold_until(request, foreign(of_stint), now, retry::parked(now))))
             }
-            Seen::Over(schedule_request) => Err(Found::other(Change::to(came_to_nothing(&schedule_request), now, now))),
+            Seen::Over(over) => {
+                let made_it = revoked_since(&sighting, request, &over);
+                let change = Change::to(came_to_nothing(&over), now, now);
+                Err(Found::other(carried_out(change, &made_it, &over.status, now)))
+            }
             Seen::InForce { .. } | Seen::Known(_) => Err(Found::Ours),
         }
     }
@@ -305,7 +310,9 @@ pub(super) fn take_ids(attempt: &mut Attempt, schedule_request: &ScheduleRequest
 
 pub(super) fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> Change {
     attempt.close(AttemptOutcome::NotSent, Some("not-sent".into()), now);
-    Change { attempts: vec![attempt], ..change }
+    // The look may have told of another one, or of this one as if it had been sent.
+    let others = change.attempts.into_iter().filter(|told| told.id != attempt.id);
+    Change { attempts: others.chain([attempt.clone()]).collect(), ..change }
 }
 
 pub(super) fn failed(code: &str, detail: &str) -> Event {

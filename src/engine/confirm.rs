@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
-        assignment::{Instance, Sighting},
+        assignment::{Instance, Progress, ScheduleRequest, Sighting},
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         lifecycle::Event,
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
@@ -75,7 +75,7 @@ fn judged(
         }
         Seen::Over(schedule_request) => {
             take_ids(attempt, &schedule_request);
-            attempt.close(AttemptOutcome::Refused, Some(schedule_request.status.clone()), now);
+            attempt.close(came_out(&schedule_request), Some(schedule_request.status.clone()), now);
             Change::to(came_to_nothing(&schedule_request), now, now)
         }
         Seen::Foreign { .. } | Seen::OfKin { .. } => {
@@ -85,6 +85,14 @@ fn judged(
             if moves_on || matches!(waiting.event, Some(Event::End(_))) { waiting } else { hold }
         }
         Seen::Nothing => nothing(request, attempt, now),
+    }
+}
+
+/// How an attempt came out whose schedule request is over. What was revoked may have been in force before.
+fn came_out(schedule_request: &ScheduleRequest) -> AttemptOutcome {
+    match schedule_request.progress {
+        Progress::Revoked => AttemptOutcome::Accepted,
+        _ => AttemptOutcome::Refused,
     }
 }
 

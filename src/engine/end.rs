@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Engine, Tenant,
-    absence::{PROOF_AFTER, absent, close_open, contested, forget_absence, overdue, started_by_now},
+    absence::{PROOF_AFTER, absent, close_open, contested, forget_absence, overdue, started_by_now, told_by},
     assign::{justification, take_ids},
     retry,
     step::{go_on, hold_until},
@@ -84,10 +84,11 @@ impl Engine {
         }
         if let Some(until) = covered_until(&kin, now) {
             let change = self.leave(lease, tenant, request, decision, order, &sighting, &kin, until).await;
-            return change.map(|change| if shows { forget_absence(request, change) } else { change });
+            let change = if shows { forget_absence(request, change?) } else { change? };
+            return Ok(told_by(change, (request, &sighting), &seen, now));
         }
         let goes_on = matches!(seen, Seen::Foreign { of_stint: true });
-        let change = match seen {
+        let change = match seen.clone() {
             // One of the two rows is stale; a removal would take whichever is real.
             Seen::InForce { contested: true, instance, .. } | Seen::OfKin { contested: true, instance } => {
                 Ok(contested(request, &instance, order, now))
@@ -105,7 +106,8 @@ impl Engine {
             Seen::Known(_) => Ok(absent(request, assignment, order, started_by_now(request), now)),
             _ => Ok(absent(request, assignment, order, Timestamp::MIN, now)),
         };
-        let change = change.map(|change| if shows { forget_absence(request, change) } else { change })?;
+        let change = if shows { forget_absence(request, change?) } else { change? };
+        let change = told_by(change, (request, &sighting), &seen, now);
         // For another holder it goes on.
         if goes_on { Ok(change) } else { self.then_sessions(lease, tenant, request, change).await }
     }
