@@ -132,6 +132,32 @@ async fn what_may_have_been_carried_out_is_listed_and_said_why() {
 }
 
 #[tokio::test]
+async fn what_was_removed_by_hand_before_its_outcome_was_known_is_not_left_out() {
+    for shows_first in [false, true] {
+        let it = It::begins().await;
+        let ticket = it.approved(IssueDraft::default());
+        it.world.sandbox.graph.set(|knobs| knobs.read_lag_seconds = 60);
+        it.world.sandbox.graph.fault(Fault::once(On::Create, FaultKind::DropAfterCommit));
+        let id = it.taken_in(&ticket).await;
+        it.work().await;
+        let sent_at = moment(&it.document(&id).await, "/attempts/0/recorded_at");
+        if shows_first {
+            revoke(&it, &id).await;
+            // It shows, and PIM would not remove it yet.
+            it.pass(minutes(4)).await;
+            assert_eq!(it.document(&id).await["status"], "ending");
+        }
+        let graph = &it.world.sandbox.graph;
+        assert!(graph.remove_grant(story::TENANT, story::NINA_ID, story::EXCHANGE_ADMINISTRATOR, "/"));
+        let over = it.until(&id, if shows_first { "ended" } else { "failed" }).await;
+        assert_eq!(over["attempts"][0]["outcome"], "accepted", "{over:#}");
+        assert_eq!(held(&it, sent_at + seconds(1)).await, [(id.clone(), "plan".into())]);
+        assert_eq!(held(&it, it.world.clock.now() + seconds(1)).await, []);
+        it.ends().await;
+    }
+}
+
+#[tokio::test]
 async fn what_was_never_carried_out_is_listed_nowhere() {
     let it = It::begins().await;
     let refused = it.approved(IssueDraft { duration: "never".into(), ..IssueDraft::default() });
