@@ -9,7 +9,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::json;
 
 use super::{
-    Ordered, Store, StoreError, audit,
+    Ordered, Store, StoreError, audit, begin,
     requests::{self, order_end_in},
 };
 use crate::domain::{
@@ -99,7 +99,7 @@ impl Store {
         may: impl FnOnce(Option<&TenantName>) -> bool + Send,
         answer: impl FnOnce(Outcome) -> (u16, String) + Send,
     ) -> Result<Acted, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let row = sqlx::query!(
             "-- store::acting::act\nselect state, connection, tenant from requests where id = $1 for update",
             call.request.0

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Lease, Store, StoreError, attempts, audit,
+    Lease, Store, StoreError, attempts, audit, begin,
     deliveries::{NewRequest, insert_request},
     findings, notes, requests,
 };
@@ -118,7 +118,7 @@ impl Store {
     /// [`StoreError::EndOrdered`] and [`StoreError::Illegal`] change nothing; after [`StoreError::Database`] it is
     /// unknown whether the move was made.
     pub async fn advance(&self, lease: &Lease, mut change: Change) -> Result<Request, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let held = lock(&mut transaction, lease).await?;
         let request = requests::load(&mut transaction, lease.request).await?;
         let before = request.ok_or(StoreError::LeaseLost(lease.request))?;

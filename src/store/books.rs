@@ -5,7 +5,7 @@ use jiff_sqlx::{Timestamp as Column, ToSqlx};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{NewFinding, Store, StoreError, attempts, audit, findings, requests};
+use super::{NewFinding, Store, StoreError, attempts, audit, begin, findings, requests};
 use crate::domain::{
     assignment::Holding,
     attempt::{Attempt, AttemptOutcome, SETTLE},
@@ -150,7 +150,7 @@ impl Store {
         order: &EndOrder,
         finding: &NewFinding,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let row = sqlx::query!(
             "-- store::books::end_missed\n\
              update requests set end_requested = $3, woken = true, due_at = $4, updated_at = $4 \
@@ -184,7 +184,7 @@ impl Store {
         finding: &NewFinding,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         if findings::raise(&mut transaction, &about(tenant, request), finding, now).await? {
             sqlx::query!(
                 "-- store::books::raise_of_request\n\
@@ -228,7 +228,7 @@ impl Store {
         holding: &Holding,
         attempt: &Attempt,
     ) -> Result<Option<TicketNumber>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let row = sqlx::query!(
             "-- store::books::record_removal\n\
              select connection, ticket_number from requests r where id = $1 and due_at is null \
@@ -271,7 +271,7 @@ impl Store {
         attempt: &Attempt,
         findings: &[NewFinding],
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         attempts::put_at(&mut transaction, request, tenant, holding, attempt).await?;
         let at = attempt.closed_at.unwrap_or(attempt.recorded_at);
         for finding in findings {
@@ -296,7 +296,7 @@ impl Store {
         shown: &[Held],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let principals: Vec<_> = shown.iter().map(|held| held.holding.principal.0).collect();
         let targets: Vec<_> = shown.iter().map(|held| held.holding.target.to_string()).collect();
         let read: Vec<_> = read.iter().map(ToString::to_string).collect();

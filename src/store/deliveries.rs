@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Store, StoreError, audit, told};
+use super::{Store, StoreError, audit, begin, told};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ApprovalId, ConnectionName, RequestId, TenantName},
@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// When the database fails; the caller then answers 503 and the sender repeats.
     pub async fn receive(&self, delivery: &Delivery) -> Result<Received, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let Some(row) = insert(&mut transaction, delivery).await? else {
             return earlier(&mut transaction, delivery).await;
         };

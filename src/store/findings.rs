@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{NewFinding, Store, StoreError, audit};
+use super::{NewFinding, Store, StoreError, audit, begin};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ConnectionName, TenantName},
@@ -35,7 +35,7 @@ impl Store {
         finding: &NewFinding,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let raised = sqlx::query!(
             "-- store::findings::raise_of_connection\n\
              insert into findings (id, kind, connection, detail, raised_at) values ($1, $2, $3, $4, $5) \
@@ -65,7 +65,7 @@ impl Store {
         kind: &'static str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let cleared = sqlx::query!(
             "-- store::findings::clear_of_connection\n\
              update findings set cleared_at = $3 where connection = $1 and kind = $2 and cleared_at is null",
@@ -105,7 +105,7 @@ impl Store {
         finding: &NewFinding,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let mut detail = finding.detail.clone();
         detail["parts"] = json!([part]);
         let raised = sqlx::query_scalar!(
@@ -140,7 +140,7 @@ impl Store {
         part: &str,
         now: Timestamp,
     ) -> Result<Vec<String>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let about = sqlx::query!(
             "-- store::findings::clear_of_tenant\n\
              update findings set detail = jsonb_set(detail, '{parts}', (detail->'parts') - $2::text), \
@@ -184,7 +184,7 @@ impl Store {
         finding: &NewFinding,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let raised = sqlx::query!(
             "-- store::findings::raise_as_a_whole\n\
              insert into findings (id, kind, subject, detail, raised_at) values ($1, $2, $3, $4, $5) \
@@ -214,7 +214,7 @@ impl Store {
         kind: &'static str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let cleared = sqlx::query!(
             "-- store::findings::clear_as_a_whole\n\
              update findings set cleared_at = $3 where tenant is null and request_id is null and connection is null \

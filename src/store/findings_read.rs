@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Store, StoreError, audit};
+use super::{Store, StoreError, audit, begin};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::RequestId,
@@ -126,7 +126,7 @@ impl Store {
         reason: Option<&str>,
         now: Timestamp,
     ) -> Result<Option<Finding>, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let Some(finding) = one(&mut transaction, id, may).await? else { return Ok(None) };
         let acknowledged = sqlx::query!(
             "-- store::findings_read::acknowledge\n\

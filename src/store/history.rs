@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, begin};
 use crate::domain::{attempt::Attempt, audit::TimelineEntry, id::RequestId, request::Status};
 
 /// JSON as the database keeps it: checked, and not taken apart.
@@ -156,7 +156,7 @@ impl Store {
     /// # Errors
     /// When the database fails or a row does not hold what it must.
     pub async fn dossier(&self, id: RequestId, filter: &Filter) -> Result<Option<Dossier>, StoreError> {
-        let mut transaction = self.readers.begin().await?;
+        let mut transaction = begin(&self.readers).await?;
         // One snapshot for all reads, so that record, attempts and timeline tell the same moment.
         sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *transaction).await?;
         let mut query = QueryBuilder::<Postgres>::new("-- store::history::dossier\nselect ");

@@ -38,7 +38,7 @@ mod wake;
 use std::time::Duration;
 
 use sqlx::{
-    Connection as _, PgConnection, Row as _,
+    Connection as _, PgConnection, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
@@ -123,7 +123,6 @@ fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
         .before_acquire(|connection, known| Box::pin(lives(connection, known.idle_for)))
-        .after_release(|connection, _| Box::pin(is_clean(connection)))
         .connect_lazy_with(options)
 }
 
@@ -136,13 +135,14 @@ async fn lives(connection: &mut PgConnection, idle: Duration) -> Result<bool, sq
     Ok(true)
 }
 
-/// Whether a connection that comes back stands outside any transaction; otherwise it is closed.
+/// Begins a transaction.
 ///
-/// A caller dropped in the middle of `begin` (a client that hung up, a step that took too long) leaves a connection in
-/// a transaction that sqlx does not know of, and whatever ran on it next would never be committed. Outside one, a
-/// statement's own time is its transaction's. Asked as it comes back, it keeps nobody waiting; whether it still lives is
-/// asked as it is taken.
-async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let row = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection).await?;
-    row.try_get_unchecked(0)
+/// A caller dropped in the middle of sqlx's `begin` (a client that hung up, a step that took too long) would leave a
+/// connection in a transaction that sqlx does not know of, and whatever ran on it next would never be committed. So a task
+/// that nobody drops begins it; where nobody waits for it any more, it is rolled back.
+async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    let begun = tokio::spawn(async move { pool.begin().await });
+    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }

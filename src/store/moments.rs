@@ -11,7 +11,7 @@ use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Store, StoreError, attempts, history, requests};
+use super::{Store, StoreError, attempts, begin, history, requests};
 use crate::domain::{
     attempt::Attempt,
     id::RequestId,
@@ -84,7 +84,7 @@ impl Store {
         after: Option<Uuid>,
         limit: u32,
     ) -> Result<Vec<Candidate>, StoreError> {
-        let mut transaction = self.readers.begin().await?;
+        let mut transaction = begin(&self.readers).await?;
         // One snapshot, so that a request and its attempts tell the same.
         sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *transaction).await?;
         let mut query = page(filter, moment, after, limit);

@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, begin,
     deliveries::{NewRequest, answered_before, insert_request, wake_open},
 };
 use crate::domain::{
@@ -176,7 +176,7 @@ impl Store {
         tenant: Option<&TenantName>,
         now: Timestamp,
     ) -> Result<Noticed, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         if answered_before(&mut transaction, connection, hint).await?.is_some()
             || wake_open(&mut transaction, connection, hint, now).await?.is_some()
         {

@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Store, StoreError, audit};
+use super::{Store, StoreError, audit, begin};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ConnectionName, EntitlementKey, RequestId, TenantName, TicketId, TicketNumber},
@@ -64,7 +64,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn order_end(&self, id: RequestId, actor: &Actor, order: &EndOrder) -> Result<Ordered, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let ordered = order_end_in(&mut transaction, id, actor, order).await?;
         transaction.commit().await?;
         Ok(ordered)

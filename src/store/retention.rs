@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use serde_json::json;
 
-use super::{Store, StoreError, audit};
+use super::{Store, StoreError, audit, begin};
 use crate::domain::audit::{Actor, AuditEvent};
 
 /// Rows looked at by one transaction.
@@ -114,7 +114,7 @@ impl Store {
 
     /// The log says that facts from before then may be gone, unless it said so of a later moment already.
     async fn allow_dropping(&self, before: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let allowed = sqlx::query_scalar!(
             "-- store::retention::allow_dropping\n\
              select exists (select from audit_drops where dropped_before >= $1) as \"allowed!\"",

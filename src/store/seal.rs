@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 use tracing::error;
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, begin,
     log::RecordRow,
     tree::{self, Head, index},
 };
@@ -109,7 +109,7 @@ impl Sealer {
 
     /// Seals some events in one transaction.
     async fn batch(&self, now: Timestamp, wait: bool) -> Result<Batch, StoreError> {
-        let mut transaction = self.store.pool.begin().await?;
+        let mut transaction = begin(&self.store.pool).await?;
         if !lock(&mut transaction, wait).await? {
             return Ok(Batch::Busy);
         }

@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{NewFinding, Store, StoreError, audit};
+use super::{NewFinding, Store, StoreError, audit, begin};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::TenantName,
@@ -23,7 +23,7 @@ impl Store {
         finding: &NewFinding,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let raised = sqlx::query!(
             "-- store::findings::raise_of_subject\n\
              insert into findings (id, kind, tenant, subject, detail, raised_at) values ($1, $2, $3, $4, $5, $6) \
@@ -57,7 +57,7 @@ impl Store {
         keep_targets: &[String],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = begin(&self.pool).await?;
         let kinds: Vec<_> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
         let cleared = sqlx::query!(
             "-- store::findings::clear_of_subjects\n\

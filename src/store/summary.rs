@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, begin};
 
 /// What is counted.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn summary(&self, filter: &SummaryFilter) -> Result<Summary, StoreError> {
-        let mut transaction = self.readers.begin().await?;
+        let mut transaction = begin(&self.readers).await?;
         // One snapshot, so that the counts add up.
         sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *transaction).await?;
         let mut summary = counts(&mut transaction, filter).await?;

@@ -108,25 +108,32 @@ pub fn measure(place: &Place<'_>, report: &mut Report) {
 }
 
 fn one_kind(place: &Place<'_>, kind: Kind, report: &mut Report) {
-    let samples = place.size.of(2000, 40);
+    let samples = place.size.of(2000_usize, 40);
     let (mut stint, mut bare) = (place.auditor(), Client::new(&place.bare.address, ""));
-    let mut times = [vec![], vec![], vec![]];
-    // Side by side, so that what disturbs the machine disturbs all of them.
-    for n in 0..samples + VALUES {
-        let value = kind.value(n % VALUES, place.size.requests);
-        let path = format!("/page?kind={}&value={value}", kind.name());
-        let answers = [
-            stint.get(&format!("/v1/requests?limit={PAGE}{}", kind.query(&value))),
-            bare.get(&format!("{path}&note=true")),
-            bare.get(&path),
-        ];
-        let entries: Vec<_> = answers.iter().map(|answer| entries(answer, kind)).collect();
-        assert!(entries[0] > 0 && entries.iter().all(|count| *count == entries[0]), "{kind:?} {value}: {entries:?}");
-        if n >= VALUES {
-            answers.iter().zip(&mut times).for_each(|(answer, times)| times.push(answer.micros));
+    let values: Vec<_> = (0..VALUES).map(|n| kind.value(n, place.size.requests)).collect();
+    let pages = values.iter().map(|value| format!("/v1/requests?limit={PAGE}{}", kind.query(value)));
+    let bare_pages = values.iter().map(|value| format!("/page?kind={}&value={value}", kind.name()));
+    let noted = bare_pages.clone().map(|page| format!("{page}&note=true"));
+    // Side by side, so that what disturbs the machine disturbs both, and each as often first: whoever comes first finds
+    // the rows of a value in nobody's cache.
+    let asked: Vec<_> = pages.zip(noted).collect();
+    let mut times = [vec![], vec![]];
+    for n in 0..samples + values.len() {
+        let (page, noted) = &asked[n % asked.len()];
+        let mut counts = [0; 2];
+        for turn in 0..2 {
+            let who = (n + n / asked.len() + turn) % 2;
+            let answer = if who == 0 { stint.get(page) } else { bare.get(noted) };
+            counts[who] = entries(&answer, kind);
+            if n >= values.len() {
+                times[who].push(answer.micros);
+            }
         }
+        assert!(counts[0] > 0 && counts[0] == counts[1], "{kind:?} {page}: {counts:?}");
     }
-    let [stint, bare, unnoted] = times.map(Times::of);
+    let [stint, bare_times] = times.map(Times::of);
+    let alone = bare_pages.cycle().take(samples).map(|page| bare.get(&page).micros);
+    let (bare, unnoted) = (bare_times, Times::of(alone.collect()));
     let by_pgbench = pgbench::page(place, kind);
     let words = [&stint, &bare, &unnoted, &by_pgbench].map(Times::in_words).join("; ");
     report.show(&format!("  {:<12} {words}", kind.name()));

@@ -102,7 +102,9 @@ async fn every_tampering_is_found_with_an_earlier_checkpoint() {
     let plays = (0..hands as u64).map(|first| tokio::spawn(play(first, hands, count, seed)));
     for played in join_all(plays).await {
         let (counts, unseen) = played.expect("played to its end");
-        counts.into_iter().for_each(|(of, count)| *table.entry(of).or_default() += count);
+        for (of, count) in counts {
+            *table.entry(of).or_default() += count;
+        }
         missed.extend(unseen);
     }
     for ((kind, outcome), count) in &table {
