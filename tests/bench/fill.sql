@@ -22,7 +22,7 @@ from (
 
 insert into requests (id, connection, tenant, ticket_id, ticket_number, ticket_url, approval_id, approval_given_at, state,
     held_state, hold, decision, assignment, end_order, reasons, failure, snapshot, snapshot_digest, principal_id,
-    principal_name, entitlement_key, received_at, updated_at, state_since, hinted_at, due_at)
+    principal_name, entitlement_key, received_at, updated_at, state_since, hinted_at, due_at, in_force_from, in_force_until)
 select id, connection, tenant, ticket_id, ticket_number, 'https://tickets.contoso.example/browse/' || ticket_number,
     case when is_decided then 'a' || i end, case when is_decided then at - interval '2 minutes' end, state,
     case when state = 'held' then 'approved' end,
@@ -47,7 +47,9 @@ select id, connection, tenant, ticket_id, ticket_number, 'https://tickets.contos
         'text', 'person' || i * 7919 % 20000 || '@contoso.example'), 'duration', jsonb_build_object('field', 'given', 'text', 'PT4H')) end,
     hash || hash, case when is_decided then principal_id end, case when is_decided then principal_name end,
     case when is_decided then entitlement_key end, at, at + interval '4 hours 2 minutes', at + interval '4 hours 2 minutes', at,
-    case when i > {total} - 100 then timestamptz '2100-01-01T00:00:00Z' end
+    case when i > {total} - 100 then timestamptz '2100-01-01T00:00:00Z' end,
+    case when state = 'ended' or state = 'active' then at + interval '5 seconds' end,
+    case when state = 'ended' then at + interval '4 hours 2 minutes' end
 from (select made.*, state not in ('received', 'rejected') as is_decided from made) as made;
 
 insert into deliveries (connection, delivery_key, request_id, outcome, headers, body, received_at)

@@ -105,10 +105,11 @@ pub fn measure(place: &Place<'_>, report: &mut Report) {
         one_kind(place, kind, report);
     }
     late_page(place, report);
+    moments(place, report);
 }
 
 fn one_kind(place: &Place<'_>, kind: Kind, report: &mut Report) {
-    let samples = place.size.of(2000_usize, 40);
+    let samples = place.size.of(5000_usize, 40);
     let (mut stint, mut bare) = (place.auditor(), Client::new(&place.bare.address, ""));
     let values: Vec<_> = (0..VALUES).map(|n| kind.value(n, place.size.requests)).collect();
     let pages = values.iter().map(|value| format!("/v1/requests?limit={PAGE}{}", kind.query(value)));
@@ -175,4 +176,17 @@ fn late_page(place: &Place<'_>, report: &mut Report) {
     report.show(&format!("  page 1 {}; page {page} {}", first.in_words(), late.in_words()));
     let ratio = late.quantile(0.5) / first.quantile(0.5);
     report.ratio(&format!("page {page} p50, to page 1"), ratio, Must::AtMost(LATE));
+}
+
+/// Who had what at moments of the month. Nothing else answers that, so nothing is compared.
+fn moments(place: &Place<'_>, report: &mut Report) {
+    let mut client = place.auditor();
+    let mut times = vec![];
+    for n in 0..place.size.of(1000, 40) {
+        let path = format!("/v1/assignments?limit={PAGE}&at=2026-03-{:02}T{:02}:30:00Z", 1 + n % 28, n % 24);
+        let answer = client.get(&path);
+        entries(&answer, Kind::Newest);
+        times.push(answer.micros);
+    }
+    report.show(&format!("  who had what at a moment {}", Times::of(times).in_words()));
 }
