@@ -17,7 +17,10 @@ use crate::{
         audit::Actor,
         id::{ObjectId, RequestId, TenantName},
     },
-    store::{HistoryRead, history::Filter},
+    store::{
+        HistoryRead,
+        history::{Filter, Reading},
+    },
 };
 
 /// A caller who may call this route. Handlers take it as an argument.
@@ -117,6 +120,18 @@ impl Api {
     /// # Errors
     /// 503 when it cannot be put down.
     pub(super) async fn note_reading(&self, by: &Admitted, read: Read) -> Result<(), Problem> {
+        self.put_down(None, by, read).await
+    }
+
+    /// The same, on the connection on which it was read.
+    ///
+    /// # Errors
+    /// 503 when it cannot be put down.
+    pub(super) async fn note_on(&self, reading: &mut Reading, by: &Admitted, read: Read) -> Result<(), Problem> {
+        self.put_down(Some(reading), by, read).await
+    }
+
+    async fn put_down(&self, reading: Option<&mut Reading>, by: &Admitted, read: Read) -> Result<(), Problem> {
         let tenants = by.sees.tenants().unwrap_or_default();
         let asked = read.filter.get("tenant").and_then(Value::as_str).map(str::to_owned);
         // Who asks for a tenant that it may not see reads nothing of it.
@@ -139,7 +154,11 @@ impl Api {
             filter,
             count: read.count,
         };
-        self.store.note_reading(&entry).await.map_err(|problem| {
+        let noted = match reading {
+            Some(reading) => reading.note(&entry).await,
+            None => self.store.note_reading(&entry).await,
+        };
+        noted.map_err(|problem| {
             error!(%problem, "a reading could not be put down, so nothing is given out");
             Problem::unavailable("that you read this cannot be recorded now", 30)
         })

@@ -115,11 +115,12 @@ pub(super) async fn list(
     let filter = by.narrowed(filters.into());
     let list = List { name: "requests", filter: &filter };
     let after = paging.cursor.map(|cursor| api.cursors.place(list, &cursor)).transpose()?;
-    let records = api.store.list(&filter, after, paging.limit.0 + 1).await.map_err(Problem::from_store)?;
+    let mut reading = api.store.reading().await.map_err(Problem::from_store)?;
+    let records = reading.list(&filter, after, paging.limit.0 + 1).await.map_err(Problem::from_store)?;
     let page = api.cursors.page(list, records, paging.limit.0, place);
     let items = page.items.iter().map(Summary::of).collect::<Result<Vec<_>, _>>()?;
     let count = items.len() as u64;
-    api.note_reading(&by, Read { what: "requests", request: None, filter: json!(filter), count }).await?;
+    api.note_on(&mut reading, &by, Read { what: "requests", request: None, filter: json!(filter), count }).await?;
     Ok(answer(&Page { items, next: page.next }))
 }
 

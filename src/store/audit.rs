@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 
 use super::{Store, StoreError};
 use crate::domain::{
@@ -19,7 +20,7 @@ pub(super) struct About<'a> {
 }
 
 pub(super) async fn append(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     about: &About<'_>,
     event: &AuditEvent,
 ) -> Result<(), StoreError> {
@@ -123,14 +124,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn note_reading(&self, read: &HistoryRead<'_>) -> Result<(), StoreError> {
-        let event = AuditEvent {
-            at: read.at,
-            event: "history-read",
-            actor: read.actor.clone(),
-            moved: None,
-            detail: json!({ "what": read.what, "filter": read.filter, "count": read.count }),
-        };
-        let about = About { request: read.request, connection: None, tenant: read.tenant };
-        append(&mut *self.pool.acquire().await?, &about, &event).await
+        note(&mut *self.pool.acquire().await?, read).await
     }
+}
+
+/// Records that somebody read history.
+pub(super) async fn note(connection: &mut PgConnection, read: &HistoryRead<'_>) -> Result<(), StoreError> {
+    let event = AuditEvent {
+        at: read.at,
+        event: "history-read",
+        actor: read.actor.clone(),
+        moved: None,
+        detail: json!({ "what": read.what, "filter": read.filter, "count": read.count }),
+    };
+    let about = About { request: read.request, connection: None, tenant: read.tenant };
+    append(connection, &about, &event).await
 }

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Column, ToSqlx};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{Postgres, QueryBuilder};
+use sqlx::{Postgres, QueryBuilder, pool::PoolConnection};
 use uuid::Uuid;
 
-use super::{Store, StoreError, begin};
+use super::{HistoryRead, Store, StoreError, audit, begin};
 use crate::domain::{attempt::Attempt, audit::TimelineEntry, id::RequestId, request::Status};
 
 /// JSON as the database keeps it: checked, and not taken apart.
@@ -36,6 +36,9 @@ pub struct Record {
     pub updated_at: Column,
     pub due_at: Option<Column>,
 }
+
+/// A connection on which one answer is read and put down. Two would be two servers' processes to wake for each page.
+pub struct Reading(PoolConnection<Postgres>);
 
 /// A record with all that belongs to it.
 #[derive(Clone, Debug)]
@@ -130,25 +133,12 @@ const UNDECIDED: &str = "case when decision is null and snapshot is not null the
                          jsonb_build_object('basis', snapshot->'basis', 'duration', snapshot->'duration') end";
 
 impl Store {
-    /// One page of records, newest first, after the given (`received_at`, id).
+    /// A connection of the readers', for an answer that is read and put down on it.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn list(
-        &self,
-        filter: &Filter,
-        after: Option<(Timestamp, Uuid)>,
-        limit: u32,
-    ) -> Result<Vec<Record>, StoreError> {
-        let mut query = QueryBuilder::<Postgres>::new("-- store::history::list\nselect ");
-        query.push(COLUMNS).push(", ").push(UNDECIDED).push(" as snapshot, snapshot_digest from requests where true");
-        narrow(&mut query, filter);
-        if let Some((received_at, id)) = after {
-            query.push(" and (received_at, id) < (").push_bind(received_at.to_sqlx());
-            query.push(", ").push_bind(id).push(")");
-        }
-        query.push(" order by received_at desc, id desc limit ").push_bind(i64::from(limit));
-        Ok(query.build_query_as().fetch_all(&self.readers).await?)
+    /// When none can be had.
+    pub async fn reading(&self) -> Result<Reading, StoreError> {
+        Ok(Reading(self.readers.acquire().await?))
     }
 
     /// One request with all that belongs to it, if the filter's visibility allows; `None` otherwise.
@@ -170,6 +160,37 @@ impl Store {
         let timeline = timeline(&mut transaction, id).await?;
         let holders = holders(&mut transaction, id).await?;
         Ok(Some(Dossier { record, attempts, notes, timeline, holders }))
+    }
+}
+
+impl Reading {
+    /// One page of records, newest first, after the given (`received_at`, id).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(
+        &mut self,
+        filter: &Filter,
+        after: Option<(Timestamp, Uuid)>,
+        limit: u32,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut query = QueryBuilder::<Postgres>::new("-- store::history::list\nselect ");
+        query.push(COLUMNS).push(", ").push(UNDECIDED).push(" as snapshot, snapshot_digest from requests where true");
+        narrow(&mut query, filter);
+        if let Some((received_at, id)) = after {
+            query.push(" and (received_at, id) < (").push_bind(received_at.to_sqlx());
+            query.push(", ").push_bind(id).push(")");
+        }
+        query.push(" order by received_at desc, id desc limit ").push_bind(i64::from(limit));
+        Ok(query.build_query_as().fetch_all(&mut *self.0).await?)
+    }
+
+    /// Records that somebody read history. What was read may be given out once this returns.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note(&mut self, read: &HistoryRead<'_>) -> Result<(), StoreError> {
+        audit::note(&mut self.0, read).await
     }
 }
 

@@ -264,10 +264,13 @@ fn sealed_snapshot(story: &Story) -> Option<String> {
     }
 }
 
-/// Looks for it are still counted after an attempt was closed.
+/// Looks for an attempt are still counted after it was closed.
 const COUNTED_ON: [&str; 2] = ["absent_reads", "last_absent_at"];
 
-/// Every recorded attempt is shown, no other, and each closed one as it was closed.
+/// What is learnt of an attempt while it is open is told as it is closed.
+const LEARNT: [&str; 5] = ["code", "http_status", "graph_request_id", "schedule_request_id", "schedule_id"];
+
+/// Every recorded attempt is shown, no other, and each as the log last told of it.
 fn attempts(document: &Value, story: &Story) -> Vec<String> {
     let Some(shown) = document.get("attempts").and_then(Value::as_array) else { return vec![] };
     let mut faults = Vec::new();
@@ -276,19 +279,23 @@ fn attempts(document: &Value, story: &Story) -> Vec<String> {
         match story.attempts.get(id) {
             None if story.details_missing => {}
             None => faults.push(format!("attempt {id}: the log does not know it")),
-            Some(closed) => {
-                let members = closed.as_object().into_iter().flatten();
-                let lasting = members.filter(|(member, _)| !COUNTED_ON.contains(&member.as_str()));
-                let other = lasting.filter(|(member, recorded)| attempt.get(member) != Some(recorded));
-                faults.extend(other.map(|(member, recorded)| {
-                    format!("attempt {id}: {member} is another than when it was closed: {}", brief(recorded))
-                }));
-            }
+            Some(told) => faults.extend(attempt_faults(id, attempt, told)),
         }
     }
     let is_shown = |id: &str| shown.iter().any(|attempt| attempt["id"] == id);
     faults.extend(story.attempts.keys().filter(|id| !is_shown(id)).map(|id| format!("attempt {id} is not shown")));
     faults
+}
+
+fn attempt_faults(id: &str, shown: &Value, told: &Value) -> Vec<String> {
+    let is_open = told["outcome"] == "open";
+    let lasts = |member: &str| !COUNTED_ON.contains(&member) && !(is_open && LEARNT.contains(&member));
+    let members = told.as_object().into_iter().flatten().filter(|(member, _)| lasts(member));
+    let others = members.filter(|(member, recorded)| shown.get(member) != Some(recorded));
+    let fault = |(member, recorded)| {
+        format!("attempt {id}: {member} is another than the log last told of it: {}", brief(recorded))
+    };
+    others.map(fault).collect()
 }
 
 /// A value, short enough for a line.

@@ -68,6 +68,28 @@ fn a_document_that_leaves_something_out_or_adds_something_is_found() {
 }
 
 #[test]
+fn an_attempt_that_was_only_recorded_is_shown_open_and_as_it_was_recorded() {
+    let mut books = Books::open();
+    for (event, from, to, detail) in a_life().into_iter().take(5) {
+        books.happens(Some(REQUEST), (event, from, to, detail));
+    }
+    let shown = |attempt: Value| {
+        let mut pack = books.pack();
+        let document = &mut pack["request"];
+        (document["status"], document["attempts"]) = (json!("assigning"), json!([attempt]));
+        (document["assignment"], document["end"]) = (Value::Null, Value::Null);
+        books.verify(&[pack.to_string()])
+    };
+    let mut attempt = books.document()["attempts"][0].clone();
+    fails(&shown(attempt.clone()), "outcome is another than the log last told of it: \"open\"");
+    attempt["outcome"] = json!("open");
+    attempt["http_status"] = json!(504);
+    holds(&shown(attempt.clone()));
+    attempt["kind"] = json!("remove");
+    fails(&shown(attempt), "kind is another than the log last told of it");
+}
+
+#[test]
 fn a_snapshot_that_is_not_shown_is_named() {
     let books = Books::of_a_life(3);
     let mut pack = books.pack();

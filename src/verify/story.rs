@@ -36,7 +36,7 @@ pub(super) struct Story {
     pub hold: Fact,
     /// Digest of the ticket snapshot that its last move rests on.
     pub snapshot_digest: Option<String>,
-    /// Its attempts as they were closed; null: recorded only.
+    /// Its attempts as the log last told of them: as they were recorded, or as they were closed.
     pub attempts: BTreeMap<String, Value>,
     /// Its moves.
     pub moves: u64,
@@ -140,14 +140,8 @@ impl Story {
 
     fn tell_attempt(&mut self, event: &ShownEvent) {
         let Some(id) = text(event.detail.as_ref(), "/id") else { return };
-        match event.record.event.as_str() {
-            "attempt-recorded" => {
-                self.attempts.entry(id).or_default();
-            }
-            "attempt-closed" => {
-                self.attempts.insert(id, event.detail.clone().unwrap_or_default());
-            }
-            _ => {}
+        if matches!(event.record.event.as_str(), "attempt-recorded" | "attempt-closed") {
+            self.attempts.insert(id, event.detail.clone().unwrap_or_default());
         }
     }
 }

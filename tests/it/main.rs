@@ -35,6 +35,7 @@ mod reading;
 mod refused;
 mod retention;
 mod revoke;
+mod roles;
 mod samples;
 mod sealing;
 mod secrets;
