@@ -55,7 +55,8 @@ async fn the_roles_of_the_page_are_enough_and_cannot_rewrite_the_log() {
         assert!(refused(&auditor, statement).await.contains("permission denied"), "{statement}");
     }
     let mut reader = PgConnection::connect(&auditor).await.expect("a connection");
-    let count: i64 = sqlx::query_scalar("select count(*) from audit_events").fetch_one(&mut reader).await.expect("read");
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from audit_events").fetch_one(&mut reader).await.expect("read");
     assert!(count > 5, "{count} events");
 
     reader.close().await.expect("closed");

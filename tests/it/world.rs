@@ -90,12 +90,17 @@ pub mod watch {
     use std::{
         io::{self, Write},
         sync::{
-            Mutex, Once,
+            LazyLock, Mutex, Once,
             atomic::{AtomicUsize, Ordering},
         },
     };
 
+    use regex::bytes::Regex;
+
     static BEGUN: Once = Once::new();
+    /// Looks for all of them at once: there are many lines.
+    static ANY_SECRET: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(&super::SECRETS.map(regex::escape).join("|")).expect("a pattern"));
     static LINES: AtomicUsize = AtomicUsize::new(0);
     static LEAKS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -117,13 +122,13 @@ pub mod watch {
 
     impl Write for Reader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let line = String::from_utf8_lossy(bytes);
+            let line = || String::from_utf8_lossy(bytes).into_owned();
             LINES.fetch_add(1, Ordering::Relaxed);
-            if super::SECRETS.iter().any(|secret| line.contains(secret)) {
-                LEAKS.lock().expect("not poisoned").push(line.clone().into_owned());
+            if ANY_SECRET.is_match(bytes) {
+                LEAKS.lock().expect("not poisoned").push(line());
             }
             if std::env::var_os("STINT_LOG").is_some() {
-                eprint!("{line}");
+                eprint!("{}", line());
             }
             Ok(bytes.len())
         }
