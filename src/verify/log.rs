@@ -132,7 +132,11 @@ impl Passing {
         }
         for head in self.heads.iter().filter(|head| head.checkpoint.size > size) {
             let cut = format!("it has {size} events, the checkpoint in {} has {}", head.file, head.checkpoint.size);
-            known.report.failed(file, None, format!("{cut}: its tail is cut"));
+            known.report.failed(
+                file,
+                None,
+                format!("{cut}: its tail is cut, or it was fetched before that checkpoint"),
+            );
         }
         for good in &self.good {
             known.heads.link(*good, self.good.last().copied().unwrap_or(*good));

@@ -23,6 +23,10 @@ pub async fn served(whole: &mut Whole) -> Served {
     let mut asking = Asking { whole, token: whole.it.auditor(), served: Served::default() };
     let (kept_size, kept) = &whole.heads[whole.heads.len() - 2];
     asking.keep("kept", kept);
+    // A pack seals what waits, so heads and log are asked for after them.
+    for request in whole.requests.iter().chain([&whole.faded]) {
+        asking.ask(&format!("pack-{request}"), &format!("/v1/requests/{request}/evidence")).await;
+    }
     let newest = asking.ask("newest", "/v1/audit/checkpoint").await;
     let size = newest.as_deref().and_then(size_of).unwrap_or(*kept_size);
     for (known, _) in &whole.heads {
@@ -38,9 +42,6 @@ pub async fn served(whole: &mut Whole) -> Served {
     asking.ask("log.ndjson", "/v1/audit/events?format=ndjson").await;
     asking.ask("requests.ndjson", "/v1/requests/export?format=ndjson").await;
     asking.ask("requests.csv", "/v1/requests/export?format=csv").await;
-    for request in whole.requests.iter().chain([&whole.faded]) {
-        asking.ask(&format!("pack-{request}"), &format!("/v1/requests/{request}/evidence")).await;
-    }
     asking.served
 }
 
