@@ -289,8 +289,8 @@ fn attempts(document: &Value, story: &Story) -> Vec<String> {
 
 fn attempt_faults(id: &str, shown: &Value, told: &Value) -> Vec<String> {
     let is_open = told["outcome"] == "open";
-    let lasts = |member: &str| !COUNTED_ON.contains(&member) && !(is_open && LEARNT.contains(&member));
-    let members = told.as_object().into_iter().flatten().filter(|(member, _)| lasts(member));
+    let changes = |member: &str| COUNTED_ON.contains(&member) || is_open && LEARNT.contains(&member);
+    let members = told.as_object().into_iter().flatten().filter(|(member, _)| !changes(member));
     let others = members.filter(|(member, recorded)| shown.get(member) != Some(recorded));
     let fault = |(member, recorded)| {
         format!("attempt {id}: {member} is another than the log last told of it: {}", brief(recorded))
