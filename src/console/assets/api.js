@@ -34,6 +34,7 @@ async function call(path, { query = {}, signal, ...options }) {
 	return answer;
 }
 
+export const path = (id, more = "") => `/v1/requests/${encodeURIComponent(id)}${more}`;
 export const read = async (path, query, signal) => (await call(path, { query, signal })).json();
 export const bytes = async (path, query, signal) => (await call(path, { query, signal })).blob();
 

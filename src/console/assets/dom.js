@@ -47,7 +47,9 @@ export function ticketLink({ url, number }) {
 }
 
 export const button = (action, text, listener, attributes) => h("button", { type: "button", "data-action": action, ...attributes, on: { click: listener } }, text);
-export const requestLink = (id, text, attributes) => h("a", { href: `#/requests/${encodeURIComponent(id)}`, "data-action": "open-request", ...attributes }, text);
+export const requestLink = (id, text, attributes) => h("a", { href: `#/requests/${id}`, "data-action": "open-request", ...attributes }, text);
+export const part = (field, of = document) => of.querySelector(`[data-field="${field}"]`);
+export const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 export const bones = (kind, count) => h("div", { class: `bones ${kind}`, "aria-hidden": "true" }, Array.from({ length: count }, () => h("div.bone")));
 
 let fading;

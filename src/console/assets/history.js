@@ -1,7 +1,7 @@
 // Every request, newest first. The API's filters stand in the address, so a view can be sent on.
 
 import { read, exported } from "./api.js";
-import { h, put, pill, button, notice, complain, nothing, requestLink, bones, field, said } from "./dom.js";
+import { h, put, pill, button, notice, complain, nothing, requestLink, bones, field, said, plural } from "./dom.js";
 import { moment, parse } from "./time.js";
 import { waits } from "./words.js";
 import { boundedList } from "./list.js";
@@ -45,16 +45,11 @@ function filters({ params, who, go }) {
 			h("div.grid", names.map((name) => field(params, name, MORE[name], MORE[name].includes("UTC") && { placeholder: "2026-11-03 08:30" })))));
 }
 
-async function save(query, format, control, signal) {
+function save(query, format, control, signal) {
 	control.disabled = true;
 	notice(`Exporting as ${format.toUpperCase()} …`, true);
-	try {
-		const count = await exported({ ...query, format }, signal);
-		notice(`Saved, and whole: ${count} ${count === 1 ? "request" : "requests"} and the closing line.`);
-	} catch (problem) {
-		complain(problem);
-	}
-	control.disabled = false;
+	const told = exported({ ...query, format }, signal).then((count) => notice(`Saved, and whole: ${plural(count, "request")} and the closing line.`), complain);
+	told.finally(() => (control.disabled = false));
 }
 
 export async function show(view) {
@@ -74,7 +69,7 @@ export async function show(view) {
 	const shown = h("span@shown");
 	const tell = () => {
 		shown.dataset.count = state.items.length;
-		shown.textContent = `${state.items.length}${state.next === null ? "" : " or more"} ${state.items.length === 1 ? "request" : "requests"}`;
+		shown.textContent = state.next === null ? plural(state.items.length, "request") : `${state.items.length} or more requests`;
 	};
 	tell();
 	const file = (format) => button(`export-${format}`, format.toUpperCase(), (event) => save(query, format, event.currentTarget, signal), { "aria-label": `Export all of these as ${format.toUpperCase()}` });

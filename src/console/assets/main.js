@@ -2,7 +2,7 @@
 
 import { begin, finish, isBack, onRefusal, signedIn, signOut } from "./auth.js";
 import { read } from "./api.js";
-import { h, put, button, notice, complain, trouble } from "./dom.js";
+import { h, put, part, button, notice, complain, trouble } from "./dom.js";
 import { setClock } from "./time.js";
 import * as now from "./now.js";
 import * as history from "./history.js";
@@ -13,6 +13,7 @@ import * as summary from "./summary.js";
 const VIEWS = { now, history, requests, health, summary };
 const TITLES = { now: "Now", history: "History", health: "Health", summary: "Summary" };
 const main = document.getElementById("main");
+const nav = document.getElementById("nav");
 const find = (action) => document.querySelector(`[data-action="${action}"]`);
 let showing = { name: null, abort: new AbortController(), view: null };
 let isTimed = false;
@@ -29,10 +30,10 @@ function begins(name) {
 	showing = { name, abort: new AbortController(), view: null };
 	const who = signedIn();
 	document.getElementById("person").hidden = !who;
-	document.querySelector('[data-field="who"]').textContent = who?.name ?? "";
-	document.querySelector('[data-field="role"]').textContent = who?.role ?? "";
+	part("who").textContent = who?.name ?? "";
+	part("role").textContent = who?.role ?? "";
 	const link = (one) => h("a", { href: `#/${one}`, "data-action": `open-${one}`, "aria-current": one === name && "page" }, who.reads ? TITLES[one] : "My requests");
-	document.getElementById("nav").replaceChildren(...(who?.role ? (who.reads ? Object.keys(TITLES) : ["history"]).map(link) : []));
+	nav.replaceChildren(...(who?.role ? (who.reads ? Object.keys(TITLES) : ["history"]).map(link) : []));
 }
 
 function heading(text) {
@@ -138,8 +139,7 @@ find("theme").addEventListener("click", () => {
 	notice(`Theme: ${next}`);
 });
 
-const PLACES = { n: "now", h: "history", e: "health", s: "summary" };
-const KEYS = { "?": "this list", "/": "search the history", "g n": "Now", "g h": "History", "g e": "Health", "g s": "Summary", r: "look again", "↑ ↓": "from row to row", Esc: "close a dialog" };
+const KEYS = { "1 2 3 4": "the views", "/": "search the history", "↑ ↓": "from row to row", r: "look again", Esc: "close a dialog", "?": "this list" };
 
 function help() {
 	const letters = h("input", { type: "checkbox", checked: kept("stint.keys") !== "off", on: { change: (event) => kept("stint.keys", event.target.checked ? "on" : "off") } });
@@ -151,13 +151,10 @@ function help() {
 }
 find("help").addEventListener("click", help);
 
-let led = 0;
 addEventListener("keydown", (event) => {
 	const { key, target } = event;
 	if (target.closest?.("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || kept("stint.keys") === "off") return;
-	const place = Date.now() - led < 1500 && PLACES[key] && find(`open-${PLACES[key]}`);
-	led = key === "g" ? Date.now() : 0;
-	if (place) location.hash = place.hash;
+	if (/^[1-4]$/.test(key)) nav.children[key - 1]?.click();
 	else if (key === "?") help();
 	else if (key === "/") {
 		event.preventDefault();

@@ -1,12 +1,11 @@
 // Who holds what at this moment, until when, and by which ticket. Operators can end one.
 
-import { read, write } from "./api.js";
-import { h, s, button, pill, notice, complain, nothing, ticketLink, requestLink, bones, ask } from "./dom.js";
+import { path, read, write } from "./api.js";
+import { h, s, button, pill, notice, complain, nothing, ticketLink, requestLink, bones, part, plural, ask } from "./dom.js";
 import { now, setClock, moment, brief, exact, left, every } from "./time.js";
 import { bound, ending, removableFrom, OVER } from "./words.js";
 
 const MOST = 1000;
-const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 export const revoke = (id, what) => ask({
 	title: "End this access",
@@ -14,7 +13,7 @@ export const revoke = (id, what) => ask({
 	label: "Why? It is kept in the audit log and told on the ticket.",
 	go: "End it",
 	order: async (reason, key) => {
-		const { order } = await write(`/v1/requests/${encodeURIComponent(id)}/revoke`, { reason }, key);
+		const { order } = await write(path(id, "/revoke"), { reason }, key);
 		notice(order === "already" ? "It was ending already, by an earlier order." : "The order to end is recorded.");
 		return true;
 	},
@@ -23,7 +22,7 @@ export const revoke = (id, what) => ask({
 /** Reads the request until stint took an order up: what is told is its own document. */
 export async function follow(id, signal, tell, looks = 30) {
 	for (let look = 0; look < looks && !signal.aborted; look += 1) {
-		const request = await read(`/v1/requests/${encodeURIComponent(id)}`, {}, signal);
+		const request = await read(path(id), {}, signal);
 		tell(request);
 		if (request.end || OVER.includes(request.status)) return;
 		await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -41,7 +40,7 @@ function holding(item, view, follows) {
 	const cut = h("li", { hidden: true });
 	const end = h("p.ending@ending", { hidden: true });
 	const order = async () => (await revoke(item.request_id, what)) && follows(item.request_id);
-	const stop = view.who.mayAct(item.tenant) && button("revoke", "End", order, { class: "danger", "aria-label": `End: ${what}` });
+	const stop = item.status !== "ending" && view.who.mayAct(item.tenant) && button("revoke", "End", order, { class: "danger", "aria-label": `End: ${what}` });
 	const element = h("li.card.holding@holding", { "data-id": item.request_id },
 		h("div", h("h2", h("span@principal", item.principal.name), " ", pill(item.status)),
 			h("p", h("span@entitlement", item.entitlement.title), h("small", item.tenant)),
@@ -58,7 +57,7 @@ function holding(item, view, follows) {
 		end.textContent = words;
 		[cut.hidden, end.hidden] = [!limit, !words];
 		if (words && stop) stop.remove();
-		element.querySelector('[data-field="status"]').replaceWith(pill(request.status));
+		part("status", element).replaceWith(pill(request.status));
 		element.classList.toggle("over", OVER.includes(request.status));
 	};
 	const tick = () => {

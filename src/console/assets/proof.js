@@ -162,7 +162,6 @@ export async function check(pack) {
 		`That ${pack.verifier_key} is your stint's key: compare it with the one that you were given by another way.`,
 		"That this log goes on from heads that you kept: stint audit verify compares them.",
 		`That nothing was left out between its moves${over ? "" : ", or after the last of them"}: the whole log shows it.`,
-		"The texts of notes, and whatever of the ticket is not in its snapshot.",
 	];
 	const state = checks.some(({ holds }) => holds === false) ? "failed" : checks[0].holds === null ? "waiting" : "verified";
 	return { state, checks, unchecked };

@@ -1,13 +1,12 @@
 // One request, from its ticket to the proof that it is over, with the source of every fact.
 
-import { read, write, bytes, save } from "./api.js";
-import { h, button, pill, notice, complain, ticketLink, requestLink, bones, ask, tree, ident, put } from "./dom.js";
+import { path, read, write, bytes, save } from "./api.js";
+import { h, button, pill, notice, complain, ticketLink, requestLink, bones, part, ask, tree, ident, put } from "./dom.js";
 import { moment, exact, duration, span, now, left, every } from "./time.js";
 import { REFUSALS, HOLDS, OVER, advice, event, ending, waits, bound, cause, who, basis, sentence } from "./words.js";
 import { check, head } from "./proof.js";
 import { revoke, follow } from "./now.js";
 
-const path = (id, more = "") => `/v1/requests/${encodeURIComponent(id)}${more}`;
 const card = (title, ...children) => h("section.card", h("h2", title), children);
 
 export const retry = (id) => ask({
@@ -119,7 +118,7 @@ function proof(view, paint) {
 function seal({ events, request, checkpoint }) {
 	const own = events.filter((event) => event.request_id === request.id).sort((one, other) => one.id - other.id);
 	const { size } = head(checkpoint);
-	for (const mark of document.querySelectorAll('[data-field="timeline"] .seal')) {
+	for (const mark of part("timeline").querySelectorAll(".seal")) {
 		const place = own.findIndex((one) => one.event === mark.closest("li").dataset.event);
 		if (place >= 0) mark.textContent = `✓ ${own.splice(place, 1)[0].leaf_index + 1} of ${size}`;
 	}
@@ -157,7 +156,7 @@ export async function show(view) {
 	}
 
 	function tick() {
-		const place = body.querySelector('[data-field="left"]');
+		const place = part("left", body);
 		const rest = Date.parse(current.assignment?.ends_at) - now();
 		if (place) place.textContent = rest > 0 ? `${left(rest)} left` : "its time is over";
 	}
