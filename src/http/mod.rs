@@ -17,6 +17,7 @@ mod events;
 mod evidence;
 mod export;
 mod findings;
+mod health;
 mod keys;
 mod ops;
 mod page;

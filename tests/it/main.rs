@@ -21,6 +21,7 @@ mod fair;
 mod findings_api;
 mod granted;
 mod guides;
+mod health_api;
 mod intake;
 mod matrix;
 mod migrations;
