@@ -60,7 +60,7 @@ pub use publications::{Publication, Published};
 pub use requests::{Ordered, Spent};
 pub use schema::{SchemaState, migrations};
 pub use seal::{Sealer, Sealing};
-pub use summary::{Counted, Lag, Summary, SummaryFilter};
+pub use summary::{Counted, Lag, Summary, SummaryFilter, Wait};
 pub use sweeps::{Sweep, SweepResult};
 pub use tree::Head;
 pub use wake::Wakes;
