@@ -116,7 +116,7 @@ struct LastCheckpoint {
 pub(super) async fn show(
     State(api): State<Arc<Api>>,
     by: Admitted,
-    Params(..): Params<Nothing>,
+    Params(_nothing, _): Params<Nothing>,
 ) -> Result<Response, Problem> {
     let connections = api.connections_within(&by.sees);
     let connections = api.store.connection_standings(&connections).await.map_err(Problem::from_store)?;

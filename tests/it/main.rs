@@ -8,6 +8,7 @@ mod another_system;
 mod arrows;
 mod assignments;
 mod audit_log;
+mod console;
 mod contract;
 mod crash;
 mod credentials;
