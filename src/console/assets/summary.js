@@ -1,0 +1,67 @@
+// Counts over a time as small drawings, with the numbers behind each.
+
+import { read } from "./api.js";
+import { h, s, button, bones, field, said } from "./dom.js";
+import { day, now, parse, span, moment } from "./time.js";
+import { cause, sentence } from "./words.js";
+
+const DAY = 86400000;
+const head = (...names) => h("thead", h("tr", names.map((name) => h("th", { scope: "col" }, name))));
+const chart = (name, title, says, ...children) => h("figure.card@chart", { "data-name": name }, h("figcaption", h("h2", title), h("p.dim", says)), children);
+
+/** Every day from the first to the last, those without any too. */
+function days(counts, { from, to }) {
+	const found = new Map(counts.map(({ name, count }) => [name, count]));
+	const first = Date.parse(`${day(from)}T00:00:00Z`);
+	const length = Math.min(400, Math.max(1, Math.ceil((Date.parse(to) - first) / DAY)));
+	return Array.from({ length }, (_, place) => day(first + place * DAY)).map((name) => ({ name, count: found.get(name) ?? 0 }));
+}
+
+function columns(all) {
+	const most = Math.max(1, ...all.map(({ count }) => count));
+	const wide = 100 / all.length;
+	const bar = ({ name, count }, place) => s("rect.bar", { x: `${place * wide + wide * 0.1}%`, width: `${wide * 0.8}%`, y: `${100 - (count / most) * 94}%`, height: `${(count / most) * 94}%` }, s("title", `${name}: ${count}`));
+	const line = (kind, y) => s(`line.${kind}`, { x1: 0, x2: "100%", y1: y, y2: y });
+	return [h("p.scale", { "aria-hidden": "true" }, most),
+		s("svg.columns-chart", { width: "100%", height: 150, role: "img", "aria-label": `${all.length} days, at most ${most} on one of them` }, line("rule", "6%"), line("rule", "53%"), all.map(bar), line("axis", "99.6%")),
+		h("p.row.between.dim", { "aria-hidden": "true" }, h("small", all[0].name), h("small", all.at(-1).name)),
+		h("details", h("summary", "The numbers"), h("table", head("Day (UTC)", "Count"), h("tbody", all.filter(({ count }) => count).map(({ name, count }) => h("tr", h("th", { scope: "row" }, name), h("td", count))))))];
+}
+
+function bars(title, unit, rows, words = String) {
+	const most = Math.max(...rows.map(({ value }) => value), 1e-9);
+	const draw = (value) => s("svg", { width: "100%", height: 10, role: "img", "aria-label": words(value) }, s("rect.track", { width: "100%", height: 10 }), s("rect.bar", { width: `${(value / most) * 100}%`, height: 10 }));
+	return h("table.bars", head(title, "", unit), h("tbody", rows.map(({ name, value }) => h("tr", h("th", { scope: "row" }, name), h("td", draw(value)), h("td.number", words(value))))));
+}
+
+const NONE = "Nothing of it in this time.";
+const spread = (lag) => Object.entries({ "half within": lag.p50_seconds, "90 in 100 within": lag.p90_seconds, "99 in 100 within": lag.p99_seconds, "the slowest": lag.max_seconds }).map(([name, value]) => ({ name, value }));
+const counts = (all) => all.map(({ name, count }) => ({ name: sentence(name ?? "not known"), value: count }));
+
+function asking({ params, go }) {
+	const submit = (event) => {
+		event.preventDefault();
+		const query = said(event.target, parse);
+		if (query) go("summary", query);
+	};
+	const past = (back) => button(`days-${back}`, `${back} days`, () => go("summary", new URLSearchParams({ from: `${day(now() - back * DAY)}T00:00:00Z` })));
+	return h("form.row.period", { on: { submit } }, field(params, "from", "From (UTC)"), field(params, "to", "To (UTC)"), field(params, "tenant", "Tenant"),
+		h("p.row", h("button.main", { "data-action": "apply" }, "Show"), [7, 30, 90].map(past)));
+}
+
+export async function show(view) {
+	const body = h("div", bones("tall", 4));
+	view.frame("Summary", asking(view), body);
+	const told = await read("/v1/summary", Object.fromEntries(["from", "to", "tenant"].map((name) => [name, view.params.get(name)])), view.signal);
+	const { period, grants_by_day: grants, time_to_grant: first, revocation_lag: lags } = told;
+	const refused = [...told.refusals, ...told.failures];
+	body.replaceChildren(
+		h("p.dim", "Requests received from ", moment(period.from), " to ", moment(period.to)),
+		h("ul.figures", [{ name: "requests", count: told.requests }, ...told.by_state].map(({ name, count }) => h("li", h("b", count.toLocaleString("en")), " ", name))),
+		h("div.charts",
+			chart("per-day", "Grants per day", "By the day they came into force.", columns(days(grants, period))),
+			chart("time-to-grant", "Time to grant", "From the ticket's arrival, or the start it asked for, until the assignment began.", first?.count ? bars(`${first.count} grants`, "Took", spread(first), span) : NONE),
+			chart("time-to-proved-end", "Time to proved end", "From the order, or the planned end, until nothing was left to be read.", lags.length ? lags.map((lag) => bars(`${lag.count} × ${cause(lag.cause)}`, "Took", spread(lag), span)) : NONE),
+			chart("refusals", "Refusals by reason", "A request may be refused for several.", refused.length ? bars("Reason", "Requests", counts(refused)) : NONE)));
+	view.ready(told.requests ? "ready" : "empty");
+}
