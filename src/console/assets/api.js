@@ -3,18 +3,13 @@
 import { signedIn, refuse } from "./auth.js";
 
 /** A refusal as the API tells it (RFC 9457), or that nothing came at all. */
-export class Problem extends Error {
-	constructor(title, detail, more) {
-		super(`${title}: ${detail}`);
-		Object.assign(this, { title, detail, ...more });
-	}
-}
+const refused = (title, detail, more) => Object.assign(new Error(title), { title, detail, ...more });
 
 async function refusal(answer) {
 	const { title, detail, code, instance } = await answer.json().catch(() => ({}));
 	const wait = answer.headers.get("retry-after");
 	const hint = wait ? `Try again in ${wait} seconds.` : answer.status === 403 ? "Roles are given on stint's application in Microsoft Entra." : null;
-	return new Problem(title ?? `stint answered ${answer.status}`, detail ?? "It says no more than that.", { status: answer.status, code, instance, hint });
+	return refused(title ?? `stint answered ${answer.status}`, detail ?? "It says no more than that.", { status: answer.status, code, instance, hint });
 }
 
 async function call(path, { query = {}, signal, ...options }) {
@@ -27,7 +22,7 @@ async function call(path, { query = {}, signal, ...options }) {
 		answer = await fetch(`${path}?${new URLSearchParams(told)}`, { ...options, headers, signal, cache: "no-store", credentials: "omit", redirect: "error" });
 	} catch (error) {
 		if (error.name === "AbortError") throw error;
-		throw new Problem("stint cannot be reached", "No answer came. What is shown may be old.", { status: 0 });
+		throw refused("stint cannot be reached", "No answer came. What is shown may be old.", { status: 0 });
 	}
 	if (answer.status === 401) throw refuse("Your sign-in is over or was refused. Sign in again to return to where you were.");
 	if (!answer.ok) throw await refusal(answer);
@@ -38,7 +33,6 @@ export const path = (id, more = "") => `/v1/requests/${encodeURIComponent(id)}${
 export const read = async (path, query, signal) => (await call(path, { query, signal })).json();
 export const bytes = async (path, query, signal) => (await call(path, { query, signal })).blob();
 
-/** Says something to stint. With a key, a repeat of the same words is the same order. */
 export async function write(path, body, key) {
 	const headers = { "content-type": "application/json", ...(key && { "idempotency-key": key }) };
 	return (await call(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
@@ -55,11 +49,11 @@ export function save(blob, name) {
 /** Saves an export if it is whole, which its closing line shows. Resolves to how many it holds. */
 export async function exported(query, signal) {
 	const blob = await bytes("/v1/requests/export", query, signal).catch((error) => {
-		throw error.name === "AbortError" || error.title ? error : new Problem("The export broke off", "Nothing was saved; try again.");
+		throw error.name === "AbortError" || error.title ? error : refused("The export broke off", "Nothing was saved; try again.");
 	});
 	const line = (await blob.slice(-8192).text()).trimEnd().split("\n").pop();
 	const count = line.includes("end_of_export") && /"+count"+: ?(\d+)/.exec(line);
-	if (!count) throw new Problem("The export is not whole", "Its closing line is missing. Nothing was saved; try again.");
+	if (!count) throw refused("The export is not whole", "Its closing line is missing. Nothing was saved; try again.");
 	save(blob, `stint-requests.${query.format}`);
 	return Number(count[1]);
 }

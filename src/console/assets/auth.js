@@ -44,7 +44,6 @@ export async function begin(view) {
 	})}`);
 }
 
-/** Whether Entra just sent us back here. */
 export const isBack = () => /^#([^/].*&)?(code|error)=/.test(location.hash);
 
 /** Takes up what Entra sent back, and the view that was left. Resolves to why it failed, or null. */

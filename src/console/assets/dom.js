@@ -39,7 +39,6 @@ export function safe(address) {
 	return (protocol === "https:" || (protocol === "http:" && own)) && !username && !password ? href : null;
 }
 
-/** The ticket's number, as a link out of the console where its address is one to follow. */
 export function ticketLink({ url, number }) {
 	const href = url && safe(url);
 	if (!href) return h("span@ticket", number);
@@ -61,16 +60,13 @@ export function notice(text, stays = false) {
 	if (!stays) fading = setTimeout(() => place.replaceChildren(), 9000);
 }
 
-/** Tells a refusal, unless it only says that the view is left. */
 export const complain = (problem) => problem.name === "AbortError" || notice(`${problem.title ?? "That failed"}: ${problem.detail ?? problem.message}`, true);
 
-/** What went wrong, as the API tells it, and a way on. */
 export const trouble = ({ title, detail, hint, instance }, again) => h("div.state.bad@error", { role: "alert" }, h("h2", title), h("p", detail), hint && h("p", hint),
 	instance && h("p.dim", "For whoever reads stint's log: ", h("code", instance)), again && button("try-again", "Try again", again));
 
 export const nothing = (title, ...children) => h("div.state@nothing", h("h2", title), children);
 
-/** A labelled field of a form, filled from the address. */
 export function field(params, name, label, more) {
 	const input = h("input", { id: `f-${name}`, name, value: params.get(name) ?? "", maxlength: 200, autocomplete: "off", spellcheck: "false", ...more, on: { input: () => input.setCustomValidity("") } });
 	return h(`p.field.${name}`, h("label", { for: input.id }, label), input);
@@ -93,10 +89,8 @@ export function said(form, parse) {
 	return query;
 }
 
-/** A long id: to be read, selected and copied. */
 export const ident = (value) => value && h("code.id", value);
 
-/** Where a request stands: a word, with a mark that does not need colour. */
 export const pill = (status) => h("span@status", { class: `pill ${status.replace(/\W/g, "")}` }, status);
 
 export function tree(value) {

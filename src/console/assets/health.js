@@ -9,7 +9,6 @@ import { retry } from "./request.js";
 const since = (at) => [h("b", ago(at)), at && [" ", moment(at, { as: exact })]];
 const fact = (name, ...value) => h("div", h("dt", name), h("dd", value));
 
-/** A card with a list that can be paged on, and what it means that there is nothing. */
 async function paged(field, title, none, fetch, row) {
 	const list = h("ul.plain");
 	const rest = h("p");
@@ -55,7 +54,7 @@ function finding(view, { id, kind, tenant, connection, subject, detail, raised_a
 	return element;
 }
 
-const failing = (times, error) => (times > 0 || error) && h("p.todo.bad", `Failed, times in a row: ${times}${error ? `. ${error}` : ""}`);
+const failing = (times, error) => (times > 0 || error) && h("p.todo.bad", `Failed ${times} times in a row: ${error ?? ""}`);
 
 const connections = (all) => h("section.card@connections", h("h2", "Connections"), h("ul.plain", all.map((one) => h("li@connection", { "data-name": one.name },
 	h("p.row.between", h("b", one.name), h("small", [one.system, ...one.tenants].join(" · "))),
@@ -80,12 +79,12 @@ export async function show(view) {
 	const { signal } = view;
 	const body = h("div", bones("tall", 4));
 	view.frame("Health", body);
-	const of = (route, query) => (cursor) => read(route, { ...query, limit: 25, cursor }, signal);
+	const of = (route, query) => (cursor) => read(route, { ...query, limit: 10, cursor }, signal);
 	view.refresh = async () => {
 		const [health, ...parts] = await Promise.all([
 			read("/v1/health", {}, signal),
-			paged("held", "Held", "Nothing is held.", of("/v1/requests", { status: "held" }), (item) => request(view, item)),
 			paged("findings", "Findings", "Nothing that somebody should look at.", of("/v1/findings", { state: "open" }), (item) => finding(view, item)),
+			paged("held", "Held", "Nothing is held.", of("/v1/requests", { status: "held" }), (item) => request(view, item)),
 			paged("failed", "Failed", "Microsoft Entra refused nothing.", of("/v1/requests", { status: "failed" }), (item) => request(view, item)),
 		]);
 		setClock(health.at);

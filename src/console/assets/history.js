@@ -2,7 +2,7 @@
 
 import { read, exported } from "./api.js";
 import { h, put, pill, button, notice, complain, nothing, requestLink, bones, field, said, plural } from "./dom.js";
-import { moment, parse } from "./time.js";
+import { moment, brief, parse } from "./time.js";
 import { waits } from "./words.js";
 import { boundedList } from "./list.js";
 
@@ -10,7 +10,6 @@ const STATUSES = ["received", "verifying", "approved", "assigning", "active", "e
 const MORE = { from: "Received from (UTC)", to: "Received before (UTC)", entitlement: "Entitlement (key)", ticket: "Ticket (number or id)", principal: "Principal (id or name)", tenant: "Tenant", connection: "Connection" };
 const FILTERS = ["q", "status", ...Object.keys(MORE)];
 
-// The list as it was left, for whoever comes back from one request to it.
 let last = null;
 export const forget = () => (last = null);
 
@@ -25,8 +24,8 @@ function row(item) {
 	return h("div.request@row", { role: "row", "data-id": item.id },
 		cell("what", requestLink(item.id, h("b@principal", item.principal ?? "Not known yet")), h("span@entitlement", item.entitlement ?? "Nothing decided")),
 		cell("ticket", h("span@ticket", item.number), h("small", item.where)),
-		cell("where", h("span", pill(item.status), item.dry && h("small.tag", "dry run")), h("small@why", { title: item.waits }, item.waits)),
-		cell("received", moment(item.at, { field: "received" })));
+		cell("where", h("span", pill(item.status), item.dry && [" ", h("small.tag", "dry run")]), h("small@why", { title: item.waits }, item.waits)),
+		cell("received", moment(item.at, { as: brief, field: "received" })));
 }
 
 function filters({ params, who, go }) {

@@ -52,7 +52,10 @@ function wanted({ reads }) {
 async function show() {
 	const who = signedIn();
 	if (!who) return signIn();
-	if (!who.role) return withoutRole();
+	if (!who.role) {
+		signOut();
+		return signIn(`${who.name} has no role in stint. Ask whoever runs it for Stint.Auditor, Stint.Operator or Stint.Requester in Microsoft Entra.`);
+	}
 	const { name, id, params } = wanted(who);
 	const came = showing.name;
 	// Whoever comes back from one request finds the list as it was left.
@@ -104,12 +107,6 @@ function signIn(why) {
 	if (!why) return;
 	notice(why, true);
 	way.focus();
-}
-
-function withoutRole() {
-	begins("sign-in");
-	main.replaceChildren(heading("No role in stint"), trouble({ title: "You are signed in, and may see nothing yet", detail: "Ask whoever runs stint for Stint.Auditor, Stint.Operator or Stint.Requester in Microsoft Entra, then sign in again." }));
-	shows("sign-in", "error");
 }
 
 /** What this browser keeps, if it keeps anything: the theme, and whether letters are keys. */

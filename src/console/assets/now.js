@@ -38,7 +38,7 @@ function holding(item, view, follows) {
 	const count = h("span.left@left", { role: "timer" });
 	const early = h("li", { hidden: true }, `PIM removes nothing in its first five minutes: not before ${exact(removable)}.`);
 	const cut = h("li", { hidden: true });
-	const end = h("p.ending@ending", { hidden: true });
+	const end = h("p.ends@ending", { hidden: true });
 	const order = async () => (await revoke(item.request_id, what)) && follows(item.request_id);
 	const stop = item.status !== "ending" && view.who.mayAct(item.tenant) && button("revoke", "End", order, { class: "danger", "aria-label": `End: ${what}` });
 	const element = h("li.card.holding@holding", { "data-id": item.request_id },

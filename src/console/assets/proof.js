@@ -39,7 +39,6 @@ export async function rootOf(leaf, index, size, path) {
 	return last === 0 ? hash : null;
 }
 
-/** The head that a checkpoint tells: the log's name, how many events, the root over them. */
 export function head(note) {
 	const [origin, size, root, rest, ...more] = note.split("\n");
 	if (!origin || !/^[1-9]\d*$/.test(size) || !Number.isSafeInteger(Number(size)) || rest !== "" || more.length < 2) throw new Error("the checkpoint is none");
@@ -80,10 +79,10 @@ export function story(events) {
 
 // Where the document shows what an event says; a name behind a colon is the event's own.
 const SHOWN = {
-	decision: "principal.id principal.name entitlement.key entitlement.title entitlement.target requested_duration:requested approval.id:approval approval.approved_at:approved_at approval.approvers:approvers decision.decided_at:decided_at decision.duration:duration decision.bound_by:bound_by decision.catalog_version:catalog_version decision.snapshot_digest:snapshot_digest",
-	assignment: "schedule_id schedule_request_id starts_at ends_at confirmed_at",
-	end: "cause ordered_at ordered_by:actor reason confirmed_at",
-	failure: "code detail",
+	decision: "principal.id principal.name entitlement.key entitlement.title entitlement.target requested_duration:requested approval.id:approval approval.approved_at approval.approvers decision.decided_at decision.duration decision.bound_by decision.catalog_version decision.snapshot_digest",
+	assignment: "assignment.schedule_id assignment.schedule_request_id assignment.starts_at assignment.ends_at assignment.confirmed_at",
+	end: "end.cause end.ordered_at end.ordered_by:actor end.reason end.confirmed_at",
+	failure: "failure.code failure.detail",
 };
 const at = (value, path) => path.split(".").reduce((part, name) => part?.[name], value);
 
@@ -96,8 +95,8 @@ export function differences(request, events) {
 	for (const [part, paths] of Object.entries(SHOWN)) {
 		if (told[part] === null) pairs.push([part === "decision" ? "principal" : part, null]);
 		else if (told[part]) for (const path of paths.split(" ")) {
-			const [place, own = place] = path.split(":");
-			pairs.push([part === "decision" ? place : `${part}.${place}`, at(told[part], own)]);
+			const [place, own = place.replace(/^(approval|decision|assignment|end|failure)\./, "")] = path.split(":");
+			pairs.push([place, at(told[part], own)]);
 		}
 	}
 	const own = events.filter((event) => event.request_id === request.id).sort((one, other) => one.id - other.id);

@@ -71,7 +71,7 @@ function known({ ticket, approval, decision, entitlement, principal, assignment,
 			fact("Entitlement", entitlement && [entitlement.title, " ", h("code", entitlement.key), tree(entitlement.target)], "the catalog of that time"),
 			fact("Granted for", decision?.duration && duration(decision.duration), bound(decision?.bound_by)), fact("Decided", decision && moment(decision.decided_at)), fact("Catalog", ident(decision?.catalog_version))),
 		facts("Assignment", fact("From", assignment && moment(assignment.starts_at), pim), fact("Until", assignment && moment(assignment.ends_at), pim),
-			fact("Schedule", ident(assignment?.schedule_id), pim), fact("Order", ident(assignment?.schedule_request_id), pim), fact("Joined", linked(assignment?.joined)), fact("Held with", linked(holders), "each keeps to its own end")),
+			fact("Schedule", ident(assignment?.schedule_id)), fact("Order", ident(assignment?.schedule_request_id)), fact("Joined", linked(assignment?.joined)), fact("Held with", linked(holders), "each keeps to its own end")),
 		facts("End", fact("Why", end && `${sentence(cause(end.cause))}: ${end.reason}`, end && who(end.ordered_by)), fact("Ordered", end && moment(end.ordered_at)),
 			fact("Proved", end && moment(end.confirmed_at), end?.confirmed_at && "readings of Microsoft Entra show nothing of it"),
 			fact("That took", Number.isFinite(end?.lag_seconds) && span(end.lag_seconds), "from the moment it was to end"), fact("Goes on for", linked(end?.continued_by))),
@@ -114,7 +114,6 @@ function proof(view, paint) {
 	return { box, verify, paints };
 }
 
-/** Says beside each event at which place of the log it is. */
 function seal({ events, request, checkpoint }) {
 	const own = events.filter((event) => event.request_id === request.id).sort((one, other) => one.id - other.id);
 	const { size } = head(checkpoint);
@@ -149,7 +148,7 @@ export async function show(view) {
 		const sides = [checked?.box, known(request),
 			h("section.card", h("details@snapshot", h("summary", h("h2", "The ticket as it was read")), ticket.snapshot ? tree(ticket.snapshot) : h("p.dim", "Not read yet, or dropped after its time.")))];
 		body.replaceChildren(h("p.row", pill(request.status), request.dry_run && h("small.tag", "dry run"), request.tenant && h("small.tag", request.tenant), ident(id)),
-			h("p.big@why", words ? h("b.ending@ending", words) : waits(request), " ", request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
+			h("p.big@why", words ? h("b@ending", { class: request.end?.confirmed_at ? null : "ends" }, words) : waits(request), " ", request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
 			h("div.columns", h("div", about), h("div", sides)));
 		if (focused) body.querySelector(`[data-action="${focused}"]`)?.focus({ preventScroll: true });
 		tick();

@@ -1,15 +1,14 @@
 // Counts over a time as small drawings, with the numbers behind each.
 
 import { read } from "./api.js";
-import { h, s, button, bones, field, said } from "./dom.js";
+import { h, s, bones, field, said } from "./dom.js";
 import { day, now, parse, span, moment } from "./time.js";
-import { cause, sentence } from "./words.js";
+import { cause } from "./words.js";
 
 const DAY = 86400000;
 const head = (...names) => h("thead", h("tr", names.map((name) => h("th", { scope: "col" }, name))));
 const chart = (name, title, says, ...children) => h("figure.card@chart", { "data-name": name }, h("figcaption", h("h2", title), h("p.dim", says)), children);
 
-/** Every day from the first to the last, those without any too. */
 function days(counts, { from, to }) {
 	const found = new Map(counts.map(({ name, count }) => [name, count]));
 	const first = Date.parse(`${day(from)}T00:00:00Z`);
@@ -36,7 +35,7 @@ function bars(title, unit, rows, words = String) {
 
 const NONE = "Nothing of it in this time.";
 const spread = (lag) => Object.entries({ "half within": lag.p50_seconds, "90 in 100 within": lag.p90_seconds, "99 in 100 within": lag.p99_seconds, "the slowest": lag.max_seconds }).map(([name, value]) => ({ name, value }));
-const counts = (all) => all.map(({ name, count }) => ({ name: sentence(name ?? "not known"), value: count }));
+const counts = (all) => all.map(({ name, count }) => ({ name: name ?? "not known", value: count }));
 
 function asking({ params, go }) {
 	const submit = (event) => {
@@ -44,7 +43,7 @@ function asking({ params, go }) {
 		const query = said(event.target, parse);
 		if (query) go("summary", query);
 	};
-	const past = (back) => button(`days-${back}`, `${back} days`, () => go("summary", new URLSearchParams({ from: `${day(now() - back * DAY)}T00:00:00Z` })));
+	const past = (back) => h("a.act", { href: `#/summary?from=${day(now() - back * DAY)}T00:00:00Z` }, `${back} days`);
 	return h("form.row.period", { on: { submit } }, field(params, "from", "From (UTC)"), field(params, "to", "To (UTC)"), field(params, "tenant", "Tenant"),
 		h("p.row", h("button.main", { "data-action": "apply" }, "Show"), [7, 30, 90].map(past)));
 }

@@ -49,7 +49,6 @@ export function span(seconds) {
 	return whole < 172800 ? two(3600, "h", 60, "min") : two(86400, "d", 3600, "h");
 }
 
-/** `PT4H` in words; anything else as it stands. */
 export function duration(text) {
 	const parts = /^PT(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?$/.exec(text ?? "");
 	return parts ? ["h", "min", "s"].map((unit, place) => parts[place + 1] && `${parts[place + 1]} ${unit}`).filter(Boolean).join(" ") : text ?? "";

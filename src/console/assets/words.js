@@ -9,38 +9,37 @@ const table = (advice) => new Map(Object.entries(advice).flatMap(([todo, codes])
 export const HOLDS = table({
 	"Nothing to do: stint tries again by itself.": "ticket-unavailable ticket-throttled ticket-bad-answer ticket-full graph-unavailable graph-throttled graph-bad-answer validation-unclear store-unavailable",
 	"Put back into the configuration what it has lost.": "connection-unknown tenant-unknown",
-	"Renew the token of stint's account in the ticket system. Tried again every five minutes; what waits goes on by itself.": "ticket-credential",
+	"Renew the token of stint's account in the ticket system; what waits goes on by itself.": "ticket-credential",
 	"Give stint's account the right in the ticket system.": "ticket-not-permitted",
-	"See to the ticket system: it takes more than five seconds to show a ticket.": "ticket-slow",
+	"See to the ticket system: it is too slow to grant by.": "ticket-slow",
 	"Correct the mapping, or let stint's account see the field.": "field-hidden",
-	"Move it back within a quarter of an hour, or leave it: the request then ends as withdrawn.": "ticket-moved ticket-absent",
+	"Move it back within a quarter of an hour, or it ends as withdrawn.": "ticket-moved ticket-absent",
 	"Ask the approvers.": "approval-pending approval-unclear",
 	"Nothing to do: PIM learns of it within three minutes.": "graph-not-yet",
 	"Consent to the permission that is named, and run stint doctor.": "graph-permission",
 	"Buy or assign a licence for PIM.": "graph-licence",
-	"Renew the credential in Entra. Tried again every five minutes; what waits goes on by itself.": "graph-credential",
+	"Renew the credential in Entra; what waits goes on by itself.": "graph-credential",
 	[CATALOG]: "graph-not-found graph-refused target-unsupported",
-	"Is the target there, and under PIM? A change of its settings in PIM brings a group there.": "graph-no-policy",
-	"Let the other assignment end, or remove it in PIM: the request goes on then.": "foreign-assignment",
+	"See that the target is there, and under PIM: a change of its settings there brings a group under it.": "graph-no-policy",
+	"Let the other assignment end, or remove it in PIM.": "foreign-assignment",
 	"Nothing to do: it joins or follows the other request.": "held-by-another-request",
-	"Nothing to do: it begins when the other ticket's access has ended.": "cannot-extend",
+	"Nothing to do: it begins when the other has ended.": "cannot-extend",
 	"Remove it in PIM, or let stint remove it when the others' time is over.": "cut-back-refused",
-	"Set the clock of stint's machine by NTP; it goes on by itself.": "clocks-apart",
-	"Look at what is pending in PIM, and cancel it there. stint keeps looking.": "pending-in-pim not-cancellable",
-	"Look at the principal in PIM, also at what they activated themselves.": "said-to-exist",
+	"Set the clock of stint's machine by NTP.": "clocks-apart",
+	"Cancel in PIM what is pending there; stint keeps looking.": "pending-in-pim not-cancellable",
+	"Look in PIM at the principal, and at what they activated.": "said-to-exist",
 	"Look at the schedule request in PIM that the detail names.": "not-in-force",
-	"The access goes on until its end. Remove it by hand in PIM, then see to the remover's permission, the policy, a lock.": "removal-refused",
+	"The access goes on. Remove it by hand in PIM, then see to the remover's permission, the policy, a lock.": "removal-refused",
 	"Remove the wrong one of both assignments in PIM; stint removes neither.": "contested",
 	"Nothing to do: the catalog allows only so many grants an hour.": "entitlement-rate",
 	"Serve without dry_run once stint is to grant.": "dry-run",
 });
 
-// What to do about a refusal or a failure.
 export const REFUSALS = table({
 	"Have a person approve it in an approval, not by a change of status.": "no-approval-object no-counted-approver",
 	"Have somebody else approve it.": "self-approval approver-not-in-group approver-unmatched approver-membership-unknown",
 	"Have more people approve it.": "too-few-approvers",
-	"Name the principal by object id, which is never ambiguous, and have the ticket approved anew.": "principal-not-found principal-ambiguous",
+	"Name the principal by object id, and have the ticket approved anew.": "principal-not-found principal-ambiguous",
 	"Name another principal, or let the catalog allow this one.": "principal-guest principal-service-principal principal-group principal-not-entitled",
 	"Name another principal.": "principal-disabled principal-never principal-is-stint principal-holds-never principal-group-not-assignable",
 	"Write the duration as PT4H or PT1H30M.": "duration-invalid",
@@ -59,19 +58,18 @@ export const advice = (of, code = "") => of.get(code.split(":")[0]) ?? (of === R
 
 const FINDINGS = {
 	"sweep-failed": "The comparison with Entra failed three times in a row; its facts say why.",
-	"out-of-band": "Somebody holds something of the catalog that stint did not give, and never touches. Ask whose it is; remove it in PIM, or leave it.",
-	"unknown-marker": "It carries stint's marker for a request that this database does not know. A restored or second database? Remove it in PIM if nobody claims it.",
+	"out-of-band": "Somebody holds what stint did not give and does not touch. Ask whose it is; remove it in PIM, or leave it.",
+	"unknown-marker": "It carries stint's marker for a request unknown here. A restored or second database? Remove it in PIM if nobody claims it.",
 	"removed-outside": "Somebody removed what stint gave; the request ended as revoked. Ask who.",
 	"past-its-end": "It was there although it was over; stint removes it again. Look whether it is gone.",
-	"end-late": "It ends later than approved. Ask who moved the end; stint removes it when its time is over.",
-	"end-missing": "It has no end in PIM. Ask who took it away; stint removes it when its time is over.",
+	"end-late": "It ends later than approved. Ask who moved the end; stint removes it at its approved end.",
+	"end-missing": "It has no end in PIM. Ask who took it away; stint removes it at its approved end.",
 	"sessions-not-revoked": "The assignment is gone, the sign-in sessions are not. Revoke them by hand; consent to User.RevokeSessions.All.",
 	"dry-run-granted": "PIM granted what it was only to check; stint removes it. See that it is gone, and tell Microsoft.",
 	"edited-after-grant": "The ticket was edited after the grant; nothing changes by that. Ask why.",
-	"audit-log-forked": "The sealed log was changed, or an older database was restored: nothing is signed. Keep the database as it is, and compare it with what was published (stint audit verify).",
+	"audit-log-forked": "The sealed log was changed, or an older database restored: nothing is signed. Keep the database, and compare it with what was published: stint audit verify.",
 	"checkpoint-not-published": "A place of audit.publish takes nothing. Mend the place that its facts name.",
 };
-/** What a finding means and what to do about it. */
 export const explain = (kind) => (Object.hasOwn(FINDINGS, kind) ? FINDINGS[kind] : advice(HOLDS, kind));
 
 export const sentence = (text = "") => text.charAt(0).toUpperCase() + text.slice(1).replaceAll(/(?<=^[\w-]+)-(?=[\w-]+$)/g, " ");
@@ -133,7 +131,6 @@ function answer({ outcome: came, http_status: status, graph_request_id: id }) {
 	return status ? `Microsoft Graph's answer, HTTP ${status}${id ? `, request-id ${id}` : ""}` : "readings of Microsoft Graph";
 }
 
-/** An event of the audit log: what it says, and where that is known from. */
 export function event(entry, request) {
 	const facts = entry.detail ?? {};
 	const read = basis(request.ticket);
