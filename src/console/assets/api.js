@@ -48,12 +48,13 @@ export function save(blob, name) {
 
 /** Saves an export if it is whole, which its closing line shows. Resolves to how many it holds. */
 export async function exported(query, signal) {
-	const blob = await bytes("/v1/requests/export", query, signal).catch((error) => {
-		throw error.name === "AbortError" || error.title ? error : refused("The export broke off", "Nothing was saved; try again.");
+	const answer = await call("/v1/requests/export", { query, signal });
+	const blob = await answer.blob().catch(() => {
+		throw refused("The export broke off", "Nothing was saved; try again.");
 	});
 	const line = (await blob.slice(-8192).text()).trimEnd().split("\n").pop();
 	const count = line.includes("end_of_export") && /"+count"+: ?(\d+)/.exec(line);
 	if (!count) throw refused("The export is not whole", "Its closing line is missing. Nothing was saved; try again.");
-	save(blob, `stint-requests.${query.format}`);
+	save(blob, /filename="(.+?)"/.exec(answer.headers.get("content-disposition"))[1]);
 	return Number(count[1]);
 }

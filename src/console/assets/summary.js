@@ -3,10 +3,8 @@
 import { read } from "./api.js";
 import { h, s, bones, field, said } from "./dom.js";
 import { day, now, parse, span, moment } from "./time.js";
-import { cause } from "./words.js";
 
 const DAY = 86400000;
-const head = (...names) => h("thead", h("tr", names.map((name) => h("th", { scope: "col" }, name))));
 const chart = (name, title, says, ...children) => h("figure.card@chart", { "data-name": name }, h("figcaption", h("h2", title), h("p.dim", says)), children);
 
 function days(counts, { from, to }) {
@@ -16,26 +14,28 @@ function days(counts, { from, to }) {
 	return Array.from({ length }, (_, place) => day(first + place * DAY)).map((name) => ({ name, count: found.get(name) ?? 0 }));
 }
 
+const numbers = (name, unit, rows, words = String) => h("details", h("summary", "The numbers"), h("table", h("thead", h("tr", [name, unit].map((one) => h("th", { scope: "col" }, one)))),
+	h("tbody", rows.map((row) => h("tr", h("th", { scope: "row" }, row.name), h("td", words(row.count)))))));
+
 function columns(all) {
 	const most = Math.max(1, ...all.map(({ count }) => count));
 	const wide = 100 / all.length;
 	const bar = ({ name, count }, place) => s("rect.bar", { x: `${place * wide + wide * 0.1}%`, width: `${wide * 0.8}%`, y: `${100 - (count / most) * 94}%`, height: `${(count / most) * 94}%` }, s("title", `${name}: ${count}`));
 	const line = (kind, y) => s(`line.${kind}`, { x1: 0, x2: "100%", y1: y, y2: y });
 	return [h("p.scale", { "aria-hidden": "true" }, most),
-		s("svg.columns-chart", { width: "100%", height: 150, role: "img", "aria-label": `${all.length} days, at most ${most} on one of them` }, line("rule", "6%"), line("rule", "53%"), all.map(bar), line("axis", "99.6%")),
-		h("p.row.between.dim", { "aria-hidden": "true" }, h("small", all[0].name), h("small", all.at(-1).name)),
-		h("details", h("summary", "The numbers"), h("table", head("Day (UTC)", "Count"), h("tbody", all.filter(({ count }) => count).map(({ name, count }) => h("tr", h("th", { scope: "row" }, name), h("td", count))))))];
+		s("svg", { width: "100%", height: 150, role: "img", "aria-label": `${all.length} days, at most ${most} on one of them` }, line("rule", "6%"), line("rule", "53%"), all.map(bar), line("axis", "99.6%")),
+		h("p.row.between", { "aria-hidden": "true" }, h("small", all[0].name), h("small", all.at(-1).name)), numbers("Day (UTC)", "Count", all.filter(({ count }) => count))];
 }
 
-function bars(title, unit, rows, words = String) {
-	const most = Math.max(...rows.map(({ value }) => value), 1e-9);
-	const draw = (value) => s("svg", { width: "100%", height: 10, role: "img", "aria-label": words(value) }, s("rect.track", { width: "100%", height: 10 }), s("rect.bar", { width: `${(value / most) * 100}%`, height: 10 }));
-	return h("table.bars", head(title, "", unit), h("tbody", rows.map(({ name, value }) => h("tr", h("th", { scope: "row" }, name), h("td", draw(value)), h("td.number", words(value))))));
+function bars(name, unit, rows, words = String) {
+	if (!rows.length) return h("p", "Nothing of it in this time.");
+	const most = Math.max(...rows.map(({ count }) => count), 1e-9);
+	const row = ({ name: text, count }, place) => [s("text", { y: place * 38 + 14 }, text.length > 32 ? `${text.slice(0, 31)}…` : text), s("text", { x: "100%", y: place * 38 + 14, "text-anchor": "end" }, words(count)),
+		s("rect.track", { y: place * 38 + 20, width: "100%", height: 8 }), s("rect.bar", { y: place * 38 + 20, width: `${(count / most) * 100}%`, height: 8 })];
+	return [s("svg", { width: "100%", height: rows.length * 38, role: "img", "aria-label": rows.map((one) => `${one.name}: ${words(one.count)}`).join("; ") }, rows.map(row)), numbers(name, unit, rows, words)];
 }
 
-const NONE = "Nothing of it in this time.";
-const spread = (lag) => Object.entries({ "half within": lag.p50_seconds, "90 in 100 within": lag.p90_seconds, "99 in 100 within": lag.p99_seconds, "the slowest": lag.max_seconds }).map(([name, value]) => ({ name, value }));
-const counts = (all) => all.map(({ name, count }) => ({ name: name ?? "not known", value: count }));
+const spread = (lag, of = "") => Object.entries({ "half within": lag.p50_seconds, "90 in 100 within": lag.p90_seconds, "99 in 100 within": lag.p99_seconds, "the slowest": lag.max_seconds }).map(([name, count]) => ({ name: of + name, count }));
 
 function asking({ params, go }) {
 	const submit = (event) => {
@@ -59,8 +59,8 @@ export async function show(view) {
 		h("ul.figures", [{ name: "requests", count: told.requests }, ...told.by_state].map(({ name, count }) => h("li", h("b", count.toLocaleString("en")), " ", name))),
 		h("div.charts",
 			chart("per-day", "Grants per day", "By the day they came into force.", columns(days(grants, period))),
-			chart("time-to-grant", "Time to grant", "From the ticket's arrival, or the start it asked for, until the assignment began.", first?.count ? bars(`${first.count} grants`, "Took", spread(first), span) : NONE),
-			chart("time-to-proved-end", "Time to proved end", "From the order, or the planned end, until nothing was left to be read.", lags.length ? lags.map((lag) => bars(`${lag.count} × ${cause(lag.cause)}`, "Took", spread(lag), span)) : NONE),
-			chart("refusals", "Refusals by reason", "A request may be refused for several.", refused.length ? bars("Reason", "Requests", counts(refused)) : NONE)));
+			chart("time-to-grant", "Time to grant", "From the ticket's arrival, or the start it asked for, until the assignment began.", bars("Grants", "Took", first?.count ? spread(first, `${first.count}: `) : [], span)),
+			chart("time-to-proved-end", "Time to proved end", "From the order, or the planned end, until nothing was left to be read.", bars("Ends", "Took", lags.flatMap((lag) => spread(lag, `${lag.count} ${lag.cause}: `)), span)),
+			chart("refusals", "Refusals by reason", "A request may be refused for several.", bars("Reason", "Requests", refused.map(({ name, count }) => ({ name: name ?? "not known", count }))))));
 	view.ready(told.requests ? "ready" : "empty");
 }
