@@ -3,7 +3,7 @@
 import { path, read, write, bytes, save } from "./api.js";
 import { h, button, pill, notice, complain, ticketLink, requestLink, bones, part, ask, tree, ident, put } from "./dom.js";
 import { moment, exact, duration, span, now, left, every } from "./time.js";
-import { REFUSALS, HOLDS, OVER, advice, event, ending, waits, bound, cause, who, basis, sentence } from "./words.js";
+import { REFUSALS, HOLDS, OVER, advice, event, ending, waits, bound, who, basis, sentence } from "./words.js";
 import { check, head } from "./proof.js";
 import { revoke, follow } from "./now.js";
 
@@ -72,7 +72,7 @@ function known({ ticket, approval, decision, entitlement, principal, assignment,
 			fact("Granted for", decision?.duration && duration(decision.duration), bound(decision?.bound_by)), fact("Decided", decision && moment(decision.decided_at)), fact("Catalog", ident(decision?.catalog_version))),
 		facts("Assignment", fact("From", assignment && moment(assignment.starts_at), pim), fact("Until", assignment && moment(assignment.ends_at), pim),
 			fact("Schedule", ident(assignment?.schedule_id)), fact("Order", ident(assignment?.schedule_request_id)), fact("Joined", linked(assignment?.joined)), fact("Held with", linked(holders), "each keeps to its own end")),
-		facts("End", fact("Why", end && `${sentence(cause(end.cause))}: ${end.reason}`, end && who(end.ordered_by)), fact("Ordered", end && moment(end.ordered_at)),
+		facts("End", fact("Why", end?.reason, end && `${end.cause}, by ${who(end.ordered_by)}`), fact("Ordered", end && moment(end.ordered_at)),
 			fact("Proved", end && moment(end.confirmed_at), end?.confirmed_at && "readings of Microsoft Entra show nothing of it"),
 			fact("That took", Number.isFinite(end?.lag_seconds) && span(end.lag_seconds), "from the moment it was to end"), fact("Goes on for", linked(end?.continued_by))),
 	];

@@ -35,7 +35,7 @@ function bars(name, unit, rows, words = String) {
 	return [s("svg", { width: "100%", height: rows.length * 38, role: "img", "aria-label": rows.map((one) => `${one.name}: ${words(one.count)}`).join("; ") }, rows.map(row)), numbers(name, unit, rows, words)];
 }
 
-const spread = (lag, of = "") => Object.entries({ "half within": lag.p50_seconds, "90 in 100 within": lag.p90_seconds, "99 in 100 within": lag.p99_seconds, "the slowest": lag.max_seconds }).map(([name, count]) => ({ name: of + name, count }));
+const spread = (lag, of = "") => Object.entries({ half: lag.p50_seconds, "90 %": lag.p90_seconds, "99 %": lag.p99_seconds, slowest: lag.max_seconds }).map(([name, count]) => ({ name: of + name, count }));
 
 function asking({ params, go }) {
 	const submit = (event) => {
@@ -59,8 +59,8 @@ export async function show(view) {
 		h("ul.figures", [{ name: "requests", count: told.requests }, ...told.by_state].map(({ name, count }) => h("li", h("b", count.toLocaleString("en")), " ", name))),
 		h("div.charts",
 			chart("per-day", "Grants per day", "By the day they came into force.", columns(days(grants, period))),
-			chart("time-to-grant", "Time to grant", "From the ticket's arrival, or the start it asked for, until the assignment began.", bars("Grants", "Took", first?.count ? spread(first, `${first.count}: `) : [], span)),
-			chart("time-to-proved-end", "Time to proved end", "From the order, or the planned end, until nothing was left to be read.", bars("Ends", "Took", lags.flatMap((lag) => spread(lag, `${lag.count} ${lag.cause}: `)), span)),
+			chart("time-to-grant", "Time to grant", "Within what time, from the ticket's arrival or the start it asked for until the assignment began.", bars("Grants", "Took", first?.count ? spread(first, `${first.count}: `) : [], span)),
+			chart("time-to-proved-end", "Time to proved end", "Within what time, from the order or the planned end until nothing was left to be read.", bars("Ends", "Took", lags.flatMap((lag) => spread(lag, `${lag.count} ${lag.cause}: `)), span)),
 			chart("refusals", "Refusals by reason", "A request may be refused for several.", bars("Reason", "Requests", refused.map(({ name, count }) => ({ name: name ?? "not known", count }))))));
 	view.ready(told.requests ? "ready" : "empty");
 }

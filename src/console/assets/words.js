@@ -77,7 +77,7 @@ export const sentence = (text = "") => text.charAt(0).toUpperCase() + text.slice
 export const bound = (by) => ({ entitlement: "cut to the entitlement's limit", "change-window": "cut to the change window" })[by] ?? "";
 
 const CAUSES = { expired: "its time was over", revoked: "ended early", withdrawn: "its ticket no longer carries it", "dry-run": "only tried" };
-export const cause = (name) => CAUSES[name] ?? name;
+const cause = (name) => CAUSES[name] ?? name;
 
 export const who = (actor = "") => actor?.replace(/^connection:/, "the ticket system ").replace(/^caller:[^/]*\//, "caller ");
 
