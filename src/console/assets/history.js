@@ -34,7 +34,7 @@ function filters({ params, who, go }) {
 		const query = said(event.target, parse);
 		if (query) go("history", query);
 	};
-	const status = h("select", { id: "f-status", name: "status", on: { change: (event) => event.target.form.requestSubmit() } },
+	const status = h("select", { id: "f-status", name: "status" },
 		["", ...STATUSES].map((name) => h("option", { value: name, selected: params.get("status") === name }, name || "any")));
 	const names = Object.keys(MORE).filter((name) => who.reads || !["tenant", "connection", "principal"].includes(name));
 	return h("form.card.filters@filters", { role: "search", "aria-label": "Narrow the history", on: { submit } },
