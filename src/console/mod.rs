@@ -40,9 +40,9 @@ pub fn router<S: Clone + Send + Sync + 'static>(settings: &Settings) -> Router<S
     let router = Router::new()
         .route("/console", get(async || Redirect::permanent("/console/")))
         .route("/console/config.json", config);
-    ASSETS.iter().fold(router, |router, asset| {
-        router.route(&format!("/console/{}", asset.name), file(asset, policy.clone()))
-    })
+    ASSETS
+        .iter()
+        .fold(router, |router, asset| router.route(&format!("/console/{}", asset.name), file(asset, policy.clone())))
 }
 
 /// Answers with a file, or with no more than that it is still the same.

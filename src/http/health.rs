@@ -134,8 +134,8 @@ pub(super) async fn show(
 impl Api {
     /// Configured tenants that are seen.
     fn tenants_within(&self, sees: &Sees) -> Vec<String> {
-        let seen = sees.tenants();
-        let is_seen = |name: &&String| seen.as_ref().is_none_or(|seen| seen.contains(name));
+        let visible = sees.tenants();
+        let is_seen = |name: &&String| visible.as_ref().is_none_or(|visible| visible.contains(name));
         self.tenant_ids.keys().filter(is_seen).cloned().collect()
     }
 

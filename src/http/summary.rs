@@ -179,7 +179,7 @@ impl Counts {
             by_tenant: counts(summary.by_tenant),
             by_day: counts(summary.by_day),
             grants_by_day: counts(summary.grants_by_day),
-            time_to_grant: summary.time_to_grant.map(wait),
+            time_to_grant: summary.time_to_grant.as_ref().map(wait),
             refusals: counts(summary.refusals),
             failures: counts(summary.failures),
             revocation_lag: summary.lags.into_iter().map(lag).collect(),
@@ -192,8 +192,8 @@ fn counts(counted: Vec<Counted>) -> Vec<Count> {
     counted.into_iter().map(|counted| Count { name: counted.key, count: counted.count }).collect()
 }
 
-fn wait(wait: Wait) -> WaitOf {
-    let Wait { count, p50, p90, p99, max } = wait;
+fn wait(wait: &Wait) -> WaitOf {
+    let Wait { count, p50, p90, p99, max } = *wait;
     WaitOf { count, p50_seconds: p50, p90_seconds: p90, p99_seconds: p99, max_seconds: max }
 }
 

@@ -91,7 +91,10 @@ async fn what_fails_is_told_with_its_reason_until_it_goes_well_again() {
     assert_eq!(jira["searched_until"], before["searched_until"], "the last success stays told");
     assert_eq!(named(&ill["connections"], "servicenow")["search_error"], Value::Null);
     let contoso = named(&ill["tenants"], "contoso");
-    assert!(contoso["comparison_error"].is_string() && contoso["comparison_failures"].as_u64() > Some(0), "{contoso:#}");
+    assert!(
+        contoso["comparison_error"].is_string() && contoso["comparison_failures"].as_u64() > Some(0),
+        "{contoso:#}"
+    );
 
     it.world.sandbox.jira.clear_faults();
     it.world.sandbox.graph.clear_faults();

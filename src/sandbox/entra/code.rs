@@ -44,7 +44,8 @@ impl State {
     fn redeemed(&mut self, tenant: &str, form: &Pairs, now: Timestamp) -> Result<Code, Refusal> {
         let tenant = self.known_tenant(tenant)?;
         let text = form.first("code").unwrap_or_default();
-        let code = self.codes.get_mut(text).filter(|code| code.tenant == tenant).ok_or_else(|| Refusal::of(9_002_313))?;
+        let code =
+            self.codes.get_mut(text).filter(|code| code.tenant == tenant).ok_or_else(|| Refusal::of(9_002_313))?;
         code.check(form, now)?;
         code.redeemed = true;
         Ok(code.clone())

@@ -28,13 +28,28 @@ const KNOWN: &[(u32, u16, &str, &str)] = &[
     (50_011, 400, "invalid_request", "The redirect URI of the request does not match those of the application."),
     (70_005, 400, "unsupported_response_type", "The response type is not supported."),
     (9_002_313, 400, "invalid_request", "The request is malformed or invalid."),
-    (9_002_325, 400, "invalid_request", "Proof Key for Code Exchange is required for cross-origin redemption of a code."),
-    (9_002_327, 400, "invalid_request", "Tokens for a single-page application are given to cross-origin requests only."),
+    (
+        9_002_325,
+        400,
+        "invalid_request",
+        "Proof Key for Code Exchange is required for cross-origin redemption of a code.",
+    ),
+    (
+        9_002_327,
+        400,
+        "invalid_request",
+        "Tokens for a single-page application are given to cross-origin requests only.",
+    ),
     (54_005, 400, "invalid_grant", "The authorization code was already redeemed."),
     (70_000, 400, "invalid_grant", "The authorization code was issued to another client."),
     (70_008, 400, "invalid_grant", "The authorization code has expired."),
     (500_112, 400, "invalid_grant", "The reply address does not match the one of the authorization request."),
-    (501_481, 400, "invalid_grant", "The code_verifier does not match the code_challenge of the authorization request."),
+    (
+        501_481,
+        400,
+        "invalid_grant",
+        "The code_verifier does not match the code_challenge of the authorization request.",
+    ),
     (90_033, 503, "temporarily_unavailable", "A transient error."),
 ];
 

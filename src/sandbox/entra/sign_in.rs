@@ -54,7 +54,7 @@ pub(super) struct Page {
 }
 
 /// Who asked, and where people go back to.
-struct Asker {
+struct Origin {
     tenant: Uuid,
     client_id: String,
     page: Page,
@@ -67,31 +67,32 @@ impl Entra {
     pub(super) fn authorize(&self, tenant: &str, query: &str) -> Response<Bytes> {
         let asked = Pairs::parse(query.as_bytes());
         let mut state = lock(&self.state);
-        let asker = match state.asker(tenant, &asked) {
-            Ok(asker) => asker,
+        let origin = match state.origin(tenant, &asked) {
+            Ok(origin) => origin,
             Err(refusal) => return refused(&refusal),
         };
-        let challenge = match asker.challenge(&asked) {
+        let challenge = match origin.challenge(&asked) {
             Ok(challenge) => challenge,
-            Err(refusal) => return asker.sent_back(&refusal_pairs(&refusal)),
+            Err(refusal) => return origin.sent_back(&refusal_pairs(&refusal)),
         };
-        match state.hinted(asker.tenant, asked.first("login_hint")) {
+        match state.hinted(origin.tenant, asked.first("login_hint")) {
             Some(member) => {
-                let code = state.grant(asker.code(&asked, challenge, member, (self.now)()));
-                asker.sent_back(&[("code", code)])
+                let code = state.grant(origin.code(&asked, challenge, member, (self.now)()));
+                origin.sent_back(&[("code", code)])
             }
-            None => chooser(query, &state.members_of(asker.tenant)),
+            None => chooser(query, &state.members_of(origin.tenant)),
         }
     }
 }
 
 impl State {
-    fn asker(&self, tenant: &str, asked: &Pairs) -> Result<Asker, Refusal> {
+    fn origin(&self, tenant: &str, asked: &Pairs) -> Result<Origin, Refusal> {
         let tenant = self.known_tenant(tenant)?;
         let client_id = asked.first("client_id").unwrap_or_default().to_owned();
         let page = self.pages.get(&(tenant, client_id.clone())).ok_or_else(|| Refusal::of(700_016))?.clone();
-        let redirect_uri = asked.first("redirect_uri").filter(|uri| leads_back(uri)).ok_or_else(|| Refusal::of(50_011))?;
-        Ok(Asker {
+        let redirect_uri =
+            asked.first("redirect_uri").filter(|uri| leads_back(uri)).ok_or_else(|| Refusal::of(50_011))?;
+        Ok(Origin {
             tenant,
             client_id,
             page,
@@ -123,7 +124,7 @@ fn leads_back(uri: &str) -> bool {
     scheme && url.path() == BACK_TO && url.query().is_none() && url.fragment().is_none()
 }
 
-impl Asker {
+impl Origin {
     /// The code challenge, once all else that was asked for is as it must be.
     fn challenge(&self, asked: &Pairs) -> Result<String, Refusal> {
         if asked.first("response_type") != Some("code") {
@@ -185,18 +186,25 @@ fn chooser(query: &str, members: &[Member]) -> Response<Bytes> {
         let asked = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "login_hint");
         let asked = Serializer::new(String::new()).extend_pairs(asked).append_pair("login_hint", &member.hint).finish();
         let (hint, name, roles) = (escaped(&member.hint), escaped(&member.name), escaped(&member.roles.join(", ")));
-        let _ = write!(links, "<a data-person=\"{hint}\" href=\"?{}\">{name}<small>{roles}</small></a>", escaped(&asked));
+        let _ =
+            write!(links, "<a data-person=\"{hint}\" href=\"?{}\">{name}<small>{roles}</small></a>", escaped(&asked));
     }
     html(200, "Pick an account", &format!("<p>This is the sandbox's Entra: nobody needs a password.</p>{links}"))
 }
 
 /// Says why nobody is sent anywhere.
 fn refused(refusal: &Refusal) -> Response<Bytes> {
-    html(400, "Sorry, but we are having trouble signing you in.", &format!("<p>{}</p>", escaped(&refusal.description())))
+    html(
+        400,
+        "Sorry, but we are having trouble signing you in.",
+        &format!("<p>{}</p>", escaped(&refusal.description())),
+    )
 }
 
 fn html(status: u16, title: &str, body: &str) -> Response<Bytes> {
-    let head = format!("<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>");
+    let head = format!(
+        "<meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>"
+    );
     let whole = format!("<head>{head}<style>{STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body>");
     page(status, format!("<!doctype html><html lang=\"en\">{whole}</html>"))
 }

@@ -15,7 +15,7 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
 /// What a good page asks for, with some of it said otherwise; an empty value leaves it out.
-fn asked(changes: &[(&str, &str)]) -> Vec<(String, String)> {
+fn asked(otherwise: &[(&str, &str)]) -> Vec<(String, String)> {
     let scope = format!("openid {}/.default", story::API_AUDIENCE);
     let good = [
         ("client_id", story::API_AUDIENCE),
@@ -29,15 +29,15 @@ fn asked(changes: &[(&str, &str)]) -> Vec<(String, String)> {
         ("code_challenge_method", "S256"),
         ("login_hint", "auditor"),
     ];
-    let changed = |name: &str| changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
+    let changed = |name: &str| otherwise.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
     let pairs = good.iter().map(|(name, value)| (name.to_string(), changed(name).unwrap_or(value).to_owned()));
     pairs.filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// Asks to be signed in; answers status, where that leads, and the page.
-async fn authorize(world: &World, changes: &[(&str, &str)]) -> (u16, Option<Url>, String) {
+async fn authorize(world: &World, otherwise: &[(&str, &str)]) -> (u16, Option<Url>, String) {
     let url = format!("{}/{}/oauth2/v2.0/authorize", world.sandbox.entra.url(), story::TENANT);
-    let url = Url::parse_with_params(&url, asked(changes)).unwrap();
+    let url = Url::parse_with_params(&url, asked(otherwise)).unwrap();
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let answer = client.get(url).send().await.unwrap();
     let location = answer.headers().get("location").map(|location| location.to_str().unwrap().parse().unwrap());
@@ -51,14 +51,14 @@ fn told(location: &Url, name: &str) -> Option<String> {
     pairs.find(|(told, _)| told == name).map(|(_, value)| value.into_owned())
 }
 
-async fn code(world: &World, changes: &[(&str, &str)]) -> String {
-    let (status, location, page) = authorize(world, changes).await;
+async fn code(world: &World, otherwise: &[(&str, &str)]) -> String {
+    let (status, location, page) = authorize(world, otherwise).await;
     assert_eq!(status, 302, "{page}");
     told(&location.unwrap(), "code").unwrap()
 }
 
 /// Redeems a code with some of it said otherwise; answers status, body and to which origin the answer is shown.
-async fn redeem(world: &World, code: &str, changes: &[(&str, &str)]) -> (u16, Value, Option<String>) {
+async fn redeem(world: &World, code: &str, otherwise: &[(&str, &str)]) -> (u16, Value, Option<String>) {
     let good = [
         ("grant_type", "authorization_code"),
         ("client_id", story::API_AUDIENCE),
@@ -67,7 +67,7 @@ async fn redeem(world: &World, code: &str, changes: &[(&str, &str)]) -> (u16, Va
         ("code_verifier", VERIFIER),
         ("origin", "http://127.0.0.1:8080"),
     ];
-    let changed = |name: &str| changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
+    let changed = |name: &str| otherwise.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
     let said = good.map(|(name, value)| (name, changed(name).unwrap_or(value)));
     let (origin, form) = said.split_last().unwrap();
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();

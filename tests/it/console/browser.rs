@@ -173,7 +173,8 @@ impl Browser {
 
     /// The element, once it is there.
     pub async fn sees(&self, what: &str) -> Element {
-        let found = self.client.wait().at_most(PATIENCE).every(Duration::from_millis(20)).for_element(Locator::Css(what));
+        let found =
+            self.client.wait().at_most(PATIENCE).every(Duration::from_millis(20)).for_element(Locator::Css(what));
         match found.await {
             Ok(element) => element,
             Err(fault) => panic!("{what} does not show ({fault}) in:\n{}", self.shown().await),
@@ -258,18 +259,23 @@ impl Browser {
         std::fs::write(folder.join(format!("{name}.png")), picture).expect("a file");
     }
 
-    /// The file of this name, once it is whole.
-    pub async fn saves(&self, name: &str) -> PathBuf {
-        let path = self.downloads.path().join(name);
+    /// The file whose name ends so, once it is whole.
+    pub async fn saves(&self, end: &str) -> PathBuf {
         let mut tick = tokio::time::interval(Duration::from_millis(20));
         let whole = async {
-            // The browser gives a file its name when it is whole.
-            while !path.exists() {
+            loop {
+                // The browser gives a file its name when it is whole.
+                let files = std::fs::read_dir(self.downloads.path()).expect("a folder").filter_map(Result::ok);
+                let mut paths = files.map(|file| file.path());
+                if let Some(path) = paths.find(|path| path.to_string_lossy().ends_with(end)) {
+                    return path;
+                }
                 tick.tick().await;
             }
         };
-        tokio::time::timeout(PATIENCE, whole).await.unwrap_or_else(|_| panic!("{name} is never saved"));
-        path
+        tokio::time::timeout(PATIENCE, whole)
+            .await
+            .unwrap_or_else(|_| panic!("nothing that ends in {end} is ever saved"))
     }
 
     /// What keeps somebody from using the page, as an accessibility checker sees it: its serious and critical faults.

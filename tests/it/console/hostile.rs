@@ -74,7 +74,10 @@ async fn leading_astray(it: &It) -> String {
     let seen = it.post_to("service-desk", &webhook).await;
     assert_eq!(seen.status, 202, "{}", seen.body);
     let id = seen.body["request_id"].as_str().expect("an id").to_owned();
-    it.until_true(&id, "is decided", |told| ["active", "rejected"].contains(&told["status"].as_str().unwrap_or_default())).await;
+    it.until_true(&id, "is decided", |told| {
+        ["active", "rejected"].contains(&told["status"].as_str().unwrap_or_default())
+    })
+    .await;
     id
 }
 
@@ -137,7 +140,10 @@ async fn no_text_of_a_ticket_becomes_more_than_a_text() {
     console.is_harmless("a reason").await;
     browser.goes("about:blank").await;
     revoke(it, &astray).await;
-    it.until_true(&astray, "is over", |told| ["ended", "rejected"].contains(&told["status"].as_str().unwrap_or_default())).await;
+    it.until_true(&astray, "is over", |told| {
+        ["ended", "rejected"].contains(&told["status"].as_str().unwrap_or_default())
+    })
+    .await;
     console.ends().await;
 }
 

@@ -43,7 +43,10 @@ async fn ten_thousand_requests_scroll_in_a_page_that_stays_small() {
     console.opens_as("auditor", "#/history").await;
     console.shows("history").await;
     let most = browser.awaits(SCROLL).await;
-    assert_eq!(browser.sees(&hook("field", "shown")).await.attr("data-count").await.expect("readable").as_deref(), Some("10000"));
+    assert_eq!(
+        browser.sees(&hook("field", "shown")).await.attr("data-count").await.expect("readable").as_deref(),
+        Some("10000")
+    );
     assert!(most["rows"].as_i64() <= Some(MOST_ROWS) && most["elements"].as_i64() <= Some(MOST_ELEMENTS), "{most}");
     browser.until("[...document.querySelectorAll('[data-field=\"ticket\"]')].some((one) => one.textContent.trim() === 'ITSEC-1')").await;
     browser.pictures("long-end").await;

@@ -12,7 +12,8 @@ async fn a_requester_sees_own_requests_and_no_more() {
     let ticket = it.approved(IssueDraft::default());
     let own = it.taken_in(&ticket).await;
     it.until(&own, "active").await;
-    let somebodys = IssueDraft { principal: story::LENA_UPN.into(), entitlement: "helpdesk-admin".into(), ..IssueDraft::default() };
+    let somebodys =
+        IssueDraft { principal: story::LENA_UPN.into(), entitlement: "helpdesk-admin".into(), ..IssueDraft::default() };
     let somebodys = it.approved(somebodys);
     let anothers = it.taken_in(&somebodys).await;
     it.until(&anothers, "active").await;
@@ -73,7 +74,9 @@ async fn whoever_stays_longer_than_the_token_signs_in_again_and_goes_on() {
 
     // Entra's refusal is told in its own words, and nobody is signed in.
     browser.goes("about:blank").await;
-    browser.goes(&format!("{}/console/#error=access_denied&error_description=Not+today&state=x", it.world.running.url)).await;
+    browser
+        .goes(&format!("{}/console/#error=access_denied&error_description=Not+today&state=x", it.world.running.url))
+        .await;
     console.shows("sign-in").await;
     browser.goes("about:blank").await;
     browser.goes(&format!("{}/console/#code=stolen&state=x", it.world.running.url)).await;
