@@ -1,4 +1,4 @@
-//! A headless Chromium that a story drives through WebDriver.
+//! A headless Chromium that a story drives through `WebDriver`.
 //!
 //! One runs at a time: each takes more of the machine than all other stories together. A shell holds the driver and ends it
 //! when this process is gone, however that comes about; the browser ends with its driver.
@@ -147,7 +147,7 @@ impl Browser {
         self.client.issue_cmd(Own { path, body }).await.unwrap_or_else(|fault| panic!("{path}: {fault}"))
     }
 
-    /// Sends a command of the DevTools.
+    /// Sends a command of the browser's own tools.
     pub async fn tell(&self, command: &str, parameters: Value) -> Value {
         self.own("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await
     }
