@@ -73,13 +73,13 @@ function holding(item, view, follows) {
 }
 
 /** Reads which limit cut the time and how an end stands, which the answer about a moment does not tell. */
-async function details(items, known, signal, tell) {
+async function details(items, known, signal) {
 	const open = new Map(items.filter(({ request_id: id, status }) => known.get(id)?.status !== status || status !== "active").map((item) => [item.request_id, item.status]));
 	for (const status of new Set(open.values())) {
 		for (let cursor, page = 0; page < 10 && cursor !== null && [...open.values()].includes(status); page += 1) {
 			const answer = await read("/v1/requests", { status, limit: 200, cursor }, signal);
 			cursor = answer.next;
-			answer.items.filter((request) => open.delete(request.id)).forEach(tell);
+			for (const request of answer.items) if (open.delete(request.id)) known.set(request.id, request);
 		}
 	}
 }
@@ -112,6 +112,7 @@ export async function show(view) {
 
 	view.refresh = async () => {
 		const { items, at, more } = await held(signal);
+		await details(items, known, signal).catch(complain);
 		const before = [...rows.keys()].sort().join();
 		const focused = list.contains(document.activeElement) && document.activeElement;
 		rows = new Map(items.map((item) => [item.request_id, holding(item, view, follows)]));
@@ -123,7 +124,6 @@ export async function show(view) {
 		if (before && before !== [...rows.keys()].sort().join()) notice(`${plural(rows.size, "assignment")} now.`);
 		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here from the moment it may be in force until it is proved gone."), h("p", h("a", { href: "#/history" }, "Look at the history"))));
 		view.ready(items.length ? "ready" : "empty");
-		details(items, known, signal, tell).catch(complain);
 	};
 	await view.refresh();
 	every(1000, () => rows.forEach((row) => row.tick()), signal);
