@@ -56,6 +56,7 @@ function holding(item, view, follows) {
 		cut.textContent = `Its time was ${limit}.`;
 		end.textContent = words;
 		[cut.hidden, end.hidden] = [!limit, !words];
+		if (words && stop === document.activeElement) element.querySelector('[data-action="open-request"]').focus();
 		if (words && stop) stop.remove();
 		part("status", element).replaceWith(pill(request.status));
 		element.classList.toggle("over", OVER.includes(request.status));
@@ -118,16 +119,15 @@ export async function show(view) {
 		rows = new Map(items.map((item) => [item.request_id, holding(item, view, follows)]));
 		for (const { request_id: id, status } of items) if (known.get(id)?.status === status) rows.get(id).tell(known.get(id));
 		list.replaceChildren(...[...rows.values()].map(({ element }) => element));
-		// Whoever was at a row with the keys is there again.
 		if (focused) rows.get(focused.closest("li[data-id]").dataset.id)?.element.querySelector(`[data-action="${focused.dataset.action}"]`)?.focus({ preventScroll: true });
 		state.replaceChildren(items.length ? `${plural(items.length, "assignment")} of ${plural(new Set(items.map((item) => item.principal.id)).size, "principal")}${more ? ` (the newest ${MOST})` : ""}, the next to end first. ` : "", "As known at ", moment(at, { as: exact }));
 		if (before && before !== [...rows.keys()].sort().join()) notice(`${plural(rows.size, "assignment")} now.`);
-		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here from the moment it may be in force until it is proved gone."), h("p", h("a", { href: "#/history" }, "Look at the history"))));
+		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here from the moment it may be in force until it is proved gone.")));
 		view.ready(items.length ? "ready" : "empty");
 	};
 	await view.refresh();
 	every(1000, () => rows.forEach((row) => row.tick()), signal);
 	// Each look is a reading in the audit log: once a minute, and not while nobody looks.
-	const timer = setInterval(() => document.hidden || view.refresh().catch(complain), 60000);
+	const timer = setInterval(() => document.hidden || document.querySelector("dialog") || view.refresh().catch(complain), 60000);
 	signal.addEventListener("abort", () => clearInterval(timer));
 }
