@@ -57,7 +57,7 @@ function finding(view, { id, kind, tenant, connection, subject, detail, raised_a
 const failing = (times, error) => (times > 0 || error) && h("p.todo.bad", `Failed ${times} times in a row: ${error ?? ""}`);
 
 const connections = (all) => h("section.card@connections", h("h2", "Connections"), h("ul.plain", all.map((one) => h("li@connection", { "data-name": one.name },
-	h("p.row.between", h("b", one.name), h("small", [one.system, ...one.tenants].join(" · "))),
+	h("p.row.between", h("b", one.name), h("small", [one.system, ...one.tenants].filter(Boolean).join(" · "))),
 	h("dl.facts", fact("Last genuine webhook", since(one.last_delivery_at), one.last_delivery_outcome && h("small.source", one.last_delivery_outcome)),
 		fact("Searched up to", since(one.searched_until), one.next_search_at && h("small.source", `next search ${ago(one.next_search_at)}`))), failing(one.search_failures, one.search_error)))));
 

@@ -22,7 +22,7 @@ const slim = (request) => ({
 function row(item) {
 	const cell = (name, ...children) => h(`div.${name}`, { role: "cell" }, children);
 	return h("div.request@row", { role: "row", "data-id": item.id },
-		cell("what", requestLink(item.id, h("b@principal", item.principal ?? "Not known yet")), h("span@entitlement", item.entitlement ?? "Nothing decided")),
+		cell("what", requestLink(item.id, h("b@principal", item.principal ?? "Not known")), h("span@entitlement", item.entitlement ?? "Nothing granted")),
 		cell("ticket", h("span@ticket", item.number), h("small", item.where)),
 		cell("where", h("span", pill(item.status), item.dry && [" ", h("small.tag", "dry run")]), h("small@why", { title: item.waits }, item.waits)),
 		cell("received", moment(item.at, { as: brief, field: "received" })));

@@ -56,6 +56,7 @@ function holding(item, view, follows) {
 		cut.textContent = `Its time was ${limit}.`;
 		end.textContent = words;
 		[cut.hidden, end.hidden] = [!limit, !words];
+		if (words && stop === document.activeElement) element.querySelector('[data-action="open-request"]').focus();
 		if (words && stop) stop.remove();
 		part("status", element).replaceWith(pill(request.status));
 		element.classList.toggle("over", OVER.includes(request.status));
@@ -73,13 +74,13 @@ function holding(item, view, follows) {
 }
 
 /** Reads which limit cut the time and how an end stands, which the answer about a moment does not tell. */
-async function details(items, known, signal, tell) {
+async function details(items, known, signal) {
 	const open = new Map(items.filter(({ request_id: id, status }) => known.get(id)?.status !== status || status !== "active").map((item) => [item.request_id, item.status]));
 	for (const status of new Set(open.values())) {
 		for (let cursor, page = 0; page < 10 && cursor !== null && [...open.values()].includes(status); page += 1) {
 			const answer = await read("/v1/requests", { status, limit: 200, cursor }, signal);
 			cursor = answer.next;
-			answer.items.filter((request) => open.delete(request.id)).forEach(tell);
+			for (const request of answer.items) if (open.delete(request.id)) known.set(request.id, request);
 		}
 	}
 }
@@ -112,22 +113,21 @@ export async function show(view) {
 
 	view.refresh = async () => {
 		const { items, at, more } = await held(signal);
+		await details(items, known, signal).catch(complain);
 		const before = [...rows.keys()].sort().join();
 		const focused = list.contains(document.activeElement) && document.activeElement;
 		rows = new Map(items.map((item) => [item.request_id, holding(item, view, follows)]));
 		for (const { request_id: id, status } of items) if (known.get(id)?.status === status) rows.get(id).tell(known.get(id));
 		list.replaceChildren(...[...rows.values()].map(({ element }) => element));
-		// Whoever was at a row with the keys is there again.
 		if (focused) rows.get(focused.closest("li[data-id]").dataset.id)?.element.querySelector(`[data-action="${focused.dataset.action}"]`)?.focus({ preventScroll: true });
 		state.replaceChildren(items.length ? `${plural(items.length, "assignment")} of ${plural(new Set(items.map((item) => item.principal.id)).size, "principal")}${more ? ` (the newest ${MOST})` : ""}, the next to end first. ` : "", "As known at ", moment(at, { as: exact }));
 		if (before && before !== [...rows.keys()].sort().join()) notice(`${plural(rows.size, "assignment")} now.`);
-		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here from the moment it may be in force until it is proved gone."), h("p", h("a", { href: "#/history" }, "Look at the history"))));
+		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here from the moment it may be in force until it is proved gone.")));
 		view.ready(items.length ? "ready" : "empty");
-		details(items, known, signal, tell).catch(complain);
 	};
 	await view.refresh();
 	every(1000, () => rows.forEach((row) => row.tick()), signal);
 	// Each look is a reading in the audit log: once a minute, and not while nobody looks.
-	const timer = setInterval(() => document.hidden || view.refresh().catch(complain), 60000);
+	const timer = setInterval(() => document.hidden || document.querySelector("dialog") || view.refresh().catch(complain), 60000);
 	signal.addEventListener("abort", () => clearInterval(timer));
 }

@@ -148,9 +148,9 @@ export async function show(view) {
 		const sides = [checked?.box, known(request),
 			h("section.card", h("details@snapshot", h("summary", h("h2", "The ticket as it was read")), ticket.snapshot ? tree(ticket.snapshot) : h("p.dim", "Not read yet, or dropped after its time.")))];
 		body.replaceChildren(h("p.row", pill(request.status), request.dry_run && h("small.tag", "dry run"), request.tenant && h("small.tag", request.tenant), ident(id)),
-			h("p.big@why", words ? h("b@ending", { class: request.end?.confirmed_at ? null : "ends" }, words) : waits(request), " ", request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
+			h("p.big@why", words ? h("b@ending", { class: request.end?.confirmed_at ? null : "ends" }, words) : about[0] ? "Nothing was granted." : waits(request), " ", view.who.reads && request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
 			h("div.columns", h("div", about), h("div", sides)));
-		if (focused) body.querySelector(`[data-action="${focused}"]`)?.focus({ preventScroll: true });
+		if (focused) (body.querySelector(`[data-action="${focused}"]`) ?? document.querySelector("h1")).focus({ preventScroll: true });
 		tick();
 	}
 

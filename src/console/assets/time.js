@@ -27,7 +27,7 @@ export const full = (at) => `${day(at)} ${iso(at).slice(11, 19)} UTC`;
 export function moment(at, { as = full, field } = {}) {
 	if (!at || Number.isNaN(Date.parse(at))) return h("span.dim", "not yet");
 	const date = new Date(at);
-	const here = date.getTimezoneOffset() && (date.toDateString() === new Date(now()).toDateString() ? clock : calendar).format(date);
+	const here = date.getTimezoneOffset() !== 0 && (date.toDateString() === new Date(now()).toDateString() ? clock : calendar).format(date);
 	return h("time", { datetime: at, "data-field": field, title: `${full(at)}${here ? `, ${here} in ${zone}` : ""}` }, as(at), here && h("small", here));
 }
 
