@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 use crate::{
     clock::Clock,
     config::{self, Config},
+    console,
     domain::id::{ConnectionName, TenantName},
     engine::{Engine, Pace, Publishing, Tenant, Worker},
     graph::TenantGraph,
@@ -240,7 +241,8 @@ impl Service {
         if only != Only::Worker {
             let public = bind("server.listen", server.listen).await?;
             url = url_of(&public)?;
-            tasks.spawn(http::serve::serve(public, http::router(&self.api), self.api.limits, stop.clone()));
+            let page = console::router(&console_settings(&self.config));
+            tasks.spawn(http::serve::serve(public, http::router(&self.api, page), self.api.limits, stop.clone()));
         }
         if only != Only::Http {
             let worker = Arc::clone(&self.worker);
@@ -261,6 +263,16 @@ impl Running {
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// People sign in where the API's tokens come from.
+fn console_settings(config: &Config) -> console::Settings {
+    console::Settings {
+        login_url: config.api.login_url.clone(),
+        tenant_id: config.api.tenant_id,
+        client_id: config.console.client_id.clone(),
+        scope: config.console.scope.clone(),
     }
 }
 

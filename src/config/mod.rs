@@ -12,6 +12,7 @@ mod address;
 mod audit;
 mod catalog;
 mod connection;
+mod console;
 mod credential;
 mod fault;
 mod network;
@@ -34,6 +35,7 @@ use schemars::{generate::SchemaSettings, transform::RecursiveTransform};
 
 pub use self::{
     audit::Audit,
+    console::Console,
     fault::{Fault, Faults},
     network::{Network, NotANetwork},
     retention::Retention,
@@ -62,6 +64,8 @@ pub struct Config {
     pub database: Database,
     /// Who may read history.
     pub api: Api,
+    /// How people sign in to the web page.
+    pub console: Console,
     /// How long things are kept.
     pub retention: Retention,
     /// How the audit log is signed and published.
@@ -149,6 +153,7 @@ fn config(at: &Place, raw: raw::File, systems: Systems) -> Option<Config> {
     let server = server::server(&at.down("server"), section(raw.server));
     let database = server::database(&at.down("database"), section(raw.database));
     let api = server::api(&at.down("api"), section(raw.api));
+    let console = console::console(&at.down("console"), section(raw.console), api.as_ref());
     let audit = audit::audit(&at.down("audit"), section(raw.audit), &raw.connections.keys().cloned().collect());
     let retention = retention::retention(&at.down("retention"), section(raw.retention));
     let names = raw.tenants.keys().cloned().collect();
@@ -158,6 +163,7 @@ fn config(at: &Place, raw: raw::File, systems: Systems) -> Option<Config> {
         server: server?,
         database: database?,
         api: api?,
+        console: console?,
         audit: audit?,
         retention: retention?,
         tenants,

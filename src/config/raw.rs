@@ -27,6 +27,8 @@ pub(super) struct File {
     pub(super) database: Option<Section<Database>>,
     /// Who may read history through the API.
     pub(super) api: Option<Section<Api>>,
+    /// How people sign in to the web page at `/console/`.
+    pub(super) console: Option<Section<Console>>,
     /// What is dropped after its time, by `stint retention`.
     pub(super) retention: Option<Section<Retention>>,
     /// How the audit log is signed and published.
@@ -119,6 +121,16 @@ pub(super) struct Api {
     /// Origin of the login service. Default `https://login.microsoftonline.com`.
     #[schemars(extend("format" = "uri"))]
     pub(super) login_url: Option<String>,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Console {
+    /// The application that people sign in to: a single-page application with the redirect URI `…/console/`. Default: the
+    /// API's own, `api.audience`.
+    pub(super) client_id: Option<String>,
+    /// What the page asks for in their name. Default: `/.default` of `api.audience`.
+    pub(super) scope: Option<String>,
 }
 
 #[derive(Default, Deserialize, JsonSchema)]

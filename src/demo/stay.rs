@@ -52,6 +52,7 @@ fn introduce(world: &World, database_url: &str) {
     world.sandbox.jira.approve(&ticket.id, story::OMAR_ACCOUNT);
     println!("{}", "stint and its simulators are running; Ctrl-C ends them all.".bold());
     println!("  stint          {}   (operations: {})", world.running.url, world.running.ops_url);
+    println!("  console        {}/console/   (sign in as any of the three below)", world.running.url);
     println!("  Entra          {}", world.sandbox.entra.url());
     println!("  Graph          {}", world.sandbox.graph.url());
     println!("  Jira           {}", world.sandbox.jira.url());
@@ -67,12 +68,7 @@ fn introduce(world: &World, database_url: &str) {
          stint serve --config {}",
         configuration.display()
     );
-    let people = [
-        (story::LENA_ID, "Lena Vogt", "Stint.Auditor"),
-        (story::OMAR_ID, "Omar Haddad", "Stint.Operator"),
-        (story::NINA_ID, "Nina Keller", "Stint.Requester"),
-    ];
-    for (object_id, name, role) in people {
+    for (_, object_id, name, role) in story::READERS {
         println!("\n  {} ({role}), for one hour:", name.bold());
         println!("TOKEN={}", world.token(object_id, name, &[role]));
     }

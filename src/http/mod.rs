@@ -17,6 +17,7 @@ mod events;
 mod evidence;
 mod export;
 mod findings;
+mod health;
 mod keys;
 mod ops;
 mod page;
@@ -108,9 +109,9 @@ impl Wake {
     }
 }
 
-/// The public listener's routes.
-pub fn router(api: &Arc<Api>) -> Router {
-    framed(routes::router(api), api)
+/// The public listener's routes, and what stands beside them.
+pub fn router(api: &Arc<Api>, beside: Router<Arc<Api>>) -> Router {
+    framed(routes::router(api).merge(beside), api)
 }
 
 /// The operators' listener's routes.
@@ -167,7 +168,8 @@ fn documented(response: Response) -> Response {
 }
 
 fn head_for_all(headers: &mut HeaderMap, id: Uuid) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // What may be kept says so itself.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {

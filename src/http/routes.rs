@@ -20,7 +20,7 @@ use super::{
     caller::{Admitted, Sees},
     checkpoint, document,
     error::Problem,
-    events, evidence, export, findings, page, proof, requests, summary, webhook,
+    events, evidence, export, findings, health, page, proof, requests, summary, webhook,
 };
 
 /// Who may call a route.
@@ -84,6 +84,7 @@ table! {
     post "/v1/requests/{id}/retry"  Operator acting::retry
     get  "/v1/assignments"          Auditor  assignments::list
     get  "/v1/summary"              Auditor  summary::show
+    get  "/v1/health"               Auditor  health::show
     get  "/v1/findings"             Auditor  findings::list
     post "/v1/findings/{id}/acknowledge" Operator findings::acknowledge
 }

@@ -15,7 +15,7 @@ use super::{
     params::{Moment, Params, Text},
     refusals::{BadRequest, TooBroad},
 };
-use crate::store::{Counted, Lag, Summary, SummaryFilter};
+use crate::store::{Counted, Lag, Summary, SummaryFilter, Wait};
 
 /// Without a beginning, so much before the end.
 const USUAL: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -51,6 +51,11 @@ pub(super) struct Counts {
     by_tenant: Vec<Count>,
     /// By the day they were received, in UTC.
     by_day: Vec<Count>,
+    /// Those that were granted, by the day their assignment started, in UTC.
+    grants_by_day: Vec<Count>,
+    /// How long they took to be granted; null when none was.
+    #[schema(required)]
+    time_to_grant: Option<WaitOf>,
     /// Rejections by reason; a request may have several.
     refusals: Vec<Count>,
     /// What Graph refused for good, by its reason.
@@ -86,6 +91,21 @@ struct Count {
     count: i64,
 }
 
+/// Seconds from intake, or from the later start that the ticket asked for, to the assignment's start.
+#[derive(Debug, Serialize, ToSchema)]
+struct WaitOf {
+    /// How many were granted.
+    count: i64,
+    /// Half of them took no longer.
+    p50_seconds: f64,
+    /// Nine in ten took no longer.
+    p90_seconds: f64,
+    /// Ninety-nine in a hundred took no longer.
+    p99_seconds: f64,
+    /// None took longer.
+    max_seconds: f64,
+}
+
 /// Seconds from the order, or from the planned end of what expired, to the proof that nothing is left.
 #[derive(Debug, Serialize, ToSchema)]
 struct LagOf {
@@ -105,7 +125,7 @@ struct LagOf {
 
 /// Counts over the requests of a time
 ///
-/// By state, entitlement, tenant and day, with why requests were refused, how long ends took to be proved, and what findings
+/// By state, entitlement, tenant and day, with how long grants took, why requests were refused, how long ends took to be proved, and what findings
 /// are open. Only what the caller may see is counted. That it was read is put down in the audit log.
 #[utoipa::path(
     get,
@@ -158,6 +178,8 @@ impl Counts {
             by_entitlement: counts(summary.by_entitlement),
             by_tenant: counts(summary.by_tenant),
             by_day: counts(summary.by_day),
+            grants_by_day: counts(summary.grants_by_day),
+            time_to_grant: summary.time_to_grant.as_ref().map(wait),
             refusals: counts(summary.refusals),
             failures: counts(summary.failures),
             revocation_lag: summary.lags.into_iter().map(lag).collect(),
@@ -168,6 +190,11 @@ impl Counts {
 
 fn counts(counted: Vec<Counted>) -> Vec<Count> {
     counted.into_iter().map(|counted| Count { name: counted.key, count: counted.count }).collect()
+}
+
+fn wait(wait: &Wait) -> WaitOf {
+    let Wait { count, p50, p90, p99, max } = *wait;
+    WaitOf { count, p50_seconds: p50, p90_seconds: p90, p99_seconds: p99, max_seconds: max }
 }
 
 fn lag(lag: Lag) -> LagOf {
@@ -188,6 +215,10 @@ fn example() -> Value {
         "by_entitlement": [{ "name": "exchange-admin", "count": 2 }, { "name": null, "count": 1 }],
         "by_tenant": [{ "name": "contoso", "count": 3 }],
         "by_day": [{ "name": "2026-11-03", "count": 3 }],
+        "grants_by_day": [{ "name": "2026-11-03", "count": 2 }],
+        "time_to_grant": {
+            "count": 2, "p50_seconds": 6.0, "p90_seconds": 8.4, "p99_seconds": 8.9, "max_seconds": 9.0
+        },
         "refusals": [{ "name": "self-approval", "count": 1 }],
         "failures": [],
         "revocation_lag": [{

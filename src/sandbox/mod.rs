@@ -9,7 +9,7 @@
 //! * What happened is told by ledgers ([`Graph::ledger`], [`Graph::grants`], [`Jira::comments`], [`ServiceNow::work_notes`]), not by stint.
 //! * What goes wrong is asked for: knobs bend the world for good, faults strike the next call they match.
 //!
-//! Left out on purpose: delegated callers, self-activation by API, the user interfaces of the ticket systems.
+//! Left out on purpose: delegated callers of Graph, self-activation by API, the user interfaces of the ticket systems.
 
 #![expect(clippy::disallowed_methods, reason = "the outside world keeps its own time and sends by itself")]
 
@@ -35,7 +35,7 @@ use jiff::Timestamp;
 pub use self::call::Call;
 pub use self::delivery::{Delivered, Webhook};
 pub use self::desk::Desk;
-pub use self::entra::{ApiToken, Entra, Issuer};
+pub use self::entra::{ApiToken, Entra, Issuer, Member};
 pub use self::fault::Retry;
 pub use self::graph::Graph;
 pub use self::jira::Jira;

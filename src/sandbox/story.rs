@@ -7,6 +7,7 @@ use uuid::{Uuid, uuid};
 
 use super::Sandbox;
 use super::desk::Person;
+use super::entra::Member;
 use super::graph::User;
 use super::jira::Account;
 use super::servicenow;
@@ -52,6 +53,13 @@ pub const LENA_ACCOUNT: &str = "712020:b83d5f17-2a6c-4e90-9d14-7c0b8e3f6a33";
 pub const LENA_USER_KEY: &str = "JIRAUSER10311";
 /// Lena Vogt at the desk.
 pub const LENA_DESK: &str = "u23";
+
+/// Who may read stint's history and act on it: a word for `login_hint`, object id, name and app role.
+pub const READERS: [(&str, &str, &str, &str); 3] = [
+    ("auditor", LENA_ID, "Lena Vogt", "Stint.Auditor"),
+    ("operator", OMAR_ID, "Omar Haddad", "Stint.Operator"),
+    ("requester", NINA_ID, "Nina Keller", "Stint.Requester"),
+];
 
 /// The role asked for: its id is the same in every tenant.
 pub const EXCHANGE_ADMINISTRATOR: &str = "29232cdf-9323-42fd-ade2-1d097af3e4de";
@@ -146,6 +154,10 @@ impl Sandbox {
     /// Fills the empty world with the story's people, roles, application and logins; no ticket yet.
     pub fn seed_story(&self) {
         self.entra.register_app(TENANT, CLIENT_ID, Some(CLIENT_SECRET), None);
+        self.entra.register_page(TENANT, API_AUDIENCE, API_AUDIENCE);
+        for (hint, object_id, name, role) in READERS {
+            self.entra.add_member(TENANT, Member::new(hint, object_id, name, &[role]));
+        }
         self.graph.add_role(TENANT, EXCHANGE_ADMINISTRATOR, "Exchange Administrator");
         self.graph.add_role(TENANT, GLOBAL_ADMINISTRATOR, "Global Administrator");
         self.graph.add_role(TENANT, HELPDESK_ADMINISTRATOR, "Helpdesk Administrator");

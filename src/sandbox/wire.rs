@@ -34,6 +34,11 @@ pub(super) fn empty(status: u16) -> Response<Bytes> {
     response
 }
 
+/// A page of one's own.
+pub(super) fn page(status: u16, html: String) -> Response<Bytes> {
+    answer(status, "text/html;charset=UTF-8", Bytes::from(html))
+}
+
 fn answer(status: u16, content_type: &'static str, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = status_code(status);

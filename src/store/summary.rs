@@ -29,6 +29,21 @@ pub struct Counted {
     pub count: i64,
 }
 
+/// How long grants took, in seconds from intake, or from the start that the ticket asked for, to the assignment's start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wait {
+    /// How many were granted.
+    pub count: i64,
+    /// Half of them took no longer.
+    pub p50: f64,
+    /// Nine in ten.
+    pub p90: f64,
+    /// Ninety-nine in a hundred.
+    pub p99: f64,
+    /// All of them.
+    pub max: f64,
+}
+
 /// How long ends took to be proved, in seconds from the order or the planned end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lag {
@@ -59,6 +74,10 @@ pub struct Summary {
     pub by_tenant: Vec<Counted>,
     /// By the day they were received, in UTC.
     pub by_day: Vec<Counted>,
+    /// Those that were granted, by the day their assignment started, in UTC.
+    pub grants_by_day: Vec<Counted>,
+    /// How long they took; `None` when none was granted.
+    pub time_to_grant: Option<Wait>,
     /// By each reason for a rejection; one request may have several.
     pub refusals: Vec<Counted>,
     /// By Graph's reason for failing it for good.
@@ -80,6 +99,8 @@ impl Store {
         sqlx::query("set transaction isolation level repeatable read, read only").execute(&mut *transaction).await?;
         let mut summary = counts(&mut transaction, filter).await?;
         (summary.refusals, summary.failures) = refusals(&mut transaction, filter).await?;
+        summary.grants_by_day = grants(&mut transaction, filter).await?;
+        summary.time_to_grant = waits(&mut transaction, filter).await?;
         summary.lags = lags(&mut transaction, filter).await?;
         summary.findings_open = findings(&mut transaction, filter).await?;
         Ok(summary)
@@ -138,6 +159,43 @@ async fn refusals(
         of_state.push(Counted { key: row.code, count: row.count });
     }
     Ok((refusals, failures))
+}
+
+async fn grants(connection: &mut sqlx::PgConnection, filter: &SummaryFilter) -> Result<Vec<Counted>, StoreError> {
+    let rows = sqlx::query_as!(
+        Counted,
+        "-- store::summary::grants\n\
+         select to_char((assignment->>'starts_at')::timestamptz at time zone 'UTC', 'YYYY-MM-DD') as key, \
+         count(*) as \"count!\" from requests where assignment is not null and received_at >= $1 and received_at < $2 \
+         and ($3::text[] is null or tenant = any($3)) and ($4::text is null or tenant = $4) group by 1 order by 1",
+        filter.from.to_sqlx(),
+        filter.to.to_sqlx(),
+        filter.visible_tenants.as_deref(),
+        filter.tenant,
+    );
+    Ok(rows.fetch_all(connection).await?)
+}
+
+async fn waits(connection: &mut sqlx::PgConnection, filter: &SummaryFilter) -> Result<Option<Wait>, StoreError> {
+    // Graph's clock may be behind stint's: nothing was granted before it was asked for.
+    let wait = sqlx::query_as!(
+        Wait,
+        "-- store::summary::waits\n\
+         select count(*) as \"count!\", \
+         coalesce(percentile_cont(0.5) within group (order by wait), 0) as \"p50!\", \
+         coalesce(percentile_cont(0.9) within group (order by wait), 0) as \"p90!\", \
+         coalesce(percentile_cont(0.99) within group (order by wait), 0) as \"p99!\", \
+         coalesce(max(wait), 0) as \"max!\" from (select greatest(0, extract(epoch from \
+         (assignment->>'starts_at')::timestamptz \
+         - greatest(received_at, (decision->>'not_before')::timestamptz)))::float8 as wait from requests \
+         where assignment is not null and received_at >= $1 and received_at < $2 \
+         and ($3::text[] is null or tenant = any($3)) and ($4::text is null or tenant = $4)) as granted",
+        filter.from.to_sqlx(),
+        filter.to.to_sqlx(),
+        filter.visible_tenants.as_deref(),
+        filter.tenant,
+    );
+    Ok(Some(wait.fetch_one(connection).await?).filter(|wait| wait.count > 0))
 }
 
 async fn lags(connection: &mut sqlx::PgConnection, filter: &SummaryFilter) -> Result<Vec<Lag>, StoreError> {

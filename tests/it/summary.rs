@@ -1,5 +1,6 @@
 //! Counts over requests, as those see them who may.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use stint::sandbox::{jira::IssueDraft, story};
 
@@ -43,6 +44,17 @@ async fn requests_are_counted_by_what_became_of_them() {
     assert_eq!(all["by_entitlement"], json!([count("exchange-admin", 2), count(Value::Null, 1)]));
     assert_eq!(all["by_tenant"], json!([count("contoso", 3)]));
     assert_eq!(all["by_day"], json!([count("2026-11-03", 3)]));
+    assert_eq!(all["grants_by_day"], json!([count("2026-11-03", 2)]));
+    let took = async |id: &str| {
+        let told = it.document(id).await;
+        let moment = |value: &Value| value.as_str().expect("a moment").parse::<Timestamp>().expect("a moment");
+        let waited = moment(&told["assignment"]["starts_at"]).duration_since(moment(&told["received_at"]));
+        waited.as_secs_f64()
+    };
+    let longest = took(&expired).await.max(took(&revoked).await);
+    let waits = &all["time_to_grant"];
+    assert_eq!(waits["count"], 2);
+    assert!((waits["max_seconds"].as_f64().expect("seconds") - longest).abs() < 1e-3, "{waits} is not {longest}");
     assert_eq!(all["refusals"].as_array().map(Vec::len), Some(1), "{:#}", all["refusals"]);
     assert_eq!(all["failures"], json!([]));
     let lags = all["revocation_lag"].as_array().expect("lags");
@@ -69,6 +81,7 @@ async fn the_time_is_the_last_thirty_days_unless_asked_otherwise_and_says_so() {
     assert_eq!((&usual["period"]["by"], &usual["requests"]), (&"received_at".into(), &1.into()));
     let earlier = counted(&it, "from=2026-10-01T00:00:00Z&to=2026-11-03T00:00:00Z").await;
     assert_eq!((&earlier["requests"], &earlier["by_state"]), (&0.into(), &json!([])));
+    assert_eq!((&earlier["grants_by_day"], &earlier["time_to_grant"]), (&json!([]), &Value::Null));
     it.world.clock.advance(minutes(31 * 24 * 60));
     assert_eq!(counted(&it, "").await["requests"], 0);
     assert_eq!(counted(&it, "from=2026-11-01T00:00:00Z").await["requests"], 1);

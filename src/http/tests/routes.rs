@@ -28,6 +28,10 @@ struct Served {
     _stop: DropGuard,
 }
 
+fn public(api: &Arc<Api>) -> Router {
+    router(api, Router::new())
+}
+
 async fn served(routes: impl FnOnce(&Arc<Api>) -> Router) -> Served {
     let login = Login::starts().await;
     let api = Arc::new(Api {
@@ -98,7 +102,7 @@ async fn every_answer_has_an_id_of_our_own_and_safe_headers() {
 
 #[tokio::test]
 async fn what_leads_nowhere_is_told_in_documents() {
-    let served = served(router).await;
+    let served = served(public).await;
     problem(&served.get("/nowhere").await, StatusCode::NOT_FOUND, "not-found");
     let wrong = served.send(Method::DELETE, "/v1/requests", &Credential::Nobody).await;
     problem(&wrong, StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed");
@@ -110,7 +114,7 @@ async fn what_leads_nowhere_is_told_in_documents() {
 
 #[tokio::test]
 async fn a_caller_without_a_good_token_is_told_no_more_than_that() {
-    let served = served(router).await;
+    let served = served(public).await;
     let nobody = served.get("/v1/requests").await;
     problem(&nobody, StatusCode::UNAUTHORIZED, "unauthorized");
     assert_eq!(nobody.headers[header::WWW_AUTHENTICATE], "Bearer");
@@ -122,12 +126,20 @@ async fn a_caller_without_a_good_token_is_told_no_more_than_that() {
 
 #[tokio::test]
 async fn while_the_keys_cannot_be_had_callers_are_told_to_come_back() {
-    let served = served(router).await;
+    let served = served(public).await;
     served.login.is_down(true);
     let token = first_key().token(&served.login.claims());
     let answer = served.send(Method::GET, "/v1/requests", &Credential::Bearer(token.into())).await;
     problem(&answer, StatusCode::SERVICE_UNAVAILABLE, "unavailable");
     assert_eq!(answer.headers[header::RETRY_AFTER], "30");
+}
+
+#[tokio::test]
+async fn what_may_be_kept_says_so_itself() {
+    let kept = Router::new().route("/kept", get(async || [(header::CACHE_CONTROL, "no-cache")]));
+    let served = served(|api| router(api, kept)).await;
+    assert_eq!(served.get("/kept").await.headers[header::CACHE_CONTROL], "no-cache");
+    assert_eq!(served.get("/v1/requests").await.headers[header::CACHE_CONTROL], "no-store");
 }
 
 #[tokio::test]
@@ -144,7 +156,7 @@ async fn a_panic_is_an_answer_that_says_nothing_of_its_cause() {
 
 #[tokio::test]
 async fn answers_are_counted_by_route_and_never_by_path() {
-    let served = served(router).await;
+    let served = served(public).await;
     for path in ["/v1/requests/1", "/v1/requests/2", "/nowhere", "/elsewhere"] {
         served.get(path).await;
     }

@@ -9,6 +9,7 @@ use super::assertion::{Certificate, Standing};
 use super::federated::Issuer;
 use super::managed_identity::Assigned;
 use super::refusal::Planned;
+use super::sign_in::{Member, Page};
 use super::{Entra, State};
 
 impl Entra {
@@ -24,6 +25,18 @@ impl Entra {
             ..App::default()
         };
         lock(&self.state).apps.insert((tenant, client_id.to_owned()), app);
+    }
+
+    /// People may sign in to this application from a page on this machine, or by https from any: what it gets are tokens for
+    /// this audience.
+    pub fn register_page(&self, tenant: Uuid, client_id: &str, audience: &str) {
+        let page = Page { audience: audience.to_owned() };
+        lock(&self.state).pages.insert((tenant, client_id.to_owned()), page);
+    }
+
+    /// Somebody of the tenant may sign in.
+    pub fn add_member(&self, tenant: Uuid, member: Member) {
+        lock(&self.state).members.push((tenant, member));
     }
 
     /// The application may no longer log in at all.

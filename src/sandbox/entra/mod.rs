@@ -1,5 +1,5 @@
 //! Entra, small: the login endpoint that hands out Graph tokens, and the keys that vouch for callers of stint's
-//! own API.
+//! own API. People sign in to a page by code and proof key (RFC 6749 §4.1, RFC 7636), as whoever of them they choose.
 //!
 //! An application proves itself by secret, by certificate, by another issuer's token, or as the identity of the machine
 //! that asks. Graph tokens are opaque here as they are to a real client; [`Graph`](super::Graph) asks this module whether one
@@ -8,10 +8,13 @@
 mod api_token;
 mod app;
 mod assertion;
+mod code;
 mod control;
+mod cors;
 mod federated;
 mod managed_identity;
 mod refusal;
+mod sign_in;
 mod token;
 
 use std::collections::{HashMap, HashSet};
@@ -24,14 +27,17 @@ use uuid::Uuid;
 
 use self::api_token::SigningKey;
 use self::app::App;
+use self::code::Code;
 use self::managed_identity::Assigned;
 use self::refusal::Planned;
+use self::sign_in::Page;
 use super::Now;
 use super::server::Answer;
 use super::wire::{empty, lock, segments};
 
 pub use self::api_token::ApiToken;
 pub use self::federated::Issuer;
+pub use self::sign_in::Member;
 
 /// How long a Graph token lives.
 const LIFETIME_SECONDS: i64 = 3599;
@@ -47,6 +53,9 @@ pub struct Entra {
 struct State {
     graph_scope: String,
     apps: HashMap<(Uuid, String), App>,
+    pages: HashMap<(Uuid, String), Page>,
+    members: Vec<(Uuid, Member)>,
+    codes: HashMap<String, Code>,
     issued: HashMap<String, Caller>,
     issued_count: usize,
     used_assertions: HashSet<String>,
@@ -69,6 +78,9 @@ impl Entra {
         let state = State {
             graph_scope: format!("{graph_url}/.default"),
             apps: HashMap::new(),
+            pages: HashMap::new(),
+            members: Vec::new(),
+            codes: HashMap::new(),
             issued: HashMap::new(),
             issued_count: 0,
             used_assertions: HashSet::new(),
@@ -97,7 +109,11 @@ impl Entra {
         let path = segments(request.uri().path());
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         Answer::Reply(match (request.method(), path.as_slice()) {
-            (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => self.token(tenant, request.body()),
+            (&Method::POST, [tenant, "oauth2", "v2.0", "token"]) => self.token(tenant, request),
+            (&Method::OPTIONS, [_, "oauth2", "v2.0", "token"]) => cors::preflight(request.headers()),
+            (&Method::GET, [tenant, "oauth2", "v2.0", "authorize"]) => {
+                self.authorize(tenant, request.uri().query().unwrap_or_default())
+            }
             (&Method::GET, ["metadata", "identity", "oauth2", "token"]) => self.identity_token(request),
             (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => self.discovery(tenant),
             (&Method::GET, [_, "discovery", "v2.0", "keys"]) => self.published_keys(),
@@ -108,5 +124,7 @@ impl Entra {
 
 #[cfg(test)]
 mod credential_tests;
+#[cfg(test)]
+mod sign_in_tests;
 #[cfg(test)]
 mod tests;

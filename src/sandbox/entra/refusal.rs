@@ -25,6 +25,31 @@ const KNOWN: &[(u32, u16, &str, &str)] = &[
     (900_023, 400, "invalid_request", "The tenant identifier is malformed."),
     (70_021, 401, "invalid_client", "No matching federated identity record found for presented assertion."),
     (50_196, 400, "invalid_grant", "The server terminated an operation because it encountered a client request loop."),
+    (50_011, 400, "invalid_request", "The redirect URI of the request does not match those of the application."),
+    (70_005, 400, "unsupported_response_type", "The response type is not supported."),
+    (9_002_313, 400, "invalid_request", "The request is malformed or invalid."),
+    (
+        9_002_325,
+        400,
+        "invalid_request",
+        "Proof Key for Code Exchange is required for cross-origin redemption of a code.",
+    ),
+    (
+        9_002_327,
+        400,
+        "invalid_request",
+        "Tokens for a single-page application are given to cross-origin requests only.",
+    ),
+    (54_005, 400, "invalid_grant", "The authorization code was already redeemed."),
+    (70_000, 400, "invalid_grant", "The authorization code was issued to another client."),
+    (70_008, 400, "invalid_grant", "The authorization code has expired."),
+    (500_112, 400, "invalid_grant", "The reply address does not match the one of the authorization request."),
+    (
+        501_481,
+        400,
+        "invalid_grant",
+        "The code_verifier does not match the code_challenge of the authorization request.",
+    ),
     (90_033, 503, "temporarily_unavailable", "A transient error."),
 ];
 
@@ -67,6 +92,17 @@ impl Refusal {
             Planned::Status(status) => Self { status, ..Self::of(90_033) },
             Planned::Throttled(retry) => Self { status: 429, retry: Some(retry), ..Self::of(90_033) },
         }
+    }
+
+    /// What kind of refusal it is, as OAuth names them.
+    pub(super) fn error(&self) -> &'static str {
+        self.error
+    }
+
+    /// The same in words, its number first.
+    pub(super) fn description(&self) -> String {
+        let (code, text, trace, correlation) = (self.code, &self.text, guid(), guid());
+        format!("AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {correlation}")
     }
 
     pub(super) fn answer(&self, now: Timestamp) -> Response<Bytes> {

@@ -1,25 +1,34 @@
-//! The token endpoint: client credentials by secret or by assertion (`contracts/graph.md §9.1`).
+//! The token endpoint: client credentials by secret or by assertion (`contracts/graph.md §9.1`), and codes of people who
+//! signed in.
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::super::wire::{Pairs, json as json_answer, lock, opaque, plus_seconds};
 use super::refusal::Refusal;
-use super::{Caller, Entra, LIFETIME_SECONDS, State};
+use super::{Caller, Entra, LIFETIME_SECONDS, State, cors};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 impl Entra {
-    pub(super) fn token(&self, tenant: &str, form: &Bytes) -> Response<Bytes> {
+    pub(super) fn token(&self, tenant: &str, request: &Request<Bytes>) -> Response<Bytes> {
+        let form = Pairs::parse(request.body());
+        if form.first("grant_type") == Some("authorization_code") {
+            return cors::allowed(self.redeem(tenant, &form, request.headers()), request.headers());
+        }
+        self.application_token(tenant, &form)
+    }
+
+    fn application_token(&self, tenant: &str, form: &Pairs) -> Response<Bytes> {
         let now = (self.now)();
         let mut state = lock(&self.state);
         if let Some(refusal) = state.due_failure() {
             return refusal.answer(now);
         }
-        match self.login(&mut state, tenant, &Pairs::parse(form), now) {
+        match self.login(&mut state, tenant, form, now) {
             Ok(caller) => {
                 let token = state.issue(caller, now);
                 let body = json!({
@@ -70,17 +79,17 @@ fn assertion_of(form: &Pairs) -> Result<&str, Refusal> {
 }
 
 impl State {
-    fn due_failure(&mut self) -> Option<Refusal> {
+    pub(super) fn due_failure(&mut self) -> Option<Refusal> {
         let (left, planned) = self.fail?;
         self.fail = (left > 1).then_some((left - 1, planned));
         Some(Refusal::planned(planned))
     }
 
-    fn known_tenant(&self, tenant: &str) -> Result<Uuid, Refusal> {
+    pub(super) fn known_tenant(&self, tenant: &str) -> Result<Uuid, Refusal> {
         let Ok(id) = tenant.parse::<Uuid>() else {
             return Err(Refusal::of(900_023));
         };
-        if self.apps.keys().any(|(known, _)| *known == id) {
+        if self.apps.keys().chain(self.pages.keys()).any(|(known, _)| *known == id) {
             return Ok(id);
         }
         Err(Refusal::of(90_002))

@@ -1,0 +1,167 @@
+// An evidence pack, checked with WebCrypto and nothing of the server's word: docs/verify.md says how.
+
+const LEAF = ["actor", "at", "connection", "detail_sha256", "event", "id", "request_id", "state_from", "state_to", "tenant"];
+const utf8 = (text) => new TextEncoder().encode(text);
+const decode = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const hex = (data) => Array.from(data, (byte) => byte.toString(16).padStart(2, "0")).join("");
+const same = (one, other) => hex(one) === hex(other);
+
+async function sha256(...parts) {
+	return new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer()));
+}
+
+/** Canonical JSON (RFC 8785): members sorted by UTF-16 code units, numbers and texts as ECMAScript writes them. */
+export function canonical(value) {
+	if (value === null || typeof value !== "object") return JSON.stringify(value);
+	if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+	return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
+}
+
+export const digest = async (value) => hex(await sha256(utf8(canonical(value))));
+const alike = (one, other) => canonical(one ?? null) === canonical(other ?? null);
+
+/** The hash of an event's leaf (RFC 6962): a zero byte, and the canonical JSON of its ten members. */
+export const leafHash = (event) => sha256(Uint8Array.of(0), utf8(canonical(Object.fromEntries(LEAF.map((member) => [member, event[member]])))));
+const node = (left, right) => sha256(Uint8Array.of(1), left, right);
+
+/** The root that a leaf's path leads to; null when it fits no tree of this size (RFC 9162 §2.1.3.2). */
+export async function rootOf(leaf, index, size, path) {
+	if (!Number.isSafeInteger(index) || index < 0 || index >= size) return null;
+	let [at, last, hash] = [index, size - 1, leaf];
+	for (const step of path) {
+		if (last === 0) return null;
+		if (at % 2 || at === last) {
+			hash = await node(step, hash);
+			while (at && at % 2 === 0) [at, last] = [at / 2, Math.floor(last / 2)];
+		} else hash = await node(hash, step);
+		[at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
+	}
+	return last === 0 ? hash : null;
+}
+
+export function head(note) {
+	const [origin, size, root, rest, ...more] = note.split("\n");
+	if (!origin || !/^[1-9]\d*$/.test(size) || !Number.isSafeInteger(Number(size)) || rest !== "" || more.length < 2) throw new Error("the checkpoint is none");
+	return { origin, size: Number(size), root: decode(root) };
+}
+
+/** Whether this key signed the note; null where the browser has no Ed25519. Throws without a key or its line. */
+export async function signedBy(verifier, note) {
+	const [name, id, ...rest] = verifier.trim().split("+");
+	const key = decode(rest.join("+"));
+	if (key[0] !== 1 || key.length !== 33 || hex(await sha256(utf8(`${name}\n`), key)).slice(0, 8) !== id) throw new Error("the key is none");
+	const end = note.lastIndexOf("\n\n");
+	const signatures = note.slice(end + 2).split("\n").map((line) => line.split(" ")).filter(([dash, signer]) => dash === "\u2014" && signer === name);
+	const own = signatures.map((line) => decode(line[2])).find((made) => hex(made).startsWith(id));
+	if (end < 0 || !own) throw new Error("the checkpoint is not signed by the pack's key");
+	const imported = await crypto.subtle.importKey("raw", key.slice(1), "Ed25519", false, ["verify"]).catch(() => null);
+	return imported && crypto.subtle.verify("Ed25519", imported, own.slice(4), utf8(note.slice(0, end + 1)));
+}
+
+/** What the events tell; undefined where facts were dropped. Throws where a move is missing. */
+export function story(events) {
+	const told = { status: null, decision: null, assignment: null, end: null, reasons: null, failure: null };
+	for (const { event, state_from: from, state_to: to, detail, at, connection } of events) {
+		if (!to) continue;
+		if (from !== told.status) throw new Error(`a move is missing before “${event}”`);
+		told.status = to;
+		const facts = detail ?? undefined;
+		if (event === "received") Object.assign(told, { received_at: at, connection, ticket: facts?.ticket });
+		else if (event === "approved" || event === "assigning") told.decision = facts;
+		else if (event === "rejected") told.reasons = facts?.reasons;
+		else if (event === "active") told.assignment = facts;
+		else if (event === "failed") told.failure = facts;
+		else if (event === "ended") told.end = told.end && facts && { ...told.end, ...facts };
+		else if (!["held", "resumed", "verifying"].includes(event)) told.end = to === "ended" && facts ? { ...facts, confirmed_at: facts.ordered_at } : facts;
+	}
+	return told;
+}
+
+// Where the document shows what an event says; a name behind a colon is the event's own.
+const SHOWN = {
+	decision: "principal.id principal.name entitlement.key entitlement.title entitlement.target requested_duration:requested approval.id:approval approval.approved_at approval.approvers decision.decided_at decision.duration decision.bound_by decision.catalog_version decision.snapshot_digest",
+	assignment: "assignment.schedule_id assignment.schedule_request_id assignment.starts_at assignment.ends_at assignment.confirmed_at",
+	end: "end.cause end.ordered_at end.ordered_by:actor end.reason end.confirmed_at",
+	failure: "failure.code failure.detail",
+};
+const at = (value, path) => path.split(".").reduce((part, name) => part?.[name], value);
+
+/** Where the document shows something else than its events say. */
+export function differences(request, events) {
+	const told = story(events);
+	const pairs = ["status", "received_at", "connection"].map((path) => [path, told[path]]);
+	if (told.ticket) pairs.push(["ticket.id", told.ticket.id]);
+	if (told.reasons !== undefined) pairs.push(["decision.reasons", told.reasons ?? (told.decision === null ? null : [])]);
+	for (const [part, paths] of Object.entries(SHOWN)) {
+		if (told[part] === null) pairs.push([part === "decision" ? "principal" : part, null]);
+		else if (told[part]) for (const path of paths.split(" ")) {
+			const [place, own = place.replace(/^(approval|decision|assignment|end|failure)\./, "")] = path.split(":");
+			pairs.push([place, at(told[part], own)]);
+		}
+	}
+	const own = events.filter((event) => event.request_id === request.id).sort((one, other) => one.id - other.id);
+	const brief = (all) => all.map((one) => [one.at, one.event, one.actor, one.detail ?? null]);
+	return [...pairs.filter(([path, fact]) => !alike(at(request, path), fact)).map(([path]) => path), ...(alike(brief(request.timeline), brief(own)) ? [] : ["timeline"])];
+}
+
+// Each check gives whether it holds (null: it could not be made), and says so.
+
+async function signature({ checkpoint, verifier_key: key }) {
+	if (key.split("+")[0] !== head(checkpoint).origin) return [false, "The checkpoint is of another log than the key."];
+	const holds = await signedBy(key, checkpoint);
+	if (holds === null) return [null, "This browser has no Ed25519, so the signature was not checked."];
+	return [holds, holds ? "The checkpoint is signed by the pack's key." : "The checkpoint's signature is wrong."];
+}
+
+async function inclusion({ checkpoint }, events) {
+	const { size, root } = head(checkpoint);
+	if (new Set(events.map((event) => event.leaf_index)).size < events.length) return [false, "An event is there twice."];
+	for (const event of events) {
+		const found = await rootOf(await leafHash(event), event.leaf_index, size, event.inclusion_proof.map(decode));
+		if (!found || !same(found, root)) return [false, `The proof of “${event.event}” does not lead to the checkpoint's root.`];
+	}
+	return [events.length > 0, `Each of ${events.length} events was hashed here; its proof leads to the root over ${size} events.`];
+}
+
+async function facts(_, events) {
+	for (const event of events) if (event.detail !== null && (await digest(event.detail)) !== event.detail_sha256) return [false, `“${event.event}” has other facts than were recorded.`];
+	const gone = events.filter((event) => event.detail === null);
+	const drops = events.filter((event) => event.event === "details-dropped" && event.detail).map((event) => Math.min(Date.parse(event.at), Date.parse(event.detail.before)));
+	if (!gone.every((event) => drops.some((before) => Date.parse(event.at) < before))) return [false, "Facts are gone, and nothing says why."];
+	return [true, `The facts of ${events.length - gone.length} events have the digests that were recorded${gone.length ? `; those of ${gone.length} were dropped after their time` : ""}.`];
+}
+
+function moves({ request }, events) {
+	if (events.some((event) => event.request_id !== request.id && (event.event !== "details-dropped" || event.request_id))) return [false, "An event is about another request."];
+	return [story(events).status === request.status, `Its moves lead from “received” to “${story(events).status}” without a gap.`];
+}
+
+function shown({ request }, events) {
+	const differ = differences(request, events);
+	return [!differ.length, differ.length ? `Other than the events say: ${differ.join(", ")}.` : "Decision, assignment, end and timeline on this page are what the events say."];
+}
+
+async function snapshot({ request: { ticket, decision } }) {
+	if (!ticket.snapshot) return [null, "The snapshot is not shown, so its digest was not compared."];
+	const own = `sha256:${await digest(ticket.snapshot)}`;
+	const holds = own === ticket.snapshot_digest && own === (decision?.snapshot_digest ?? own);
+	return [holds, holds ? "The snapshot has the digest that was decided on." : "The snapshot has another digest than was decided on."];
+}
+
+/** Checks a pack, and says what was checked and what was not. */
+export async function check(pack) {
+	const events = [...pack.events].sort((one, other) => one.leaf_index - other.leaf_index);
+	const checks = [];
+	for (const [name, make] of Object.entries({ Signature: signature, "Place in the log": inclusion, Facts: facts, Moves: moves, "This page": shown, Ticket: snapshot })) {
+		const [holds, says] = await Promise.resolve().then(() => make(pack, events)).catch((error) => [false, `It cannot be checked: ${error.message}.`]);
+		checks.push({ name, holds, says });
+	}
+	const over = ["ended", "rejected", "failed"].includes(pack.request.status);
+	const unchecked = [
+		`That ${pack.verifier_key} is your stint's key: compare it with the one that you were given by another way.`,
+		"That this log goes on from heads that you kept: stint audit verify compares them.",
+		`That nothing was left out between its moves${over ? "" : ", or after the last of them"}: the whole log shows it.`,
+	];
+	const state = checks.some(({ holds }) => holds === false) ? "failed" : checks[0].holds === null ? "waiting" : "verified";
+	return { state, checks, unchecked };
+}
