@@ -35,6 +35,9 @@ const PATIENCE_MS: u64 = 30_000;
 /// Scripts that wait longer than the page's own patience have lost their page.
 const SCRIPT_MS: u64 = 120_000;
 
+/// The zone of whoever looks: never the one that stint tells times in.
+const ZONE: &str = "Europe/Berlin";
+
 /// The accessibility checker, where `./dev test` puts it.
 const CHECKER: &str = "axe/package/axe.min.js";
 
@@ -134,7 +137,10 @@ impl Browser {
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(capabilities(downloads.path()));
         let client = builder.connect(&format!("http://127.0.0.1:{}", driver.port)).await.expect("a browser");
-        Self { client, downloads, _driver: driver, _alone: alone }
+        let browser = Self { client, downloads, _driver: driver, _alone: alone };
+        // Whoever takes one time for the other shall be seen.
+        browser.tell("Emulation.setTimezoneOverride", json!({ "timezoneId": ZONE })).await;
+        browser
     }
 
     /// Ends the browser, after it had nothing to complain of: no fault in a script, nothing that the policy forbids.
