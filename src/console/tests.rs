@@ -48,7 +48,10 @@ async fn every_file_comes_with_its_kind_and_the_policy() {
         let policy = answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("ascii").to_owned();
         assert!(policy.contains("connect-src 'self' https://login.microsoftonline.com;"), "{policy}");
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
-        assert!(!policy.contains("unsafe") && policy.ends_with("require-trusted-types-for 'script'"), "{policy}");
+        assert!(
+            !policy.contains("unsafe") && policy.ends_with("require-trusted-types-for 'script'; trusted-types 'none'"),
+            "{policy}"
+        );
         for (name, value) in [
             ("cache-control", "no-cache"),
             ("x-content-type-options", "nosniff"),

@@ -77,11 +77,20 @@ pub(super) fn told_by(
         _ if !change.attempts.iter().all(is_known) => change,
         Seen::InForce { .. } => {
             let open = request.attempts.iter().filter(|a| a.is_for_access() && a.outcome == AttemptOutcome::Open);
-            carried_out(change, &open.collect::<Vec<_>>(), "seen", now)
+            let took_effect: Vec<_> = open.filter(|attempt| took_effect(sighting, request, attempt)).collect();
+            carried_out(change, &took_effect, "seen", now)
         }
         Seen::Over(over) => carried_out(change, &revoked_since(sighting, request, over), &over.status, now),
         _ => change,
     }
+}
+
+/// Whether what shows is by this attempt: another one may have made it.
+fn took_effect(sighting: &Sighting, request: &Request, attempt: &Attempt) -> bool {
+    made_by_attempt(sighting, request, attempt).is_some_and(|made| match attempt.kind {
+        AttemptKind::Update => made.progress == Progress::Done,
+        _ => !matches!(made.progress, Progress::Over | Progress::Revoked),
+    })
 }
 
 /// The attempts that made a schedule request which somebody revoked: it may have been in force before.

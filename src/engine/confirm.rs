@@ -16,7 +16,7 @@ use crate::{
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         lifecycle::Event,
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
-        sight::{EndCheck, Seen, check_end, judge},
+        sight::{EndCheck, Seen, check_end, judge, made_by_attempt},
     },
     store::{Change, NewFinding, StoreError},
 };
@@ -72,6 +72,10 @@ fn judged(
         Seen::Known(schedule_request) => {
             found(attempt, Some(&schedule_request.id), schedule_request.schedule_id.as_deref(), now);
             coming(request, attempt, &schedule_request.status, now)
+        }
+        // An earlier attempt's is over; of this one nothing shows yet.
+        Seen::Over(over) if made_by_attempt(sighting, request, attempt).is_none_or(|made| made.id != over.id) => {
+            nothing(request, attempt, now)
         }
         Seen::Over(schedule_request) => {
             take_ids(attempt, &schedule_request);
