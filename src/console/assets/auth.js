@@ -68,7 +68,7 @@ async function exchange(code, { verifier, nonce }) {
 	const answer = await fetch(`${authority}/oauth2/v2.0/token`, { method: "POST", body, credentials: "omit" });
 	const told = await answer.json().catch(() => ({}));
 	if (!told.access_token) throw new Error(told.error_description ?? `Entra answered ${answer.status}`);
-	if (told.id_token && claims(told.id_token).nonce !== nonce) throw new Error("Entra's answer belongs to another sign-in.");
+	if (!told.id_token || claims(told.id_token).nonce !== nonce) throw new Error("Entra's answer belongs to another sign-in.");
 	const said = claims(told.access_token);
 	return { token: told.access_token, name: said.name ?? said.preferred_username ?? said.oid, ...roles(said.roles ?? []) };
 }

@@ -45,7 +45,7 @@ function heading(text) {
 function wanted({ reads }) {
 	const [place, search] = location.hash.replace(/^#\/?/, "").split("?");
 	const [name, id] = place.split("/");
-	const isKnown = Object.hasOwn(VIEWS, name) && (reads || ["history", "requests"].includes(name)) && (name !== "requests" || id);
+	const isKnown = Object.hasOwn(VIEWS, name) && (reads || ["history", "requests"].includes(name));
 	return { name: isKnown ? name : reads ? "now" : "history", id, params: new URLSearchParams(search) };
 }
 
@@ -82,6 +82,7 @@ async function show() {
 	showing.view = view;
 	if (!returns) scrollTo(0, 0);
 	try {
+		if (name === "requests" && !/^[0-9a-f-]{36}$/.test(id)) throw { title: "Not found", detail: "This address names no request." };
 		if (who.reads && !isTimed) setClock((await read("/v1/health", {}, signal)).at);
 		isTimed = true;
 		await VIEWS[name].show(view);

@@ -4,7 +4,7 @@ import { path, read, write, bytes, save } from "./api.js";
 import { h, button, pill, notice, complain, ticketLink, requestLink, bones, part, ask, tree, ident, put } from "./dom.js";
 import { moment, exact, duration, span, now, left, every } from "./time.js";
 import { REFUSALS, HOLDS, OVER, advice, event, ending, waits, bound, who, basis, sentence } from "./words.js";
-import { check, head } from "./proof.js";
+import { check, head, canonical } from "./proof.js";
 import { revoke, follow } from "./now.js";
 
 const card = (title, ...children) => h("section.card", h("h2", title), children);
@@ -79,7 +79,7 @@ function known({ ticket, approval, decision, entitlement, principal, assignment,
 }
 
 const MADE = { true: ["✓", "holds", "good"], false: ["✗", "does not hold", "bad"], null: ["–", "not checked", "dim"] };
-const HEADLINES = { idle: "Not checked", working: "Checking …", verified: "Verified in your browser", waiting: "Not checked to the end", failed: "Not verified" };
+const HEADLINES = { idle: "Not checked", working: "Checking …", verified: "Verified in your browser", part: "Verified in part", waiting: "Not checked to the end", failed: "Not verified" };
 
 function proof(view, paint) {
 	let of;
@@ -98,8 +98,10 @@ function proof(view, paint) {
 		state("working");
 		try {
 			const pack = JSON.parse(await (await evidence()).text());
+			if (pack.request.id !== view.id) throw new Error("this evidence is of another request");
 			const found = await check(pack);
-			of = pack.request.updated_at;
+			if (view.signal.aborted) return;
+			of = content(pack.request);
 			paint(pack.request);
 			const line = (mark, name, ...says) => h(`li.${name}`, h("span", { "aria-hidden": "true" }, mark), h("span", says));
 			state(found.state, h("ul.checks", found.checks.map(({ name, holds, says }) => line(MADE[holds][0], MADE[holds][2], h("b", name), h("span.sr", ` ${MADE[holds][1]}`), ": ", says))),
@@ -110,9 +112,12 @@ function proof(view, paint) {
 		}
 	}
 	const box = h("section.card.proof@proof", { "data-state": "idle" }, h("h2", "Proof"), h("p.row", button("verify", "Verify in this browser", verify, { class: "main" }), button("evidence", "Download the evidence", download)), words);
-	const paints = ({ updated_at: at }) => of && of !== at && state("idle", h("p.dim", "It changed since it was checked."));
+	const paints = (request) => of && of !== content(request) && state("idle", h("p.dim", "It changed since it was checked."));
 	return { box, verify, paints };
 }
+
+// A reading of it changes nothing of it.
+const content = (request) => canonical({ ...request, timeline: request.timeline.filter(({ event: name }) => name !== "history-read") });
 
 function seal({ events, request, checkpoint }) {
 	const own = events.filter((event) => event.request_id === request.id).sort((one, other) => one.id - other.id);
