@@ -1,6 +1,7 @@
 // stint's API, as anybody may script it. The page uses nothing else of stint.
 
 import { signedIn, refuse } from "./auth.js";
+import { setClock } from "./time.js";
 
 /** A refusal as the API tells it (RFC 9457), or that nothing came at all. */
 const refused = (title, detail, more) => Object.assign(new Error(title), { title, detail, ...more });
@@ -26,6 +27,8 @@ async function call(path, { query = {}, signal, ...options }) {
 	}
 	if (answer.status === 401) throw refuse("Your sign-in is over or was refused. Sign in again to return to where you were.");
 	if (!answer.ok) throw await refusal(answer);
+	// Whoever reads for others is told by the answers themselves.
+	if (!signedIn()?.reads) setClock(answer.headers.get("date"));
 	return answer;
 }
 

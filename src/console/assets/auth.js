@@ -32,7 +32,7 @@ async function load() {
 	return (settings ??= await answer.json());
 }
 
-export async function begin(view) {
+export async function begin(view, prompt) {
 	if (!crypto.subtle) throw new Error("Signing in needs https, or this machine's own address.");
 	const { authority, client_id, scope } = await load();
 	const away = { verifier: random(), state: random(), nonce: random(), view };
@@ -40,7 +40,7 @@ export async function begin(view) {
 	sessionStorage.setItem(AWAY, JSON.stringify(away));
 	location.assign(`${authority}/oauth2/v2.0/authorize?${new URLSearchParams({
 		client_id, response_type: "code", redirect_uri: redirect(), response_mode: "fragment", scope: `openid ${scope}`,
-		state: away.state, nonce: away.nonce, code_challenge: encode(challenge), code_challenge_method: "S256",
+		state: away.state, nonce: away.nonce, code_challenge: encode(challenge), code_challenge_method: "S256", ...(prompt && { prompt }),
 	})}`);
 }
 
@@ -49,8 +49,13 @@ export const isBack = () => /^#([^/].*&)?(code|error)=/.test(location.hash);
 /** Takes up what Entra sent back, and the view that was left. Resolves to why it failed, or null. */
 export async function finish() {
 	const told = new URLSearchParams(location.hash.slice(1));
-	const away = JSON.parse(sessionStorage.getItem(AWAY));
-	sessionStorage.removeItem(AWAY);
+	let away = null;
+	try {
+		away = JSON.parse(sessionStorage.getItem(AWAY));
+		sessionStorage.removeItem(AWAY);
+	} catch {
+		// Without storage nothing was begun here.
+	}
 	history.replaceState(null, "", redirect() + (away?.view ?? "#/"));
 	try {
 		if (!away || told.get("state") !== away.state) throw new Error("This answer belongs to no sign-in that was begun here.");

@@ -21,7 +21,7 @@ function make(space, name, parts) {
 		if (value === null || value === undefined || value === false) continue;
 		if (key === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
 		else if (key === "href" && !value.startsWith("#") && safe(value) !== value) throw new Error("no address to follow");
-		else element.setAttribute(key, value === true ? "" : value);
+		else element.setAttribute(key, value === true ? "" : ["title", "aria-label", "placeholder"].includes(key) ? plain(value) : value);
 	}
 	return put(element, isAttributes ? rest : parts);
 }
@@ -42,7 +42,7 @@ export function safe(address) {
 export function ticketLink({ url, number }) {
 	const href = url && safe(url);
 	if (!href) return h("span@ticket", number);
-	return h("a@ticket", { href, target: "_blank", rel: "noopener noreferrer" }, number, h("span", { "aria-hidden": "true" }, " ↗"), h("span.sr", " (opens the ticket system)"));
+	return h("a@ticket", { href, "data-action": "open-ticket", target: "_blank", rel: "noopener noreferrer" }, number, h("span", { "aria-hidden": "true" }, " ↗"), h("span.sr", " (opens the ticket system)"));
 }
 
 export const button = (action, text, listener, attributes) => h("button", { type: "button", "data-action": action, ...attributes, on: { click: listener } }, text);
@@ -115,19 +115,22 @@ export function ask({ title, about, label, go, optional = false, order }) {
 		const words = reason.value.trim();
 		if (!words && !optional) return reason.focus();
 		if (key.of !== words) key = { of: words, is: crypto.randomUUID() };
-		confirm.disabled = true;
+		confirm.disabled = cancel.disabled = true;
 		refused.hidden = true;
 		try {
 			done = await order(words, key.is);
 			dialog.close();
 		} catch (problem) {
 			refused.replaceChildren(h("b", problem.title ?? "That failed"), " ", plain(problem.detail ?? problem.message));
-			refused.hidden = confirm.disabled = false;
+			refused.hidden = confirm.disabled = cancel.disabled = false;
 			reason.focus();
 		}
 	};
-	const dialog = h("dialog@ask", { "aria-labelledby": "ask-title" }, h("form", { on: { submit } }, h("h2", { id: "ask-title" }, title), h("p", about),
-		h("label", { for: "ask-reason" }, label), reason, refused, h("div.row.end", button("cancel", "Cancel", () => dialog.close()), confirm)));
+	// An order that is on its way is not called off by closing.
+	const stays = (event) => confirm.disabled && event.preventDefault();
+	const cancel = button("cancel", "Cancel", () => dialog.close());
+	const dialog = h("dialog@ask", { "aria-labelledby": "ask-title", on: { cancel: stays, keydown: (event) => event.key === "Escape" && stays(event) } }, h("form", { on: { submit } }, h("h2", { id: "ask-title" }, title), h("p", about),
+		h("label", { for: "ask-reason" }, label), reason, refused, h("div.row.end", cancel, confirm)));
 	document.body.append(dialog);
 	dialog.showModal();
 	reason.focus();

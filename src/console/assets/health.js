@@ -5,6 +5,7 @@ import { h, put, button, pill, notice, complain, requestLink, bones, ask, tree }
 import { moment, ago, setClock, exact } from "./time.js";
 import { HOLDS, REFUSALS, advice, explain, who, sentence } from "./words.js";
 import { retry } from "./request.js";
+import { head } from "./proof.js";
 
 const since = (at) => [h("b", ago(at)), at && [" ", moment(at, { as: exact })]];
 const fact = (name, ...value) => h("div", h("dt", name), h("dd", value));
@@ -65,8 +66,8 @@ const tenants = (all) => h("section.card@tenants", h("h2", "Tenants"), h("ul.pla
 	h("dl.facts", fact("Compared with Entra", since(one.compared_at), one.next_comparison_at && h("small.source", `next comparison ${ago(one.next_comparison_at)}`))), failing(one.comparison_failures, one.comparison_error)))));
 
 function log({ events, waiting, waiting_since: from, checkpoint }, signal) {
-	const download = () => bytes("/v1/audit/checkpoint", {}, signal).then((note) => {
-		save(note, `stint-checkpoint-${checkpoint.tree_size}.txt`);
+	const download = () => bytes("/v1/audit/checkpoint", {}, signal).then(async (note) => {
+		save(note, `stint-checkpoint-${head(await note.text()).size}.txt`);
 		notice("The signed head is saved. Keep it where the owner of the database cannot reach it.");
 	}).catch(complain);
 	return h("section.card@audit-log", h("h2", "Audit log"), h("dl.facts",

@@ -3,7 +3,7 @@
 import { begin, finish, isBack, onRefusal, signedIn, signOut } from "./auth.js";
 import { read } from "./api.js";
 import { h, put, part, button, notice, complain, trouble } from "./dom.js";
-import { setClock } from "./time.js";
+import { setClock, isStale } from "./time.js";
 import * as now from "./now.js";
 import * as history from "./history.js";
 import * as requests from "./request.js";
@@ -54,7 +54,7 @@ async function show() {
 	if (!who) return signIn();
 	if (!who.role) {
 		signOut();
-		return signIn(`${who.name} has no role in stint. Ask whoever runs it for Stint.Auditor, Stint.Operator or Stint.Requester in Microsoft Entra.`);
+		return signIn(`${who.name} has no role in stint. Ask whoever runs it for Stint.Auditor, Stint.Operator or Stint.Requester in Microsoft Entra.`, "select_account");
 	}
 	const { name, id, params } = wanted(who);
 	const came = showing.name;
@@ -83,7 +83,7 @@ async function show() {
 	if (!returns) scrollTo(0, 0);
 	try {
 		if (name === "requests" && !/^[0-9a-f-]{36}$/.test(id)) throw { title: "Not found", detail: "This address names no request." };
-		if (who.reads && !isTimed) setClock((await read("/v1/health", {}, signal)).at);
+		if (who.reads && !isTimed) await time(signal);
 		isTimed = true;
 		await VIEWS[name].show(view);
 	} catch (problem) {
@@ -93,13 +93,33 @@ async function show() {
 	}
 }
 
-function signIn(why) {
+const time = async (signal) => setClock((await read("/v1/health", {}, signal)).at);
+let isTiming = false;
+
+/** After a sleep of this machine the moment is read again. */
+async function wake() {
+	const who = signedIn();
+	if (!who || isTiming || document.hidden || !isStale()) return;
+	isTiming = true;
+	const { view, abort } = showing;
+	try {
+		if (who.reads) await time(abort.signal);
+		if (!document.querySelector("dialog")) await view?.refresh?.();
+	} catch {
+		// What cannot be read now is tried again; until then no countdown shows.
+	}
+	isTiming = false;
+}
+setInterval(wake, 5000);
+document.addEventListener("visibilitychange", wake);
+
+function signIn(why, prompt) {
 	history.forget();
 	begins("sign-in");
 	const back = location.hash.startsWith("#/") ? location.hash : "#/";
 	const way = button("sign-in", "Sign in with Microsoft Entra", () => {
 		shows("sign-in", "away");
-		begin(back).catch((error) => signIn(`Signing in could not begin: ${error.message}`));
+		begin(back, prompt).catch((error) => signIn(`Signing in could not begin: ${error.message}`));
 	}, { class: "main" });
 	main.replaceChildren(h("div.welcome", h("img", { src: "icon.svg", alt: "", width: 56, height: 56 }), heading("Sign in to stint"),
 		h("p", "Who holds what, until when, on whose approval, by which ticket, and what was proved when."), h("p", way),
@@ -181,7 +201,7 @@ find("skip").addEventListener("click", (event) => {
 find("sign-out").addEventListener("click", () => {
 	signOut();
 	location.replace("#/");
-	signIn("You are signed out of stint. Your session with Microsoft Entra may go on.");
+	signIn("You are signed out of stint. Your session with Microsoft Entra may go on.", "select_account");
 });
 window.history.scrollRestoration = "manual";
 addEventListener("hashchange", show);

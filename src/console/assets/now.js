@@ -2,8 +2,9 @@
 
 import { path, read, write } from "./api.js";
 import { h, s, button, pill, notice, complain, nothing, ticketLink, requestLink, bones, part, plural, ask } from "./dom.js";
-import { now, setClock, moment, brief, exact, left, every } from "./time.js";
+import { now, isStale, setClock, moment, brief, exact, left, every } from "./time.js";
 import { bound, ending, removableFrom, OVER } from "./words.js";
+import { forget } from "./history.js";
 
 const MOST = 1000;
 
@@ -14,6 +15,7 @@ export const revoke = (id, what) => ask({
 	go: "End it",
 	order: async (reason, key) => {
 		const { order } = await write(path(id, "/revoke"), { reason }, key);
+		forget();
 		notice(order === "already" ? "It was ending already, by an earlier order." : "The order to end is recorded.");
 		return true;
 	},
@@ -63,7 +65,7 @@ function holding(item, view, follows) {
 	};
 	const tick = () => {
 		const time = now();
-		const words = time < starts ? `in ${left(starts - time)}` : time < ends ? left(ends - time) : "time is over";
+		const words = isStale() ? "…" : time < starts ? `in ${left(starts - time)}` : time < ends ? left(ends - time) : "time is over";
 		if (words !== count.textContent) count.textContent = words;
 		rest.setAttribute("width", `${Math.max(0, Math.min(100, ((ends - time) / (ends - starts)) * 100)).toFixed(1)}%`);
 		element.classList.toggle("soon", time < ends && ends - time < 300000);
@@ -111,15 +113,19 @@ export async function show(view) {
 	};
 	const follows = (id) => follow(id, signal, tell).catch(complain);
 
+	let looked;
 	view.refresh = async () => {
+		looked = Date.now();
 		const { items, at, more } = await held(signal);
 		await details(items, known, signal).catch(complain);
 		const before = [...rows.keys()].sort().join();
 		const focused = list.contains(document.activeElement) && document.activeElement;
+		const place = focused && [...list.children].indexOf(focused.closest("li[data-id]"));
+		for (const id of known.keys()) if (!items.some((item) => item.request_id === id)) known.delete(id);
 		rows = new Map(items.map((item) => [item.request_id, holding(item, view, follows)]));
 		for (const { request_id: id, status } of items) if (known.get(id)?.status === status) rows.get(id).tell(known.get(id));
 		list.replaceChildren(...[...rows.values()].map(({ element }) => element));
-		if (focused) rows.get(focused.closest("li[data-id]").dataset.id)?.element.querySelector(`[data-action="${focused.dataset.action}"]`)?.focus({ preventScroll: true });
+		if (focused) (rows.get(focused.closest("li[data-id]").dataset.id)?.element.querySelector(`[data-action="${focused.dataset.action}"]`) ?? list.children[place]?.querySelector("a") ?? document.querySelector("h1")).focus({ preventScroll: true });
 		state.replaceChildren(items.length ? `${plural(items.length, "assignment")} of ${plural(new Set(items.map((item) => item.principal.id)).size, "principal")}${more ? ` (the newest ${MOST})` : ""}, the next to end first. ` : "", "As known at ", moment(at, { as: exact }));
 		if (before && before !== [...rows.keys()].sort().join()) notice(`${plural(rows.size, "assignment")} now.`);
 		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here from the moment it may be in force until it is proved gone.")));
@@ -128,6 +134,7 @@ export async function show(view) {
 	await view.refresh();
 	every(1000, () => rows.forEach((row) => row.tick()), signal);
 	// Each look is a reading in the audit log: once a minute, and not while nobody looks.
-	const timer = setInterval(() => document.hidden || document.querySelector("dialog") || view.refresh().catch(complain), 60000);
-	signal.addEventListener("abort", () => clearInterval(timer));
+	const look = () => document.hidden || document.querySelector("dialog") || Date.now() - looked < 50000 || view.refresh().catch(complain);
+	every(60000, look, signal);
+	document.addEventListener("visibilitychange", look, { signal });
 }

@@ -2,10 +2,11 @@
 
 import { path, read, write, bytes, save } from "./api.js";
 import { h, button, pill, notice, complain, ticketLink, requestLink, bones, part, ask, tree, ident, put } from "./dom.js";
-import { moment, exact, duration, span, now, left, every } from "./time.js";
-import { REFUSALS, HOLDS, OVER, advice, event, ending, waits, bound, who, basis, sentence } from "./words.js";
+import { moment, exact, duration, span, now, isStale, left, every } from "./time.js";
+import { REFUSALS, HOLDS, OVER, advice, event, ending, proved, waits, bound, who, basis, sentence } from "./words.js";
 import { check, head, canonical } from "./proof.js";
 import { revoke, follow } from "./now.js";
+import { forget, patch } from "./history.js";
 
 const card = (title, ...children) => h("section.card", h("h2", title), children);
 
@@ -14,7 +15,7 @@ export const retry = (id) => ask({
 	about: "Its next step is due at once. It shortens no wait that protects, and grants nothing that would not be granted anyway.",
 	label: "Why? It is kept in the audit log.",
 	go: "Look again",
-	order: async (reason, key) => (await write(path(id, "/retry"), { reason }, key)) && (notice("The new look is ordered."), true),
+	order: async (reason, key) => (await write(path(id, "/retry"), { reason }, key)) && (forget(), notice("The new look is ordered."), true),
 });
 
 /** Everything that happened and what is to come, in one order. */
@@ -73,7 +74,7 @@ function known({ ticket, approval, decision, entitlement, principal, assignment,
 		facts("Assignment", fact("From", assignment && moment(assignment.starts_at), pim), fact("Until", assignment && moment(assignment.ends_at), pim),
 			fact("Schedule", ident(assignment?.schedule_id)), fact("Order", ident(assignment?.schedule_request_id)), fact("Joined", linked(assignment?.joined)), fact("Held with", linked(holders), "each keeps to its own end")),
 		facts("End", fact("Why", end?.reason, end && `${end.cause}, by ${who(end.ordered_by)}`), fact("Ordered", end && moment(end.ordered_at)),
-			fact("Proved", end && moment(end.confirmed_at), end?.confirmed_at && "readings of Microsoft Entra show nothing of it"),
+			fact("Proved", end && moment(end.confirmed_at), end?.confirmed_at && proved(end, assignment)),
 			fact("That took", Number.isFinite(end?.lag_seconds) && span(end.lag_seconds), "from the moment it was to end"), fact("Goes on for", linked(end?.continued_by))),
 	];
 }
@@ -128,6 +129,9 @@ function seal({ events, request, checkpoint }) {
 	}
 }
 
+/** An assignment that was asked for and never read back may have been there. */
+const outcome = ({ attempts }) => (attempts?.some(({ kind, outcome: came }) => kind === "assign" && !["not-sent", "absent", "refused"].includes(came)) ? "It may have been in force until somebody revoked it." : "Nothing was granted.");
+
 export async function show(view) {
 	const { signal, id } = view;
 	const body = h("div", bones("tall", 3));
@@ -144,6 +148,7 @@ export async function show(view) {
 
 	function paint(request) {
 		current = request;
+		patch(request);
 		checked?.paints(request);
 		const focused = body.contains(document.activeElement) && document.activeElement.dataset.action;
 		const words = ending(request, exact);
@@ -153,7 +158,7 @@ export async function show(view) {
 		const sides = [checked?.box, known(request),
 			h("section.card", h("details@snapshot", h("summary", h("h2", "The ticket as it was read")), ticket.snapshot ? tree(ticket.snapshot) : h("p.dim", "Not read yet, or dropped after its time.")))];
 		body.replaceChildren(h("p.row", pill(request.status), request.dry_run && h("small.tag", "dry run"), request.tenant && h("small.tag", request.tenant), ident(id)),
-			h("p.big@why", words ? h("b@ending", { class: request.end?.confirmed_at ? null : "ends" }, words) : about[0] ? "Nothing was granted." : waits(request), " ", view.who.reads && request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
+			h("p.big@why", words ? h("b@ending", { class: request.end?.confirmed_at ? null : "ends" }, words) : about[0] ? outcome(request) : waits(request), " ", view.who.reads && request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
 			h("div.columns", h("div", about), h("div", sides)));
 		if (focused) (body.querySelector(`[data-action="${focused}"]`) ?? document.querySelector("h1")).focus({ preventScroll: true });
 		tick();
@@ -162,17 +167,25 @@ export async function show(view) {
 	function tick() {
 		const place = part("left", body);
 		const rest = Date.parse(current.assignment?.ends_at) - now();
-		if (place) place.textContent = rest > 0 ? `${left(rest)} left` : "its time is over";
+		if (place) place.textContent = isStale() ? "…" : rest > 0 ? `${left(rest)} left` : "its time is over";
 	}
 
-	view.refresh = async () => paint(await read(path(id), {}, signal));
+	let [wait, looked] = [30000, 0];
+	view.refresh = async () => {
+		paint(await read(path(id), {}, signal));
+		looked = now();
+	};
 	await view.refresh();
 	view.ready("ready");
 	every(1000, tick, signal);
-	// What is under way is looked at again once its time has come, and no oftener.
-	every(15000, () => {
-		const due = Date.parse(current.end?.next_look_at ?? current.hold?.next_look_at ?? current.assignment?.ends_at ?? current.updated_at);
-		if (!document.hidden && !OVER.includes(current.status) && due < now() - 5000) view.refresh().catch(complain);
+	// What is under way is looked at again once its time has come, else ever more seldom: each look is an event.
+	every(5000, () => {
+		const due = Date.parse(current.end?.next_look_at ?? current.hold?.next_look_at ?? current.assignment?.ends_at) + 5000;
+		const isAhead = due > looked;
+		if (document.hidden || OVER.includes(current.status) || now() < (isAhead ? due : looked + 2 * wait)) return;
+		wait = isAhead ? 30000 : Math.min(2 * wait, 150000);
+		looked = now();
+		view.refresh().catch(complain);
 	}, signal);
 	if (view.params.has("verify") && checked) checked.verify();
 }

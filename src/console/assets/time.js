@@ -3,9 +3,15 @@
 import { h } from "./dom.js";
 
 // The server's clock counts: a countdown by a wrong clock of this machine would be a lie.
-let base = Date.now() - performance.now();
+const apart = () => Date.now() - performance.now();
+let base = apart();
+let set = base;
 export const now = () => base + performance.now();
-export const setClock = (at) => (base = Date.parse(at) - performance.now());
+/** Whether this machine slept or set its clock since: then nobody knows how much time went by. */
+export const isStale = () => Math.abs(apart() - set) > 2000;
+export function setClock(at) {
+	if (at) [base, set] = [Date.parse(at) - performance.now(), apart()];
+}
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const form = { hour: "2-digit", minute: "2-digit", timeZoneName: "short", hourCycle: "h23" };

@@ -85,9 +85,13 @@ export const who = (actor = "") => actor?.replace(/^connection:/, "the ticket sy
 export const removableFrom = (startsAt) => Date.parse(startsAt) + 315000;
 export const OVER = ["ended", "rejected", "failed"];
 
+const wasRead = ({ cause: why, confirmed_at: at, ordered_at: from, continued_by: others }, assignment) => at && !others?.length && why !== "dry-run" && (assignment || at !== from);
+/** What an end is known by. Where others go on nothing is gone; where nothing was granted nothing was read. */
+export const proved = (end, assignment) => (wasRead(end, assignment) ? "readings of Microsoft Entra show nothing of it" : end.continued_by?.length ? "its part is over; others hold the assignment on" : "nothing had been granted");
+
 /** How an end that was ordered stands, by the request's own document; empty where none was. */
 export function ending({ end, status, hold, assignment, timeline }, exact) {
-	if (end && status === "ended") return `Over: ${cause(end.cause)}${end.confirmed_at ? `, proved at ${exact(end.confirmed_at)}` : ""}.`;
+	if (end && status === "ended") return `Over: ${cause(end.cause)}${wasRead(end, assignment) ? `, proved at ${exact(end.confirmed_at)}` : end.continued_by?.length ? "; others hold the assignment on" : ""}.`;
 	if (end && status === "held") return `Ending, but held: ${hold.detail}.`;
 	if (end && status === "ending") {
 		const next = Date.parse(end.next_look_at) > now() ? `at ${exact(end.next_look_at)}` : "any moment now";
@@ -145,10 +149,10 @@ export function event(entry, request) {
 		"attempt-closed": () => [`The attempt ${kind(facts.kind)}: ${outcome(facts.outcome)}${facts.code ? ` (${facts.code})` : ""}`, answer(facts)],
 		active: () => [`In force${facts.ends_at ? ` until ${brief(facts.ends_at)}` : ""}`, `a reading of Microsoft Entra${facts.schedule_id ? `, schedule ${facts.schedule_id}` : ""}`],
 		validated: () => ["PIM only checked it: nothing was granted", "Microsoft Graph's answer"],
-		expired: () => ["Its time was over", "the end that was read from Microsoft Entra"],
+		expired: () => ["Its time was over", request.assignment ? "the end that was read from Microsoft Entra" : "stint's plan"],
 		revoked: () => [`Ends early: ${facts.reason ?? ""}`, by],
 		withdrawn: () => [`Withdrawn: ${facts.reason ?? ""}`, read],
-		ended: () => [facts.continued_by?.length ? "Its part is over; others hold the assignment on" : "Proved gone", "readings of Microsoft Entra that show nothing of it"],
+		ended: () => (facts.continued_by?.length ? ["Its part is over; others hold the assignment on", "stint"] : ["Proved gone", "readings of Microsoft Entra that show nothing of it"]),
 		failed: () => [`Failed: ${facts.detail ?? ""}`, "Microsoft Graph's answer"],
 		held: () => [`Held: ${facts.detail ?? ""}`, "stint"],
 		"end-ordered": () => [`An end was ordered: ${facts.reason ?? ""}`, by],
