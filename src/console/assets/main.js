@@ -1,4 +1,4 @@
-// The frame: which view the address asks for, who is signed in, themes and keys.
+// The frame: which view the address asks for, and who is signed in.
 
 import { begin, finish, isBack, onRefusal, signedIn, signOut } from "./auth.js";
 import { read } from "./api.js";
@@ -119,7 +119,7 @@ function signIn(why, prompt) {
 	const back = location.hash.startsWith("#/") ? location.hash : "#/";
 	const way = button("sign-in", "Sign in with Microsoft Entra", () => {
 		shows("sign-in", "away");
-		begin(back, prompt).catch((error) => signIn(`Signing in could not begin: ${error.message}`));
+		begin(back, prompt).catch((error) => signIn(`Signing in could not begin: ${error.message}`, prompt));
 	}, { class: "main" });
 	main.replaceChildren(h("div.welcome", h("img", { src: "icon.svg", alt: "", width: 56, height: 56 }), heading("Sign in to stint"),
 		h("p", "Who holds what, until when, on whose approval, by which ticket, and what was proved when."), h("p", way),
@@ -130,65 +130,17 @@ function signIn(why, prompt) {
 	way.focus();
 }
 
-/** What this browser keeps, if it keeps anything: the theme, and whether letters are keys. */
-function kept(name, value) {
-	try {
-		return value === undefined ? localStorage.getItem(name) : localStorage.setItem(name, value);
-	} catch {
-		return null;
-	}
-}
-
-const THEMES = { system: "◐", light: "☀", dark: "☾" };
-function paint(theme) {
-	document.documentElement.dataset.theme = theme;
-	const control = find("theme");
-	control.textContent = THEMES[theme];
-	control.title = `Theme: ${theme}`;
-	control.setAttribute("aria-label", control.title);
-}
-const theme = kept("stint.theme");
-paint(Object.hasOwn(THEMES, theme ?? "") ? theme : "system");
-find("theme").addEventListener("click", () => {
-	const names = Object.keys(THEMES);
-	const next = names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length];
-	kept("stint.theme", next);
-	paint(next);
-	notice(`Theme: ${next}`);
-});
-
-const KEYS = { "1 2 3 4": "the views", "/": "search the history", "↑ ↓": "from row to row", r: "look again", Esc: "close a dialog", "?": "this list" };
-
-function help() {
-	const letters = h("input", { type: "checkbox", checked: kept("stint.keys") !== "off", on: { change: (event) => kept("stint.keys", event.target.checked ? "on" : "off") } });
-	const dialog = h("dialog", { "aria-labelledby": "keys-title", on: { close: () => dialog.remove() } }, h("h2", { id: "keys-title" }, "Keys"),
-		h("dl.keys", Object.entries(KEYS).map(([key, what]) => h("div", h("dt", key.split(" ").map((part) => h("kbd", part))), h("dd", what)))),
-		h("p", h("label", letters, " Single letters are keys")), h("p.row.end", button("close", "Close", () => dialog.close(), { class: "main" })));
-	document.body.append(dialog);
-	dialog.showModal();
-}
-find("help").addEventListener("click", help);
-
 addEventListener("keydown", (event) => {
-	const { key, target } = event;
-	if (target.closest?.("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || kept("stint.keys") === "off") return;
-	if (/^[1-4]$/.test(key)) nav.children[key - 1]?.click();
-	else if (key === "?") help();
-	else if (key === "/") {
-		event.preventDefault();
-		(main.querySelector('input[type="search"]') ?? find("open-history"))?.focus();
-	} else if (key === "r") again();
-	else if (["j", "ArrowDown"].includes(key) && showing.view?.first) {
-		event.preventDefault();
-		showing.view.first();
-	}
+	if (event.key !== "ArrowDown" || event.target.closest?.("input, textarea, select, dialog") || event.defaultPrevented || !showing.view?.first) return;
+	event.preventDefault();
+	showing.view.first();
 });
 
-function again() {
+find("again").addEventListener("click", () => {
 	history.forget();
 	if (showing.view?.refresh) showing.view.refresh().then(() => notice("Looked again."), complain);
 	else show();
-}
+});
 
 onRefusal((why) => {
 	document.querySelector("dialog[open]")?.close();

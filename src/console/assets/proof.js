@@ -17,15 +17,15 @@ export function canonical(value) {
 	return `{${Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`).join(",")}}`;
 }
 
-export const digest = async (value) => hex(await sha256(utf8(canonical(value))));
+const digest = async (value) => hex(await sha256(utf8(canonical(value))));
 const alike = (one, other) => canonical(one ?? null) === canonical(other ?? null);
 
 /** The hash of an event's leaf (RFC 6962): a zero byte, and the canonical JSON of its ten members. */
-export const leafHash = (event) => sha256(Uint8Array.of(0), utf8(canonical(Object.fromEntries(LEAF.map((member) => [member, event[member]])))));
+const leafHash = (event) => sha256(Uint8Array.of(0), utf8(canonical(Object.fromEntries(LEAF.map((member) => [member, event[member]])))));
 const node = (left, right) => sha256(Uint8Array.of(1), left, right);
 
 /** The root that a leaf's path leads to; null when it fits no tree of this size (RFC 9162 §2.1.3.2). */
-export async function rootOf(leaf, index, size, path) {
+async function rootOf(leaf, index, size, path) {
 	if (!Number.isSafeInteger(index) || index < 0 || index >= size) return null;
 	let [at, last, hash] = [index, size - 1, leaf];
 	for (const step of path) {
@@ -46,7 +46,7 @@ export function head(note) {
 }
 
 /** Whether this key signed the note; null where the browser has no Ed25519. Throws without a key or its line. */
-export async function signedBy(verifier, note) {
+async function signedBy(verifier, note) {
 	const [name, id, ...rest] = verifier.trim().split("+");
 	const key = decode(rest.join("+"));
 	if (key[0] !== 1 || key.length !== 33 || hex(await sha256(utf8(`${name}\n`), key)).slice(0, 8) !== id) throw new Error("the key is none");
@@ -58,8 +58,10 @@ export async function signedBy(verifier, note) {
 	return imported && crypto.subtle.verify("Ed25519", imported, own.slice(4), utf8(note.slice(0, end + 1)));
 }
 
+const FACTS = { approved: "decision", assigning: "decision", active: "assignment", failed: "failure", held: "hold" };
+
 /** What the events tell: null is nothing, undefined is what was dropped. Throws where a move is missing. */
-export function story(events) {
+function story(events) {
 	const told = { status: null, decision: null, assignment: null, end: null, reasons: null, failure: null, attempts: new Map() };
 	for (const { event, state_from: from, state_to: to, detail, at, connection, tenant } of events) {
 		const facts = detail ?? undefined;
@@ -70,11 +72,8 @@ export function story(events) {
 		if (from !== told.status) throw new Error(`a move is missing before “${event}”`);
 		Object.assign(told, { status: to, tenant, hold: null, snapshot: facts?.snapshot_digest });
 		if (event === "received") Object.assign(told, { received_at: at, connection, ticket: facts && (facts.ticket ?? null) });
-		else if (event === "approved" || event === "assigning") told.decision = facts;
+		else if (FACTS[event]) told[FACTS[event]] = facts;
 		else if (event === "rejected") Object.assign(told, { reasons: facts && (facts.reasons ?? null), refused_at: at });
-		else if (event === "active") told.assignment = facts;
-		else if (event === "failed") told.failure = facts;
-		else if (event === "held") told.hold = facts;
 		else if (event === "ended") told.end = facts && told.end && { ...told.end, confirmed_at: facts.confirmed_at, continued_by: facts.continued_by ?? told.end.continued_by };
 		else if (!["resumed", "verifying"].includes(event)) told.end = to === "ended" && facts ? { ...facts, confirmed_at: facts.ordered_at } : facts;
 	}
@@ -108,20 +107,15 @@ function lag({ end, assignment }) {
 }
 
 /** Where the document shows something else than its events say. What was dropped is not compared. */
-export function differences(request, events) {
+function differences(request, events) {
 	const told = story(events);
 	const found = [];
 	const compare = (path, fact) => fact === undefined || alike(at(request, path), fact) || found.push(path);
-	const { decision, reasons, end } = told;
-	for (const path of ["status", "received_at", "connection"]) compare(path, told[path]);
-	compare("ticket.system", told.connection);
-	compare("ticket.id", told.ticket && (told.ticket.id ?? null));
-	compare("decision.reasons", reasons === null && decision !== null ? [] : reasons);
-	if (decision) compare("dry_run", decision.dry_run === true);
-	if (decision === null) {
-		compare("tenant", told.tenant ?? undefined);
-		compare("decision.decided_at", told.refused_at ?? null);
-	}
+	const { decision, reasons, end, ticket, connection } = told;
+	const decided = decision ? { dry_run: decision.dry_run === true } : decision === null ? { tenant: told.tenant ?? undefined, "decision.decided_at": told.refused_at ?? null } : {};
+	const all = { status: told.status, received_at: told.received_at, connection, "ticket.system": connection, "ticket.id": ticket && (ticket.id ?? null),
+		"decision.reasons": reasons === null && decision !== null ? [] : reasons, ...decided, ...(end && { "end.continued_by": end.continued_by ?? [], "end.lag_seconds": lag(told) }) };
+	for (const [path, fact] of Object.entries(all)) compare(path, fact);
 	for (const [part, paths] of Object.entries(SHOWN)) {
 		const facts = part === "decided" ? decision ?? undefined : told[part];
 		if (facts === null && part !== "decision") compare(part, null);
@@ -130,14 +124,11 @@ export function differences(request, events) {
 			compare(place, facts && (facts[name] ?? null));
 		}
 	}
-	if (end) {
-		compare("end.continued_by", end.continued_by ?? []);
-		compare("end.lag_seconds", lag(told));
-	}
 	for (const shown of request.attempts) {
 		const facts = told.attempts.get(shown.id);
-		const changes = (member) => COUNTED.includes(member) || (facts.outcome === "open" && LEARNT.includes(member));
-		if (facts ? !Object.keys(facts).every((member) => changes(member) || alike(shown[member], facts[member])) : !isDropped(request, events)) found.push(`attempt ${shown.id}`);
+		const changes = facts?.outcome === "open" ? [...COUNTED, ...LEARNT] : COUNTED;
+		const holds = facts ? Object.keys(facts).every((member) => changes.includes(member) || alike(shown[member], facts[member])) : isDropped(request, events);
+		if (!holds) found.push(`attempt ${shown.id}`);
 	}
 	for (const id of told.attempts.keys()) if (!request.attempts.some((shown) => shown.id === id)) found.push(`attempt ${id}`);
 	// Who read it may be told there or not.
@@ -152,7 +143,7 @@ const isDropped = (request, events) => own(events, request).some((event) => even
 async function signature({ checkpoint, verifier_key: key }) {
 	if (key.split("+")[0] !== head(checkpoint).origin) return [false, "The checkpoint is of another log than the key."];
 	const holds = await signedBy(key, checkpoint);
-	if (holds === null) return [null, "This browser has no Ed25519, so the signature was not checked."];
+	if (holds === null) return [null, "This browser has no Ed25519."];
 	return [holds, holds ? "The checkpoint is signed by the pack's key." : "The checkpoint's signature is wrong."];
 }
 
@@ -211,7 +202,7 @@ export async function check(pack) {
 		checks.push({ name, holds, says });
 	}
 	const unchecked = [
-		`That ${pack.verifier_key} is your stint's key: compare it with the one that you were given by another way.`,
+		`That ${pack.verifier_key} is your stint's key: compare it with the one you were given by another way.`,
 		"That this log goes on from heads that you kept: stint audit verify compares them.",
 		`That nothing was left out between its moves${OVER.includes(pack.request.status) ? "" : ", or after the last of them"}: the whole log shows it.`,
 		"Notes, when it was last changed, the next look, and what is shown of other requests.",

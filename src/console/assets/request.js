@@ -4,7 +4,7 @@ import { path, read, write, bytes, save } from "./api.js";
 import { h, button, pill, notice, complain, ticketLink, requestLink, bones, part, ask, tree, ident, put } from "./dom.js";
 import { moment, exact, duration, span, now, isStale, left, every } from "./time.js";
 import { REFUSALS, HOLDS, OVER, advice, event, ending, proved, waits, bound, who, basis, sentence } from "./words.js";
-import { check, head, canonical } from "./proof.js";
+import { check, canonical } from "./proof.js";
 import { revoke, follow } from "./now.js";
 import { forget, patch } from "./history.js";
 
@@ -21,7 +21,7 @@ export const retry = (id) => ask({
 /** Everything that happened and what is to come, in one order. */
 function life(request) {
 	const { approval, ticket, notes, assignment, end, hold, status } = request;
-	const told = request.timeline.map((entry) => ({ ...entry, ...event(entry, request), audited: true }));
+	const told = request.timeline.map((entry) => ({ ...entry, ...event(entry, request) }));
 	const yes = approval?.approvers?.length ? approval.approvers : approval ? [{ name: null }] : [];
 	const approvals = yes.map((one) => ({ at: one.decided_at ?? approval.approved_at, event: "approval", title: `Approved${one.id ? ` by ${one.name ?? one.id}` : ""}`, source: basis(ticket) }));
 	const written = notes.map((note) => ({ at: note.written_at ?? note.created_at, event: "note", text: note.text, source: `the note on ${ticket.number}`,
@@ -43,7 +43,7 @@ function timeline(request) {
 		before = Date.parse(one.at);
 		return h("li@fact", { class: one.ahead ? "ahead" : MARKS[one.event], "data-event": one.event },
 			h("div.at", moment(one.at), gap >= 1 && h("small", `${span(gap)} later`)),
-			h("div", h("b", one.title), one.audited && h("span.seal"), h("small.source@source", `Source: ${one.source}`), one.text && h("p.quote", one.text),
+			h("div", h("b", one.title), h("small.source@source", `Source: ${one.source}`), one.text && h("p.quote", one.text),
 				one.detail && Object.keys(one.detail).length > 0 && h("details", h("summary", "Facts"), tree(one.detail))));
 	}));
 }
@@ -107,7 +107,6 @@ function proof(view, paint) {
 			const line = (mark, name, ...says) => h(`li.${name}`, h("span", { "aria-hidden": "true" }, mark), h("span", says));
 			state(found.state, h("ul.checks", found.checks.map(({ name, holds, says }) => line(MADE[holds][0], MADE[holds][2], h("b", name), h("span.sr", ` ${MADE[holds][1]}`), ": ", says))),
 				h("details", h("summary", "What was not checked here"), h("ul.checks", found.unchecked.map((what) => line("–", "dim", what)))));
-			if (found.state === "verified") seal(pack);
 		} catch (problem) {
 			if (problem.name !== "AbortError") state(problem.status === 503 ? "waiting" : "failed", h("p", `${problem.title ?? "It cannot be checked"}: ${problem.detail ?? problem.message}`));
 		}
@@ -119,15 +118,6 @@ function proof(view, paint) {
 
 // A reading of it changes nothing of it.
 const content = (request) => canonical({ ...request, timeline: request.timeline.filter(({ event: name }) => name !== "history-read") });
-
-function seal({ events, request, checkpoint }) {
-	const own = events.filter((event) => event.request_id === request.id).sort((one, other) => one.id - other.id);
-	const { size } = head(checkpoint);
-	for (const mark of part("timeline").querySelectorAll(".seal")) {
-		const place = own.findIndex((one) => one.event === mark.closest("li").dataset.event);
-		if (place >= 0) mark.textContent = `✓ ${own.splice(place, 1)[0].leaf_index + 1} of ${size}`;
-	}
-}
 
 /** An assignment that was asked for and never read back may have been there. */
 const outcome = ({ attempts }) => (attempts?.some(({ kind, outcome: came }) => kind === "assign" && !["not-sent", "absent", "refused"].includes(came)) ? "It may have been in force until somebody revoked it." : "Nothing was granted.");
