@@ -3,7 +3,6 @@
 import { signedIn, refuse } from "./auth.js";
 import { setClock } from "./time.js";
 
-/** A refusal as the API tells it (RFC 9457), or that nothing came at all. */
 const refused = (title, detail, more) => Object.assign(new Error(title), { title, detail, ...more });
 
 async function refusal(answer) {

@@ -1,5 +1,4 @@
-// Signing in with Microsoft Entra: authorization code with PKCE. The access token stays in memory and nowhere else;
-// what has to survive the way to Entra and back is dropped as soon as it is back.
+// Signing in with Microsoft Entra: authorization code with PKCE. The access token stays in memory and nowhere else.
 
 const AWAY = "stint.away";
 let session = null;

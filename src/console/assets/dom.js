@@ -1,10 +1,9 @@
 // The page is made of elements and texts. Nothing here reads markup: what comes from the API goes in as text alone.
 
-// Characters that turn the direction of a text could make it read as another one: they are shown, not obeyed.
+// What turns the direction of a text is shown, not obeyed.
 const TURNING = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
 export const plain = (value) => String(value).replace(TURNING, (mark) => `⟨U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 
-/** Appends texts and elements; nothing for null, undefined and false. */
 export function put(element, ...children) {
 	for (const child of children.flat(9)) if (child !== null && child !== undefined && child !== false) element.append(child instanceof Node ? child : plain(child));
 	return element;
@@ -72,7 +71,7 @@ export function field(params, name, label, more) {
 	return h(`p.field.${name}`, h("label", { for: input.id }, label), input);
 }
 
-/** What a form says, for the address; null where `from` or `to` is no moment, which is told there. */
+/** What a form says, for the address; null where `from` or `to` is no moment. */
 export function said(form, parse) {
 	const query = new URLSearchParams();
 	for (const control of form.elements) {
@@ -99,10 +98,7 @@ export function tree(value) {
 	return entries.length ? h("dl.tree", entries.map(([name, part]) => h("div", h("dt", name), h("dd", tree(part))))) : h("span.dim", "none");
 }
 
-/**
- * Asks for a reason in a dialog and hands it to `order`; what is refused is told inside. Resolves to what `order` gave,
- * or to null when it was called off.
- */
+/** Asks for a reason; resolves to what `order` gave, or to null when it was called off. */
 export function ask({ title, about, label, go, optional = false, order }) {
 	const refused = h("p.refused@refused", { role: "alert", hidden: true });
 	const reason = h("textarea", { name: "reason", id: "ask-reason", rows: 3, maxlength: 500, required: !optional });

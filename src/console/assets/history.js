@@ -15,7 +15,6 @@ const offered = (who) => (name) => who.reads || !["tenant", "connection", "princ
 let last = null;
 export const forget = () => (last = null);
 
-/** Tells the kept rows what was just read of one of them. */
 export function patch(request) {
 	const place = last?.items.findIndex(({ id }) => id === request.id) ?? -1;
 	if (place >= 0) last.items[place] = slim(request);

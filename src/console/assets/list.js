@@ -5,10 +5,7 @@ import { h, s, button } from "./dom.js";
 const AROUND = 12;
 const KEYS = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
-/**
- * Rows of one height. `row(item)` makes one, whose link is reached by the arrow keys; `fetch(cursor)` resolves to
- * `{items, next}`; `state` keeps items and place for whoever comes back.
- */
+/** Rows of one height; `state` keeps items and place for whoever comes back. */
 export function boundedList({ state, row, fetch, loaded, signal }) {
 	const spacer = () => s("svg.spacer", { width: 1, height: 0, "aria-hidden": "true" });
 	const [above, below] = [spacer(), spacer()];

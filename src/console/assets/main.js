@@ -41,7 +41,6 @@ function heading(text) {
 	return h("h1", { tabindex: -1 }, text);
 }
 
-/** What the address asks for. A requester has own requests alone. */
 function wanted({ reads }) {
 	const [place, search] = location.hash.replace(/^#\/?/, "").split("?");
 	const [name, id] = place.split("/");

@@ -1,7 +1,7 @@
 // Who holds what at this moment, until when, and by which ticket. Operators can end one.
 
 import { path, read, write } from "./api.js";
-import { h, s, button, pill, notice, complain, nothing, ticketLink, requestLink, bones, part, plural, ask } from "./dom.js";
+import { h, button, pill, notice, complain, nothing, ticketLink, requestLink, bones, part, plural, ask } from "./dom.js";
 import { now, isStale, setClock, moment, brief, exact, left, every } from "./time.js";
 import { bound, ending, removableFrom, OVER } from "./words.js";
 import { forget } from "./history.js";
@@ -21,7 +21,6 @@ export const revoke = (id, what) => ask({
 	},
 });
 
-/** Reads the request until stint took an order up: what is told is its own document. */
 export async function follow(id, signal, tell, looks = 30) {
 	for (let look = 0; look < looks && !signal.aborted; look += 1) {
 		const request = await read(path(id), {}, signal);
@@ -31,12 +30,10 @@ export async function follow(id, signal, tell, looks = 30) {
 	}
 }
 
-/** A row. `tick` moves its countdown and nothing else; `tell` takes up what the request itself says. */
 function holding(item, view, follows) {
 	const [starts, ends] = [Date.parse(item.starts_at), Date.parse(item.ends_at)];
 	const removable = removableFrom(item.starts_at);
 	const what = `${item.principal.name}: ${item.entitlement.title}, by ticket ${item.ticket.number}.`;
-	const rest = s("rect", { height: 4, width: "100%" });
 	const count = h("span.left@left", { role: "timer" });
 	const early = h("li", { hidden: true }, `PIM removes nothing in its first five minutes: not before ${exact(removable)}.`);
 	const cut = h("li", { hidden: true });
@@ -49,7 +46,7 @@ function holding(item, view, follows) {
 			h("p.dim", "Ticket ", ticketLink(item.ticket), ` of ${item.ticket.system}`),
 			h("ul.notes", cut, early, item.basis === "plan" && h("li", `By plan: ${item.why}.`),
 				item.shared_with.length > 0 && h("li", `Shares its assignment with ${plural(item.shared_with.length, "other request")}; each keeps to its own end.`)), end),
-		h("div.when", count, h("p", "until ", moment(item.ends_at, { as: brief, field: "until" })), s("svg.meter", { width: "100%", height: 4, "aria-hidden": "true" }, rest)),
+		h("div.when", count, h("p", "until ", moment(item.ends_at, { as: brief, field: "until" }))),
 		h("div.do", requestLink(item.request_id, "Open", { class: "act", "aria-label": `Open: ${what}` }),
 			requestLink(`${item.request_id}?verify`, "Proof", { class: "act", "data-action": "open-proof", "aria-label": `Proof: ${what}` }), stop));
 
@@ -67,7 +64,6 @@ function holding(item, view, follows) {
 		const time = now();
 		const words = isStale() ? "…" : time < starts ? `in ${left(starts - time)}` : time < ends ? left(ends - time) : "time is over";
 		if (words !== count.textContent) count.textContent = words;
-		rest.setAttribute("width", `${Math.max(0, Math.min(100, ((ends - time) / (ends - starts)) * 100)).toFixed(1)}%`);
 		element.classList.toggle("soon", time < ends && ends - time < 300000);
 		early.hidden = item.status !== "active" || time < starts || time >= removable;
 	};

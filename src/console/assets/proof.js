@@ -98,7 +98,6 @@ const at = (value, path) => path.split(".").reduce((part, name) => part?.[name],
 const own = (events, request) => events.filter((event) => event.request_id === request.id);
 const nanos = (moment) => BigInt(Date.parse(moment.replace(/\.\d+/, ""))) * 1000000n + BigInt((/\.(\d+)/.exec(moment)?.[1] ?? "").padEnd(9, "0"));
 
-/** Whole seconds from the moment it was to end until the end was proved. */
 function lag({ end, assignment }) {
 	if (!end.confirmed_at) return null;
 	const isExpired = end.cause === "expired";
@@ -106,7 +105,6 @@ function lag({ end, assignment }) {
 	return Number((nanos(end.confirmed_at) - nanos((isExpired && assignment?.ends_at) || end.ordered_at)) / 1000000000n);
 }
 
-/** Where the document shows something else than its events say. What was dropped is not compared. */
 function differences(request, events) {
 	const told = story(events);
 	const found = [];
@@ -192,7 +190,6 @@ async function snapshot({ request: { ticket } }, events) {
 	return ticket.snapshot ? [true, "The snapshot has the digest that was decided on."] : [null, "The snapshot is not shown, so its digest was not compared."];
 }
 
-/** Checks a pack, and says what was checked and what was not. */
 export async function check(pack) {
 	if (pack.stint_evidence !== 1) throw new Error("this version of evidence is not known");
 	const events = [...pack.events].sort((one, other) => one.leaf_index - other.leaf_index);

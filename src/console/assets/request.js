@@ -18,7 +18,6 @@ export const retry = (id) => ask({
 	order: async (reason, key) => (await write(path(id, "/retry"), { reason }, key)) && (forget(), notice("The new look is ordered."), true),
 });
 
-/** Everything that happened and what is to come, in one order. */
 function life(request) {
 	const { approval, ticket, notes, assignment, end, hold, status } = request;
 	const told = request.timeline.map((entry) => ({ ...entry, ...event(entry, request) }));
@@ -56,7 +55,6 @@ function refusals({ decision, failure, status }) {
 
 const held = ({ hold }) => hold && h("section.card.wait", h("h2", "Why it is held"), h("p", h("b", `${sentence(hold.detail)}.`), " ", h("code", hold.reason)), h("p.todo@advice", advice(HOLDS, hold.reason)), h("p.dim", "Next look ", moment(hold.next_look_at)));
 
-/** A fact and where it is known from; nothing where there is none. */
 const fact = (name, value, source) => value && h("div", h("dt", name), h("dd", value, source && h("small.source", source)));
 const facts = (title, ...rows) => rows.flat().some(Boolean) && card(title, h("dl.facts", rows));
 const linked = (others) => others?.length > 0 && others.map((other, place) => [place > 0 && ", ", requestLink(other.request, other.ticket)]);

@@ -21,15 +21,12 @@ const iso = (at) => new Date(at).toISOString();
 export const day = (at) => iso(at).slice(0, 10);
 const timed = (to) => (at) => `${day(at) === day(now()) ? "" : `${day(at)} `}${iso(at).slice(11, to)} UTC`;
 
-/** `14:05 UTC`, with the day unless it is today. */
 export const brief = timed(16);
 
-/** `14:05:10 UTC`, with the day unless it is today. */
 export const exact = timed(19);
 
 export const full = (at) => `${day(at)} ${iso(at).slice(11, 19)} UTC`;
 
-/** A moment as an element: UTC, and local time in small where that is another one. */
 export function moment(at, { as = full, field } = {}) {
 	if (!at || Number.isNaN(Date.parse(at))) return h("span.dim", "not yet");
 	const date = new Date(at);
@@ -37,7 +34,6 @@ export function moment(at, { as = full, field } = {}) {
 	return h("time", { datetime: at, "data-field": field, title: `${full(at)}${here ? `, ${here} in ${zone}` : ""}` }, as(at), here && h("small", here));
 }
 
-/** `2 h 13 min` above an hour, `12:05` below it. */
 export function left(milliseconds) {
 	const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
 	const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
@@ -45,7 +41,6 @@ export function left(milliseconds) {
 	return hours ? `${hours} h ${String(minutes).padStart(2, "0")} min` : `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-/** `1.4 s`, `2 min 5 s`, `3 h 20 min`, `5 d`. */
 export function span(seconds) {
 	if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
 	const whole = Math.round(seconds);
@@ -74,7 +69,6 @@ export function parse(text) {
 	return /(Z|[+-]\d\d:\d\d)$/i.test(told) && !Number.isNaN(Date.parse(told)) ? told : null;
 }
 
-/** Calls at once and then each so many milliseconds, until the signal. */
 export function every(milliseconds, call, signal) {
 	const timer = setInterval(call, milliseconds);
 	signal.addEventListener("abort", () => clearInterval(timer));

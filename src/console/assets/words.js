@@ -5,7 +5,6 @@ import { brief, duration, now } from "./time.js";
 const CATALOG = "Correct the catalog, and run stint doctor.";
 const table = (advice) => new Map(Object.entries(advice).flatMap(([todo, codes]) => codes.split(" ").map((code) => [code, todo])));
 
-// What to do about a hold; what it is, its detail says.
 export const HOLDS = table({
 	"Nothing to do: stint tries again by itself.": "ticket-unavailable ticket-throttled ticket-bad-answer ticket-full graph-unavailable graph-throttled graph-bad-answer validation-unclear store-unavailable",
 	"Put back into the configuration what it has lost.": "connection-unknown tenant-unknown",
@@ -53,7 +52,6 @@ export const REFUSALS = table({
 	"Give stint the permission in Entra, and run stint doctor.": "Authorization_RequestDenied UnauthorizedAccessException InsufficientPermissions",
 });
 
-/** What to do about a code; some have particulars behind a colon. */
 export const advice = (of, code = "") => of.get(code.split(":")[0]) ?? (of === REFUSALS ? "Mend the cause, then have the ticket approved anew." : "See what the detail says, and the guides.");
 
 const FINDINGS = {
@@ -89,7 +87,6 @@ const wasRead = ({ cause: why, confirmed_at: at, ordered_at: from, continued_by:
 /** What an end is known by. Where others go on nothing is gone; where nothing was granted nothing was read. */
 export const proved = (end, assignment) => (wasRead(end, assignment) ? "readings of Microsoft Entra show nothing of it" : end.continued_by?.length ? "its part is over; others hold the assignment on" : "nothing had been granted");
 
-/** How an end that was ordered stands, by the request's own document; empty where none was. */
 export function ending({ end, status, hold, assignment, timeline }, exact) {
 	if (end && status === "ended") return `Over: ${cause(end.cause)}${wasRead(end, assignment) ? `, proved at ${exact(end.confirmed_at)}` : end.continued_by?.length ? "; others hold the assignment on" : ""}.`;
 	if (end && status === "held") return `Ending, but held: ${hold.detail}.`;
@@ -103,7 +100,6 @@ export function ending({ end, status, hold, assignment, timeline }, exact) {
 	return ordered && !OVER.includes(status) ? "Ending: the order is recorded, and stint takes it up." : "";
 }
 
-/** What a request waits for, or how it came out, in a sentence. */
 export function waits(request) {
 	const { status, hold, decision, failure, assignment } = request;
 	const told = {
