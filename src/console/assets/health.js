@@ -39,7 +39,7 @@ function finding(view, { id, kind, tenant, connection, subject, detail, raised_a
 	const acknowledge = async () => {
 		const done = await ask({
 			title: "Acknowledge this finding",
-			about: "It keeps who looked at it, when and why. It ends nothing and clears nothing.",
+			about: "It keeps who looked, when and why. It ends and clears nothing.",
 			label: "What was done about it? It may be left out.",
 			go: "Acknowledge",
 			optional: true,

@@ -69,10 +69,7 @@ async function show() {
 		put(main, title, children);
 		if (came) title.focus({ preventScroll: true });
 	};
-	const retitle = (words) => {
-		document.title = `${words.textContent} – stint`;
-		title.replaceChildren(words);
-	};
+	const retitle = (words) => title.replaceChildren(...heading(words).childNodes);
 	const view = {
 		id, params, who, signal, returns, frame, title: retitle,
 		ready: (state) => signal.aborted || shows(name, state),
@@ -121,7 +118,7 @@ function signIn(why, prompt) {
 		begin(back, prompt).catch((error) => signIn(`Signing in could not begin: ${error.message}`, prompt));
 	}, { class: "main" });
 	main.replaceChildren(h("div.welcome", h("img", { src: "icon.svg", alt: "", width: 56, height: 56 }), heading("Sign in to stint"),
-		h("p", "Who holds what, until when, on whose approval, by which ticket, and what was proved when."), h("p", way),
+		h("p", way),
 		h("p.dim", "The access token stays in this page's memory; it is gone when you close or reload the page.")));
 	shows("sign-in", "ready");
 	if (!why) return;

@@ -10,7 +10,7 @@ const MOST = 1000;
 
 export const revoke = (id, what) => ask({
 	title: "End this access",
-	about: `${what} It ends as soon as Microsoft Entra allows: PIM removes nothing in its first five minutes.`,
+	about: `${what} PIM removes nothing in its first five minutes; it ends as soon as that allows.`,
 	label: "Why? It is kept in the audit log and told on the ticket.",
 	go: "End it",
 	order: async (reason, key) => {

@@ -12,7 +12,7 @@ const card = (title, ...children) => h("section.card", h("h2", title), children)
 
 export const retry = (id) => ask({
 	title: "Look again now",
-	about: "Its next step is due at once. It shortens no wait that protects, and grants nothing that would not be granted anyway.",
+	about: "Its next step is due at once. It shortens no wait that protects.",
 	label: "Why? It is kept in the audit log.",
 	go: "Look again",
 	order: async (reason, key) => (await write(path(id, "/retry"), { reason }, key)) && (forget(), notice("The new look is ordered."), true),
@@ -82,7 +82,7 @@ const HEADLINES = { idle: "Not checked", working: "Checking …", verified: "Ver
 
 function proof(view, paint) {
 	let of;
-	const words = h("div", { "aria-live": "polite" }, h("p.dim", "The evidence holds the request, its events, and the proof of each under a signed head of the audit log."));
+	const words = h("div", { "aria-live": "polite" }, h("p.dim", "The evidence: the request, its events, and the proof of each under a signed head of the audit log."));
 	const evidence = () => bytes(path(view.id, "/evidence"), {}, view.signal);
 	const state = (name, ...children) => {
 		box.dataset.state = name;
@@ -91,7 +91,7 @@ function proof(view, paint) {
 	};
 	const download = () => evidence().then((pack) => {
 		save(pack, `stint-evidence-${view.id}.json`);
-		notice("The evidence is saved; stint audit verify checks it offline.");
+		notice("Saved; stint audit verify checks it offline.");
 	}).catch(complain);
 	async function verify() {
 		state("working");

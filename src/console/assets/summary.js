@@ -61,8 +61,8 @@ export async function show(view) {
 		h("ul.figures", [{ name: "requests", count: told.requests }, ...told.by_state].map(({ name, count }) => h("li", h("b", count.toLocaleString("en")), " ", name))),
 		h("div.charts",
 			chart("per-day", "Grants per day", `By the day they came into force.${Date.parse(period.to) - Date.parse(period.from) > MOST * DAY ? ` The last ${MOST} days of this time.` : ""}`, columns(days(grants, period))),
-			chart("time-to-grant", "Time to grant", "Within what time, from the ticket's arrival or the start it asked for until the assignment began.", bars("Grants", "Took", first?.count ? spread(first, `${first.count}: `) : [], span)),
-			chart("time-to-proved-end", "Time to proved end", "Within what time, from the order or the planned end until nothing was left to be read.", bars("Ends", "Took", lags.flatMap((lag) => spread(lag, `${lag.count} ${lag.cause}: `)), span)),
+			chart("time-to-grant", "Time to grant", "From the ticket's arrival, or the start it asked for, until the assignment began.", bars("Grants", "Took", first?.count ? spread(first, `${first.count}: `) : [], span)),
+			chart("time-to-proved-end", "Time to proved end", "From the order or the planned end until nothing was left to be read.", bars("Ends", "Took", lags.flatMap((lag) => spread(lag, `${lag.count} ${lag.cause}: `)), span)),
 			chart("refusals", "Refusals by reason", "A request may be refused for several.", bars("Reason", "Requests", refused.map(({ name, count }) => ({ name: name ?? "not known", count }))))));
 	view.ready(told.requests ? "ready" : "empty");
 }
