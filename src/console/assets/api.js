@@ -67,7 +67,7 @@ export async function exported(query, signal) {
 		throw refused("The export broke off", "Nothing was saved; try again.");
 	});
 	const count = closing(await blob.slice(-65536).text());
-	if (count === null) throw refused("The export is not whole", "Its closing line is missing. Nothing was saved; try again.");
+	if (count === null) throw refused("The export is not whole", "Nothing was saved; try again.");
 	save(blob, /filename="(.+?)"/.exec(answer.headers.get("content-disposition"))[1]);
 	return count;
 }

@@ -53,11 +53,11 @@ export async function finish() {
 		away = JSON.parse(sessionStorage.getItem(AWAY));
 		sessionStorage.removeItem(AWAY);
 	} catch {
-		// Without storage nothing was begun here.
+		// No storage, no sign-in.
 	}
 	history.replaceState(null, "", redirect() + (away?.view ?? "#/"));
 	try {
-		if (!away || told.get("state") !== away.state) throw new Error("This answer belongs to no sign-in that was begun here.");
+		if (!away || told.get("state") !== away.state) throw new Error("No sign-in was begun here.");
 		if (told.has("error")) throw new Error(told.get("error_description") ?? told.get("error"));
 		session = await exchange(told.get("code"), away);
 		return null;
@@ -78,7 +78,7 @@ async function exchange(code, { verifier, nonce }) {
 }
 
 /** What the roles let this page offer. The server decides anew about each call. */
-export function roles(names) {
+function roles(names) {
 	const tenants = (kind) => names.map((name) => name.split(".")).filter((parts) => parts[0] === "Stint" && parts[1] === kind).map((parts) => parts[2]);
 	const [operator, auditor] = [tenants("Operator"), tenants("Auditor")];
 	const reads = operator.length + auditor.length > 0;

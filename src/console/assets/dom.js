@@ -2,7 +2,7 @@
 
 // What turns the direction of a text is shown, not obeyed.
 const TURNING = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
-export const plain = (value) => String(value).replace(TURNING, (mark) => `⟨U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+const plain = (value) => String(value).replace(TURNING, (mark) => `⟨U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 
 export function put(element, ...children) {
 	for (const child of children.flat(9)) if (child !== null && child !== undefined && child !== false) element.append(child instanceof Node ? child : plain(child));
@@ -31,7 +31,7 @@ export const h = (name, ...parts) => make("http://www.w3.org/1999/xhtml", name, 
 export const s = (name, ...parts) => make("http://www.w3.org/2000/svg", name, parts);
 
 /** The address, if a person may be sent there: https, or http of this machine; else null. */
-export function safe(address) {
+function safe(address) {
 	if (!URL.canParse(address)) return null;
 	const { protocol, hostname, username, password, href } = new URL(address);
 	const own = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
@@ -81,7 +81,7 @@ export function said(form, parse) {
 		if (value) query.set(control.name, value);
 		else {
 			control.closest("details")?.setAttribute("open", "");
-			control.setCustomValidity("Write a day such as 2026-11-03, or a moment such as 2026-11-03 08:30 (UTC).");
+			control.setCustomValidity("Write 2026-11-03 or 2026-11-03 08:30 (UTC).");
 			return control.reportValidity() || null;
 		}
 	}

@@ -83,7 +83,7 @@ export async function show(view) {
 	if (who.reads) put(tools, h("span.row", h("span.dim", "Export all of these"), file("csv"), file("ndjson")));
 	if (!state.items.length) {
 		body.replaceChildren(key === "{}"
-			? nothing("No request yet", h("p", who.reads ? "The first approved ticket that reaches stint shows here." : "Once a ticket that asks for access for you is approved, it shows here."))
+			? nothing("No request yet", h("p", `The first approved ticket ${who.reads ? "that reaches stint" : "for you"} shows here.`))
 			: nothing("Nothing matches", h("p", "No request that you may see fits these filters."), button("clear", "Clear the filters", () => view.go("history"))));
 		return view.ready("empty");
 	}

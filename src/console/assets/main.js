@@ -102,7 +102,7 @@ async function wake() {
 		if (who.reads) await time(abort.signal);
 		if (!document.querySelector("dialog")) await view?.refresh?.();
 	} catch {
-		// What cannot be read now is tried again; until then no countdown shows.
+		// It is tried again; until then no countdown shows.
 	}
 	isTiming = false;
 }
@@ -119,7 +119,7 @@ function signIn(why, prompt) {
 	}, { class: "main" });
 	main.replaceChildren(h("div.welcome", h("img", { src: "icon.svg", alt: "", width: 56, height: 56 }), heading("Sign in to stint"),
 		h("p", way),
-		h("p.dim", "The access token stays in this page's memory; it is gone when you close or reload the page.")));
+		h("p.dim", "The access token stays in memory alone.")));
 	shows("sign-in", "ready");
 	if (!why) return;
 	notice(why, true);

@@ -45,7 +45,7 @@ function holding(item, view, follows) {
 			h("p", h("span@entitlement", item.entitlement.title), h("small", item.tenant)),
 			h("p.dim", "Ticket ", ticketLink(item.ticket), ` of ${item.ticket.system}`),
 			h("ul.notes", cut, early, item.basis === "plan" && h("li", `By plan: ${item.why}.`),
-				item.shared_with.length > 0 && h("li", `Shares its assignment with ${plural(item.shared_with.length, "other request")}; each keeps to its own end.`)), end),
+				item.shared_with.length > 0 && h("li", `Shares its assignment with ${plural(item.shared_with.length, "other request")}.`)), end),
 		h("div.when", count, h("p", "until ", moment(item.ends_at, { as: brief, field: "until" }))),
 		h("div.do", requestLink(item.request_id, "Open", { class: "act", "aria-label": `Open: ${what}` }),
 			requestLink(`${item.request_id}?verify`, "Proof", { class: "act", "data-action": "open-proof", "aria-label": `Proof: ${what}` }), stop));
@@ -58,7 +58,6 @@ function holding(item, view, follows) {
 		if (words && stop === document.activeElement) element.querySelector('[data-action="open-request"]').focus();
 		if (words && stop) stop.remove();
 		part("status", element).replaceWith(pill(request.status));
-		element.classList.toggle("over", OVER.includes(request.status));
 	};
 	const tick = () => {
 		const time = now();
@@ -124,7 +123,7 @@ export async function show(view) {
 		if (focused) (rows.get(focused.closest("li[data-id]").dataset.id)?.element.querySelector(`[data-action="${focused.dataset.action}"]`) ?? list.children[place]?.querySelector("a") ?? document.querySelector("h1")).focus({ preventScroll: true });
 		state.replaceChildren(items.length ? `${plural(items.length, "assignment")} of ${plural(new Set(items.map((item) => item.principal.id)).size, "principal")}${more ? ` (the newest ${MOST})` : ""}, the next to end first. ` : "", "As known at ", moment(at, { as: exact }));
 		if (before && before !== [...rows.keys()].sort().join()) notice(`${plural(rows.size, "assignment")} now.`);
-		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here from the moment it may be in force until it is proved gone.")));
+		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here until it is proved gone.")));
 		view.ready(items.length ? "ready" : "empty");
 	};
 	await view.refresh();

@@ -80,8 +80,7 @@ function story(events) {
 	return told;
 }
 
-// Where the document shows what an event says; a name behind a colon is the event's own. Without a decision, what is
-// `decided` stands as the ticket has it.
+// Where the document shows what an event says; a name behind a colon is the event's own. Undecided, `decided` is the ticket's.
 const SHOWN = {
 	decided: "tenant requested_duration:requested ticket.basis decision.decided_at",
 	decision: "principal entitlement approval.id:approval approval.approved_at approval.approvers decision.duration decision.bound_by decision.catalog_version decision.snapshot_digest",
@@ -90,7 +89,7 @@ const SHOWN = {
 	failure: "failure.code failure.detail",
 	hold: "hold.reason:code hold.detail",
 };
-// Of an attempt, what is still counted after it was closed, and what is learnt while it is open.
+// Of an attempt: still counted after it was closed, and learnt while it is open.
 const COUNTED = ["absent_reads", "last_absent_at"];
 const LEARNT = ["code", "http_status", "graph_request_id", "schedule_request_id", "schedule_id"];
 const OVER = ["ended", "rejected", "failed"];
@@ -152,7 +151,7 @@ async function inclusion({ checkpoint }, events) {
 		const found = await rootOf(await leafHash(event), event.leaf_index, size, event.inclusion_proof.map(decode));
 		if (!found || !same(found, root)) return [false, `The proof of “${event.event}” does not lead to the checkpoint's root.`];
 	}
-	return [events.length > 0, `Each of ${events.length} events was hashed here; its proof leads to the root over ${size} events.`];
+	return [events.length > 0, `${events.length} events were hashed here; each proof leads to the root over ${size} events.`];
 }
 
 async function facts(_, events) {
@@ -165,7 +164,7 @@ async function facts(_, events) {
 
 function moves({ request }, events) {
 	if (events.some((event) => event.request_id !== request.id && (event.event !== "details-dropped" || event.request_id))) return [false, "An event is about another request."];
-	return [story(events).status === request.status, `Its moves lead from “received” to “${story(events).status}” without a gap.`];
+	return [story(events).status === request.status, `Its moves lead to “${story(events).status}” without a gap.`];
 }
 
 function shown({ request }, events) {
@@ -187,7 +186,7 @@ async function snapshot({ request: { ticket } }, events) {
 		if (differ.length) return [false, `Other than in the snapshot: ${differ.join(", ")}.`];
 	}
 	if (!sealed) return [null, "No event says this digest for good."];
-	return ticket.snapshot ? [true, "The snapshot has the digest that was decided on."] : [null, "The snapshot is not shown, so its digest was not compared."];
+	return ticket.snapshot ? [true, "The snapshot has the digest that was decided on."] : [null, "The snapshot is not shown."];
 }
 
 export async function check(pack) {
@@ -200,7 +199,7 @@ export async function check(pack) {
 	}
 	const unchecked = [
 		`That ${pack.verifier_key} is your stint's key: compare it with the one you were given by another way.`,
-		"That this log goes on from heads that you kept: stint audit verify compares them.",
+		"That this log goes on from heads that you kept: see stint audit verify.",
 		`That nothing was left out between its moves${OVER.includes(pack.request.status) ? "" : ", or after the last of them"}: the whole log shows it.`,
 		"Notes, when it was last changed, the next look, and what is shown of other requests.",
 	];

@@ -24,11 +24,11 @@ function life(request) {
 	const yes = approval?.approvers?.length ? approval.approvers : approval ? [{ name: null }] : [];
 	const approvals = yes.map((one) => ({ at: one.decided_at ?? approval.approved_at, event: "approval", title: `Approved${one.id ? ` by ${one.name ?? one.id}` : ""}`, source: basis(ticket) }));
 	const written = notes.map((note) => ({ at: note.written_at ?? note.created_at, event: "note", text: note.text, source: `the note on ${ticket.number}`,
-		title: note.written_at ? "The ticket was told" : `The ticket is still to be told (tries: ${note.tries}${note.last_error ? `, ${note.last_error}` : ""})` }));
+		title: note.written_at ? "The ticket was told" : `The ticket is still to be told (tries: ${note.tries}) ${note.last_error ?? ""}` }));
 	const all = [...approvals, ...told, ...written].filter((one) => one.at);
 	all.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
 	const next = OVER.includes(status) ? null : end?.next_look_at ?? hold?.next_look_at;
-	if (next) all.push({ at: next, event: "next-look", title: end ? "The next look for the proof that it is gone" : "The next look", source: "stint's plan", ahead: true });
+	if (next) all.push({ at: next, event: "next-look", title: "The next look", source: "stint's plan", ahead: true });
 	else if (assignment && !end) all.push({ at: assignment.ends_at, event: "own-end", title: "Ends by itself", source: "the end that was read from Microsoft Entra", ahead: true });
 	return all;
 }
@@ -60,7 +60,7 @@ const facts = (title, ...rows) => rows.flat().some(Boolean) && card(title, h("dl
 const linked = (others) => others?.length > 0 && others.map((other, place) => [place > 0 && ", ", requestLink(other.request, other.ticket)]);
 
 function known({ ticket, approval, decision, entitlement, principal, assignment, end, holders, requested_duration: asked }) {
-	const told = ticket.basis === "webhook" ? "told by a signed webhook alone" : "read back from its own system";
+	const told = ticket.basis === "webhook" ? "told by a webhook alone" : "read back from its own system";
 	const pim = assignment && `read from Microsoft Entra at ${exact(assignment.confirmed_at)}`;
 	return [
 		facts("Ticket", fact("Number", ticketLink(ticket), `connection ${ticket.system}`), fact("Asked for", duration(asked), told), fact("Approved", approval && moment(approval.approved_at), told),
@@ -110,7 +110,7 @@ function proof(view, paint) {
 		}
 	}
 	const box = h("section.card.proof@proof", { "data-state": "idle" }, h("h2", "Proof"), h("p.row", button("verify", "Verify in this browser", verify, { class: "main" }), button("evidence", "Download the evidence", download)), words);
-	const paints = (request) => of && of !== content(request) && state("idle", h("p.dim", "It changed since it was checked."));
+	const paints = (request) => of && of !== content(request) && state("idle", h("p.dim", "It changed since."));
 	return { box, verify, paints };
 }
 
@@ -144,7 +144,7 @@ export async function show(view) {
 		view.title(h("span", principal ? [h("span@principal", principal.name), ": ", h("span@entitlement", entitlement.title)] : ["Ticket ", ticket.number]));
 		const about = [refusals(request), held(request), card("From ticket to proved end", timeline(request))];
 		const sides = [checked?.box, known(request),
-			h("section.card", h("details@snapshot", h("summary", h("h2", "The ticket as it was read")), ticket.snapshot ? tree(ticket.snapshot) : h("p.dim", "Not read yet, or dropped after its time.")))];
+			h("section.card", h("details@snapshot", h("summary", h("h2", "The ticket as it was read")), ticket.snapshot ? tree(ticket.snapshot) : h("p.dim", "Not read yet, or dropped.")))];
 		body.replaceChildren(h("p.row", pill(request.status), request.dry_run && h("small.tag", "dry run"), request.tenant && h("small.tag", request.tenant), ident(id)),
 			h("p.big@why", words ? h("b@ending", { class: request.end?.confirmed_at ? null : "ends" }, words) : about[0] ? outcome(request) : waits(request), " ", view.who.reads && request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
 			h("div.columns", h("div", about), h("div", sides)));

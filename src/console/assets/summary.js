@@ -30,7 +30,7 @@ function columns(all) {
 }
 
 function bars(name, unit, rows, words = String) {
-	if (!rows.length) return h("p", "Nothing of it in this time.");
+	if (!rows.length) return h("p", "None in this time.");
 	const most = Math.max(...rows.map(({ count }) => count), 1e-9);
 	const row = ({ name: text, count }, place) => [s("text", { y: place * 38 + 14 }, text.length > 32 ? `${text.slice(0, 31)}…` : text), s("text", { x: "100%", y: place * 38 + 14, "text-anchor": "end" }, words(count)),
 		s("rect.track", { y: place * 38 + 20, width: "100%", height: 8 }), s("rect.bar", { y: place * 38 + 20, width: `${(count / most) * 100}%`, height: 8 })];

@@ -14,9 +14,7 @@ export function setClock(at) {
 }
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const form = { hour: "2-digit", minute: "2-digit", timeZoneName: "short", hourCycle: "h23" };
-const clock = new Intl.DateTimeFormat(undefined, form);
-const calendar = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...form });
+const calendar = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short", hourCycle: "h23" });
 const iso = (at) => new Date(at).toISOString();
 export const day = (at) => iso(at).slice(0, 10);
 const timed = (to) => (at) => `${day(at) === day(now()) ? "" : `${day(at)} `}${iso(at).slice(11, to)} UTC`;
@@ -25,12 +23,12 @@ export const brief = timed(16);
 
 export const exact = timed(19);
 
-export const full = (at) => `${day(at)} ${iso(at).slice(11, 19)} UTC`;
+const full = (at) => `${day(at)} ${iso(at).slice(11, 19)} UTC`;
 
 export function moment(at, { as = full, field } = {}) {
 	if (!at || Number.isNaN(Date.parse(at))) return h("span.dim", "not yet");
 	const date = new Date(at);
-	const here = date.getTimezoneOffset() !== 0 && (date.toDateString() === new Date(now()).toDateString() ? clock : calendar).format(date);
+	const here = date.getTimezoneOffset() !== 0 && calendar.format(date);
 	return h("time", { datetime: at, "data-field": field, title: `${full(at)}${here ? `, ${here} in ${zone}` : ""}` }, as(at), here && h("small", here));
 }
 
