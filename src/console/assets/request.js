@@ -110,7 +110,7 @@ function proof(view, paint) {
 		}
 	}
 	const box = h("section.card.proof@proof", { "data-state": "idle" }, h("h2", "Proof"), h("p.row", button("verify", "Verify in this browser", verify, { class: "main" }), button("evidence", "Download the evidence", download)), words);
-	const paints = (request) => of && of !== content(request) && state("idle", h("p.dim", "It changed since."));
+	const paints = (request) => of && of !== content(request) && state("idle", h("p.dim", "It changed since it was checked."));
 	return { box, verify, paints };
 }
 
