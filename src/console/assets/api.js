@@ -1,8 +1,8 @@
 // stint's API, as anybody may script it. The page uses nothing else of stint.
 
 import { signedIn, refuse } from "./auth.js";
+import { setClock } from "./time.js";
 
-/** A refusal as the API tells it (RFC 9457), or that nothing came at all. */
 const refused = (title, detail, more) => Object.assign(new Error(title), { title, detail, ...more });
 
 async function refusal(answer) {
@@ -26,6 +26,8 @@ async function call(path, { query = {}, signal, ...options }) {
 	}
 	if (answer.status === 401) throw refuse("Your sign-in is over or was refused. Sign in again to return to where you were.");
 	if (!answer.ok) throw await refusal(answer);
+	// Whoever reads for others is told by the answers themselves.
+	if (!signedIn()?.reads) setClock(answer.headers.get("date"));
 	return answer;
 }
 
@@ -46,15 +48,26 @@ export function save(blob, name) {
 	setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
+/** How many records the closing line of an export tells of; null where the last line is none. */
+export function closing(text) {
+	const line = text.slice(text.lastIndexOf("\n", text.length - 2) + 1).trimEnd();
+	const csv = /^"?#end_of_export"?,"(.*)"$/.exec(line);
+	try {
+		const count = csv ? JSON.parse(csv[1].replaceAll('""', '"')).count : JSON.parse(line).end_of_export.count;
+		return text.endsWith("\n") && Number.isSafeInteger(count) ? count : null;
+	} catch {
+		return null;
+	}
+}
+
 /** Saves an export if it is whole, which its closing line shows. Resolves to how many it holds. */
 export async function exported(query, signal) {
 	const answer = await call("/v1/requests/export", { query, signal });
 	const blob = await answer.blob().catch(() => {
 		throw refused("The export broke off", "Nothing was saved; try again.");
 	});
-	const line = (await blob.slice(-8192).text()).trimEnd().split("\n").pop();
-	const count = line.includes("end_of_export") && /"+count"+: ?(\d+)/.exec(line);
-	if (!count) throw refused("The export is not whole", "Its closing line is missing. Nothing was saved; try again.");
+	const count = closing(await blob.slice(-65536).text());
+	if (count === null) throw refused("The export is not whole", "Nothing was saved; try again.");
 	save(blob, /filename="(.+?)"/.exec(answer.headers.get("content-disposition"))[1]);
-	return Number(count[1]);
+	return count;
 }

@@ -1,5 +1,4 @@
-// Signing in with Microsoft Entra: authorization code with PKCE. The access token stays in memory and nowhere else;
-// what has to survive the way to Entra and back is dropped as soon as it is back.
+// Signing in with Microsoft Entra: authorization code with PKCE. The access token stays in memory and nowhere else.
 
 const AWAY = "stint.away";
 let session = null;
@@ -32,7 +31,7 @@ async function load() {
 	return (settings ??= await answer.json());
 }
 
-export async function begin(view) {
+export async function begin(view, prompt) {
 	if (!crypto.subtle) throw new Error("Signing in needs https, or this machine's own address.");
 	const { authority, client_id, scope } = await load();
 	const away = { verifier: random(), state: random(), nonce: random(), view };
@@ -40,7 +39,7 @@ export async function begin(view) {
 	sessionStorage.setItem(AWAY, JSON.stringify(away));
 	location.assign(`${authority}/oauth2/v2.0/authorize?${new URLSearchParams({
 		client_id, response_type: "code", redirect_uri: redirect(), response_mode: "fragment", scope: `openid ${scope}`,
-		state: away.state, nonce: away.nonce, code_challenge: encode(challenge), code_challenge_method: "S256",
+		state: away.state, nonce: away.nonce, code_challenge: encode(challenge), code_challenge_method: "S256", ...(prompt && { prompt }),
 	})}`);
 }
 
@@ -49,11 +48,16 @@ export const isBack = () => /^#([^/].*&)?(code|error)=/.test(location.hash);
 /** Takes up what Entra sent back, and the view that was left. Resolves to why it failed, or null. */
 export async function finish() {
 	const told = new URLSearchParams(location.hash.slice(1));
-	const away = JSON.parse(sessionStorage.getItem(AWAY));
-	sessionStorage.removeItem(AWAY);
+	let away = null;
+	try {
+		away = JSON.parse(sessionStorage.getItem(AWAY));
+		sessionStorage.removeItem(AWAY);
+	} catch {
+		// No storage, no sign-in.
+	}
 	history.replaceState(null, "", redirect() + (away?.view ?? "#/"));
 	try {
-		if (!away || told.get("state") !== away.state) throw new Error("This answer belongs to no sign-in that was begun here.");
+		if (!away || told.get("state") !== away.state) throw new Error("No sign-in was begun here.");
 		if (told.has("error")) throw new Error(told.get("error_description") ?? told.get("error"));
 		session = await exchange(told.get("code"), away);
 		return null;
@@ -68,13 +72,13 @@ async function exchange(code, { verifier, nonce }) {
 	const answer = await fetch(`${authority}/oauth2/v2.0/token`, { method: "POST", body, credentials: "omit" });
 	const told = await answer.json().catch(() => ({}));
 	if (!told.access_token) throw new Error(told.error_description ?? `Entra answered ${answer.status}`);
-	if (told.id_token && claims(told.id_token).nonce !== nonce) throw new Error("Entra's answer belongs to another sign-in.");
+	if (!told.id_token || claims(told.id_token).nonce !== nonce) throw new Error("Entra's answer belongs to another sign-in.");
 	const said = claims(told.access_token);
 	return { token: told.access_token, name: said.name ?? said.preferred_username ?? said.oid, ...roles(said.roles ?? []) };
 }
 
 /** What the roles let this page offer. The server decides anew about each call. */
-export function roles(names) {
+function roles(names) {
 	const tenants = (kind) => names.map((name) => name.split(".")).filter((parts) => parts[0] === "Stint" && parts[1] === kind).map((parts) => parts[2]);
 	const [operator, auditor] = [tenants("Operator"), tenants("Auditor")];
 	const reads = operator.length + auditor.length > 0;

@@ -1,10 +1,9 @@
 // The page is made of elements and texts. Nothing here reads markup: what comes from the API goes in as text alone.
 
-// Characters that turn the direction of a text could make it read as another one: they are shown, not obeyed.
+// What turns the direction of a text is shown, not obeyed.
 const TURNING = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
-export const plain = (value) => String(value).replace(TURNING, (mark) => `⟨U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+const plain = (value) => String(value).replace(TURNING, (mark) => `⟨U+${mark.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 
-/** Appends texts and elements; nothing for null, undefined and false. */
 export function put(element, ...children) {
 	for (const child of children.flat(9)) if (child !== null && child !== undefined && child !== false) element.append(child instanceof Node ? child : plain(child));
 	return element;
@@ -21,7 +20,7 @@ function make(space, name, parts) {
 		if (value === null || value === undefined || value === false) continue;
 		if (key === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
 		else if (key === "href" && !value.startsWith("#") && safe(value) !== value) throw new Error("no address to follow");
-		else element.setAttribute(key, value === true ? "" : value);
+		else element.setAttribute(key, value === true ? "" : ["title", "aria-label", "placeholder"].includes(key) ? plain(value) : value);
 	}
 	return put(element, isAttributes ? rest : parts);
 }
@@ -32,7 +31,7 @@ export const h = (name, ...parts) => make("http://www.w3.org/1999/xhtml", name, 
 export const s = (name, ...parts) => make("http://www.w3.org/2000/svg", name, parts);
 
 /** The address, if a person may be sent there: https, or http of this machine; else null. */
-export function safe(address) {
+function safe(address) {
 	if (!URL.canParse(address)) return null;
 	const { protocol, hostname, username, password, href } = new URL(address);
 	const own = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
@@ -42,7 +41,7 @@ export function safe(address) {
 export function ticketLink({ url, number }) {
 	const href = url && safe(url);
 	if (!href) return h("span@ticket", number);
-	return h("a@ticket", { href, target: "_blank", rel: "noopener noreferrer" }, number, h("span", { "aria-hidden": "true" }, " ↗"), h("span.sr", " (opens the ticket system)"));
+	return h("a@ticket", { href, "data-action": "open-ticket", target: "_blank", rel: "noopener noreferrer" }, number, h("span", { "aria-hidden": "true" }, " ↗"), h("span.sr", " (opens the ticket system)"));
 }
 
 export const button = (action, text, listener, attributes) => h("button", { type: "button", "data-action": action, ...attributes, on: { click: listener } }, text);
@@ -72,7 +71,7 @@ export function field(params, name, label, more) {
 	return h(`p.field.${name}`, h("label", { for: input.id }, label), input);
 }
 
-/** What a form says, for the address; null where `from` or `to` is no moment, which is told there. */
+/** What a form says, for the address; null where `from` or `to` is no moment. */
 export function said(form, parse) {
 	const query = new URLSearchParams();
 	for (const control of form.elements) {
@@ -82,7 +81,7 @@ export function said(form, parse) {
 		if (value) query.set(control.name, value);
 		else {
 			control.closest("details")?.setAttribute("open", "");
-			control.setCustomValidity("Write a day such as 2026-11-03, or a moment such as 2026-11-03 08:30 (UTC).");
+			control.setCustomValidity("Write 2026-11-03 or 2026-11-03 08:30 (UTC).");
 			return control.reportValidity() || null;
 		}
 	}
@@ -99,10 +98,7 @@ export function tree(value) {
 	return entries.length ? h("dl.tree", entries.map(([name, part]) => h("div", h("dt", name), h("dd", tree(part))))) : h("span.dim", "none");
 }
 
-/**
- * Asks for a reason in a dialog and hands it to `order`; what is refused is told inside. Resolves to what `order` gave,
- * or to null when it was called off.
- */
+/** Asks for a reason; resolves to what `order` gave, or to null when it was called off. */
 export function ask({ title, about, label, go, optional = false, order }) {
 	const refused = h("p.refused@refused", { role: "alert", hidden: true });
 	const reason = h("textarea", { name: "reason", id: "ask-reason", rows: 3, maxlength: 500, required: !optional });
@@ -115,19 +111,22 @@ export function ask({ title, about, label, go, optional = false, order }) {
 		const words = reason.value.trim();
 		if (!words && !optional) return reason.focus();
 		if (key.of !== words) key = { of: words, is: crypto.randomUUID() };
-		confirm.disabled = true;
+		confirm.disabled = cancel.disabled = true;
 		refused.hidden = true;
 		try {
 			done = await order(words, key.is);
 			dialog.close();
 		} catch (problem) {
 			refused.replaceChildren(h("b", problem.title ?? "That failed"), " ", plain(problem.detail ?? problem.message));
-			refused.hidden = confirm.disabled = false;
+			refused.hidden = confirm.disabled = cancel.disabled = false;
 			reason.focus();
 		}
 	};
-	const dialog = h("dialog@ask", { "aria-labelledby": "ask-title" }, h("form", { on: { submit } }, h("h2", { id: "ask-title" }, title), h("p", about),
-		h("label", { for: "ask-reason" }, label), reason, refused, h("div.row.end", button("cancel", "Cancel", () => dialog.close()), confirm)));
+	// An order that is on its way is not called off by closing.
+	const stays = (event) => confirm.disabled && event.preventDefault();
+	const cancel = button("cancel", "Cancel", () => dialog.close());
+	const dialog = h("dialog@ask", { "aria-labelledby": "ask-title", on: { cancel: stays, keydown: (event) => event.key === "Escape" && stays(event) } }, h("form", { on: { submit } }, h("h2", { id: "ask-title" }, title), h("p", about),
+		h("label", { for: "ask-reason" }, label), reason, refused, h("div.row.end", cancel, confirm)));
 	document.body.append(dialog);
 	dialog.showModal();
 	reason.focus();

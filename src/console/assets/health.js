@@ -5,6 +5,7 @@ import { h, put, button, pill, notice, complain, requestLink, bones, ask, tree }
 import { moment, ago, setClock, exact } from "./time.js";
 import { HOLDS, REFUSALS, advice, explain, who, sentence } from "./words.js";
 import { retry } from "./request.js";
+import { head } from "./proof.js";
 
 const since = (at) => [h("b", ago(at)), at && [" ", moment(at, { as: exact })]];
 const fact = (name, ...value) => h("div", h("dt", name), h("dd", value));
@@ -38,7 +39,7 @@ function finding(view, { id, kind, tenant, connection, subject, detail, raised_a
 	const acknowledge = async () => {
 		const done = await ask({
 			title: "Acknowledge this finding",
-			about: "It keeps who looked at it, when and why. It ends nothing and clears nothing.",
+			about: "It keeps who looked, when and why. It ends and clears nothing.",
 			label: "What was done about it? It may be left out.",
 			go: "Acknowledge",
 			optional: true,
@@ -65,13 +66,13 @@ const tenants = (all) => h("section.card@tenants", h("h2", "Tenants"), h("ul.pla
 	h("dl.facts", fact("Compared with Entra", since(one.compared_at), one.next_comparison_at && h("small.source", `next comparison ${ago(one.next_comparison_at)}`))), failing(one.comparison_failures, one.comparison_error)))));
 
 function log({ events, waiting, waiting_since: from, checkpoint }, signal) {
-	const download = () => bytes("/v1/audit/checkpoint", {}, signal).then((note) => {
-		save(note, `stint-checkpoint-${checkpoint.tree_size}.txt`);
-		notice("The signed head is saved. Keep it where the owner of the database cannot reach it.");
+	const download = () => bytes("/v1/audit/checkpoint", {}, signal).then(async (note) => {
+		save(note, `stint-checkpoint-${head(await note.text()).size}.txt`);
+		notice("Saved. Keep it where the owner of the database cannot reach it.");
 	}).catch(complain);
 	return h("section.card@audit-log", h("h2", "Audit log"), h("dl.facts",
 		fact("Sealed events", h("b@events", events.toLocaleString("en")), waiting > 0 && h("small.source", `${waiting} wait to be sealed`, from && `, since ${exact(from)}`)),
-		fact("Last checkpoint", h("span@checkpoint", checkpoint ? [since(checkpoint.sealed_at), h("small", { class: checkpoint.signed ? "source" : "source bad" }, `over ${checkpoint.tree_size.toLocaleString("en")} events, ${checkpoint.signed ? "signed" : "not signed: see the findings and audit.signing_key_file"}`)] : "none yet"))),
+		fact("Last checkpoint", h("span@checkpoint", checkpoint ? [since(checkpoint.sealed_at), h("small", { class: checkpoint.signed ? "source" : "source bad" }, `over ${checkpoint.tree_size.toLocaleString("en")} events, ${checkpoint.signed ? "signed" : "not signed: see the findings"}`)] : "none yet"))),
 	checkpoint?.signed && button("checkpoint", "Download the signed head", download));
 }
 
@@ -83,7 +84,7 @@ export async function show(view) {
 	view.refresh = async () => {
 		const [health, ...parts] = await Promise.all([
 			read("/v1/health", {}, signal),
-			paged("findings", "Findings", "Nothing that somebody should look at.", of("/v1/findings", { state: "open" }), (item) => finding(view, item)),
+			paged("findings", "Findings", "Nothing to look at.", of("/v1/findings", { state: "open" }), (item) => finding(view, item)),
 			paged("held", "Held", "Nothing is held.", of("/v1/requests", { status: "held" }), (item) => request(view, item)),
 			paged("failed", "Failed", "Microsoft Entra refused nothing.", of("/v1/requests", { status: "failed" }), (item) => request(view, item)),
 		]);

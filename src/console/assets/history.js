@@ -2,7 +2,7 @@
 
 import { read, exported } from "./api.js";
 import { h, put, pill, button, notice, complain, nothing, requestLink, bones, field, said, plural } from "./dom.js";
-import { moment, brief, parse } from "./time.js";
+import { moment, brief, exact, now, parse } from "./time.js";
 import { waits } from "./words.js";
 import { boundedList } from "./list.js";
 
@@ -10,8 +10,15 @@ const STATUSES = ["received", "verifying", "approved", "assigning", "active", "e
 const MORE = { from: "Received from (UTC)", to: "Received before (UTC)", entitlement: "Entitlement (key)", ticket: "Ticket (number or id)", principal: "Principal (id or name)", tenant: "Tenant", connection: "Connection" };
 const FILTERS = ["q", "status", ...Object.keys(MORE)];
 
+const offered = (who) => (name) => who.reads || !["tenant", "connection", "principal"].includes(name);
+
 let last = null;
 export const forget = () => (last = null);
+
+export function patch(request) {
+	const place = last?.items.findIndex(({ id }) => id === request.id) ?? -1;
+	if (place >= 0) last.items[place] = slim(request);
+}
 
 /** What a row shows, and no more: ten thousand of them are kept. */
 const slim = (request) => ({
@@ -35,10 +42,10 @@ function filters({ params, who, go }) {
 		if (query) go("history", query);
 	};
 	const status = h("select", { id: "f-status", name: "status" },
-		["", ...STATUSES].map((name) => h("option", { value: name, selected: params.get("status") === name }, name || "any")));
-	const names = Object.keys(MORE).filter((name) => who.reads || !["tenant", "connection", "principal"].includes(name));
+		[...new Set(["", ...STATUSES, params.get("status") ?? ""])].map((name) => h("option", { value: name, selected: params.get("status") === name }, name || "any")));
+	const names = Object.keys(MORE).filter(offered(who));
 	return h("form.card.filters@filters", { role: "search", "aria-label": "Narrow the history", on: { submit } },
-		field(params, "q", "Search", { type: "search", placeholder: "Ticket, principal, entitlement, tenant" }), h("p.field", h("label", { for: "f-status" }, "Status"), status),
+		field(params, "q", "Search", { type: "search", placeholder: "Ticket, principal, entitlement key, tenant" }), h("p.field", h("label", { for: "f-status" }, "Status"), status),
 		h("p.row", h("button.main", { "data-action": "apply" }, "Apply"), button("clear", "Clear", () => go("history"))),
 		h("details", { open: names.some((name) => params.get(name)) }, h("summary", "More filters"),
 			h("div.grid", names.map((name) => field(params, name, MORE[name], MORE[name].includes("UTC") && { placeholder: "2026-11-03 08:30" })))));
@@ -53,7 +60,7 @@ function save(query, format, control, signal) {
 
 export async function show(view) {
 	const { params, who, signal } = view;
-	const query = Object.fromEntries(FILTERS.filter((name) => params.get(name)).map((name) => [name, params.get(name)]));
+	const query = Object.fromEntries(FILTERS.filter(offered(who)).filter((name) => params.get(name)).map((name) => [name, params.get(name)]));
 	const key = JSON.stringify(query);
 	const tools = h("p.row.between", "\u00a0");
 	const body = h("div", bones("requests", 8));
@@ -63,12 +70,12 @@ export async function show(view) {
 		return { items: page.items.map(slim), next: page.next };
 	};
 	const kept = view.returns && last?.key === key;
-	const state = kept ? last : { key, scrolled: 0, current: 0, ...(await fetch()) };
+	const state = kept ? last : { key, scrolled: 0, current: 0, ...(await fetch()), at: new Date(now()).toISOString() };
 	last = state;
 	const shown = h("span@shown");
 	const tell = () => {
 		shown.dataset.count = state.items.length;
-		shown.textContent = state.next === null ? plural(state.items.length, "request") : `${state.items.length} or more requests`;
+		shown.textContent = `${state.next === null ? plural(state.items.length, "request") : `${state.items.length} or more requests`}. As known at ${exact(state.at)}`;
 	};
 	tell();
 	const file = (format) => button(`export-${format}`, format.toUpperCase(), (event) => save(query, format, event.currentTarget, signal), { "aria-label": `Export all of these as ${format.toUpperCase()}` });
@@ -76,7 +83,7 @@ export async function show(view) {
 	if (who.reads) put(tools, h("span.row", h("span.dim", "Export all of these"), file("csv"), file("ndjson")));
 	if (!state.items.length) {
 		body.replaceChildren(key === "{}"
-			? nothing("No request yet", h("p", who.reads ? "The first approved ticket that reaches stint shows here." : "Once a ticket that asks for access for you is approved, it shows here."))
+			? nothing("No request yet", h("p", `The first approved ticket ${who.reads ? "that reaches stint" : "for you"} shows here.`))
 			: nothing("Nothing matches", h("p", "No request that you may see fits these filters."), button("clear", "Clear the filters", () => view.go("history"))));
 		return view.ready("empty");
 	}

@@ -3,12 +3,9 @@
 import { h, s, button } from "./dom.js";
 
 const AROUND = 12;
-const KEYS = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
+const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
-/**
- * Rows of one height. `row(item)` makes one, whose link is reached by the arrow keys; `fetch(cursor)` resolves to
- * `{items, next}`; `state` keeps items and place for whoever comes back.
- */
+/** Rows of one height; `state` keeps items and place for whoever comes back. */
 export function boundedList({ state, row, fetch, loaded, signal }) {
 	const spacer = () => s("svg.spacer", { width: 1, height: 0, "aria-hidden": "true" });
 	const [above, below] = [spacer(), spacer()];
@@ -48,7 +45,7 @@ export function boundedList({ state, row, fetch, loaded, signal }) {
 
 	async function more() {
 		if (state.next === null) return foot.replaceChildren(h("span@end", "That is all of it."));
-		// Scrolling alone must not ask over and over for what was just refused.
+		// Scrolling alone asks no more for what was refused.
 		if (stuck) return;
 		stuck = true;
 		foot.replaceChildren("Loading more …");

@@ -1,9 +1,9 @@
-// The frame: which view the address asks for, who is signed in, themes and keys.
+// The frame: which view the address asks for, and who is signed in.
 
 import { begin, finish, isBack, onRefusal, signedIn, signOut } from "./auth.js";
 import { read } from "./api.js";
 import { h, put, part, button, notice, complain, trouble } from "./dom.js";
-import { setClock } from "./time.js";
+import { setClock, isStale } from "./time.js";
 import * as now from "./now.js";
 import * as history from "./history.js";
 import * as requests from "./request.js";
@@ -41,11 +41,10 @@ function heading(text) {
 	return h("h1", { tabindex: -1 }, text);
 }
 
-/** What the address asks for. A requester has own requests alone. */
 function wanted({ reads }) {
 	const [place, search] = location.hash.replace(/^#\/?/, "").split("?");
 	const [name, id] = place.split("/");
-	const isKnown = Object.hasOwn(VIEWS, name) && (reads || ["history", "requests"].includes(name)) && (name !== "requests" || id);
+	const isKnown = Object.hasOwn(VIEWS, name) && (reads || ["history", "requests"].includes(name));
 	return { name: isKnown ? name : reads ? "now" : "history", id, params: new URLSearchParams(search) };
 }
 
@@ -54,7 +53,7 @@ async function show() {
 	if (!who) return signIn();
 	if (!who.role) {
 		signOut();
-		return signIn(`${who.name} has no role in stint. Ask whoever runs it for Stint.Auditor, Stint.Operator or Stint.Requester in Microsoft Entra.`);
+		return signIn(`${who.name} has no role in stint. Ask whoever runs it for Stint.Auditor, Stint.Operator or Stint.Requester in Microsoft Entra.`, "select_account");
 	}
 	const { name, id, params } = wanted(who);
 	const came = showing.name;
@@ -70,10 +69,7 @@ async function show() {
 		put(main, title, children);
 		if (came) title.focus({ preventScroll: true });
 	};
-	const retitle = (words) => {
-		document.title = `${words.textContent} – stint`;
-		title.replaceChildren(words);
-	};
+	const retitle = (words) => title.replaceChildren(...heading(words).childNodes);
 	const view = {
 		id, params, who, signal, returns, frame, title: retitle,
 		ready: (state) => signal.aborted || shows(name, state),
@@ -82,7 +78,8 @@ async function show() {
 	showing.view = view;
 	if (!returns) scrollTo(0, 0);
 	try {
-		if (who.reads && !isTimed) setClock((await read("/v1/health", {}, signal)).at);
+		if (name === "requests" && !/^[0-9a-f-]{36}$/.test(id)) throw { title: "Not found", detail: "This address names no request." };
+		if (who.reads && !isTimed) await time(signal);
 		isTimed = true;
 		await VIEWS[name].show(view);
 	} catch (problem) {
@@ -92,82 +89,54 @@ async function show() {
 	}
 }
 
-function signIn(why) {
+const time = async (signal) => setClock((await read("/v1/health", {}, signal)).at);
+let isTiming = false;
+
+/** After a sleep of this machine the moment is read again. */
+async function wake() {
+	const who = signedIn();
+	if (!who || isTiming || document.hidden || !isStale()) return;
+	isTiming = true;
+	const { view, abort } = showing;
+	try {
+		if (who.reads) await time(abort.signal);
+		if (!document.querySelector("dialog")) await view?.refresh?.();
+	} catch {
+		// It is tried again; until then no countdown shows.
+	}
+	isTiming = false;
+}
+setInterval(wake, 5000);
+document.addEventListener("visibilitychange", wake);
+
+function signIn(why, prompt) {
 	history.forget();
 	begins("sign-in");
 	const back = location.hash.startsWith("#/") ? location.hash : "#/";
 	const way = button("sign-in", "Sign in with Microsoft Entra", () => {
 		shows("sign-in", "away");
-		begin(back).catch((error) => signIn(`Signing in could not begin: ${error.message}`));
+		begin(back, prompt).catch((error) => signIn(`Signing in could not begin: ${error.message}`, prompt));
 	}, { class: "main" });
 	main.replaceChildren(h("div.welcome", h("img", { src: "icon.svg", alt: "", width: 56, height: 56 }), heading("Sign in to stint"),
-		h("p", "Who holds what, until when, on whose approval, by which ticket, and what was proved when."), h("p", way),
-		h("p.dim", "The access token stays in this page's memory; it is gone when you close or reload the page.")));
+		h("p", way),
+		h("p.dim", "The access token stays in memory alone.")));
 	shows("sign-in", "ready");
 	if (!why) return;
 	notice(why, true);
 	way.focus();
 }
 
-/** What this browser keeps, if it keeps anything: the theme, and whether letters are keys. */
-function kept(name, value) {
-	try {
-		return value === undefined ? localStorage.getItem(name) : localStorage.setItem(name, value);
-	} catch {
-		return null;
-	}
-}
-
-const THEMES = { system: "◐", light: "☀", dark: "☾" };
-function paint(theme) {
-	document.documentElement.dataset.theme = theme;
-	const control = find("theme");
-	control.textContent = THEMES[theme];
-	control.title = `Theme: ${theme}`;
-	control.setAttribute("aria-label", control.title);
-}
-const theme = kept("stint.theme");
-paint(Object.hasOwn(THEMES, theme ?? "") ? theme : "system");
-find("theme").addEventListener("click", () => {
-	const names = Object.keys(THEMES);
-	const next = names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length];
-	kept("stint.theme", next);
-	paint(next);
-	notice(`Theme: ${next}`);
-});
-
-const KEYS = { "1 2 3 4": "the views", "/": "search the history", "↑ ↓": "from row to row", r: "look again", Esc: "close a dialog", "?": "this list" };
-
-function help() {
-	const letters = h("input", { type: "checkbox", checked: kept("stint.keys") !== "off", on: { change: (event) => kept("stint.keys", event.target.checked ? "on" : "off") } });
-	const dialog = h("dialog", { "aria-labelledby": "keys-title", on: { close: () => dialog.remove() } }, h("h2", { id: "keys-title" }, "Keys"),
-		h("dl.keys", Object.entries(KEYS).map(([key, what]) => h("div", h("dt", key.split(" ").map((part) => h("kbd", part))), h("dd", what)))),
-		h("p", h("label", letters, " Single letters are keys")), h("p.row.end", button("close", "Close", () => dialog.close(), { class: "main" })));
-	document.body.append(dialog);
-	dialog.showModal();
-}
-find("help").addEventListener("click", help);
-
 addEventListener("keydown", (event) => {
-	const { key, target } = event;
-	if (target.closest?.("input, textarea, select, dialog") || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || kept("stint.keys") === "off") return;
-	if (/^[1-4]$/.test(key)) nav.children[key - 1]?.click();
-	else if (key === "?") help();
-	else if (key === "/") {
-		event.preventDefault();
-		(main.querySelector('input[type="search"]') ?? find("open-history"))?.focus();
-	} else if (key === "r") again();
-	else if (["j", "ArrowDown"].includes(key) && showing.view?.first) {
-		event.preventDefault();
-		showing.view.first();
-	}
+	if (event.key !== "ArrowDown" || event.target.closest?.("input, textarea, select, dialog") || event.defaultPrevented || !showing.view?.first) return;
+	event.preventDefault();
+	showing.view.first();
 });
 
-function again() {
+find("again").addEventListener("click", () => {
 	history.forget();
 	if (showing.view?.refresh) showing.view.refresh().then(() => notice("Looked again."), complain);
 	else show();
-}
+});
 
 onRefusal((why) => {
 	document.querySelector("dialog[open]")?.close();
@@ -180,7 +149,7 @@ find("skip").addEventListener("click", (event) => {
 find("sign-out").addEventListener("click", () => {
 	signOut();
 	location.replace("#/");
-	signIn("You are signed out of stint. Your session with Microsoft Entra may go on.");
+	signIn("You are signed out of stint. Your session with Microsoft Entra may go on.", "select_account");
 });
 window.history.scrollRestoration = "manual";
 addEventListener("hashchange", show);

@@ -1,25 +1,26 @@
 // Who holds what at this moment, until when, and by which ticket. Operators can end one.
 
 import { path, read, write } from "./api.js";
-import { h, s, button, pill, notice, complain, nothing, ticketLink, requestLink, bones, part, plural, ask } from "./dom.js";
-import { now, setClock, moment, brief, exact, left, every } from "./time.js";
+import { h, button, pill, notice, complain, nothing, ticketLink, requestLink, bones, part, plural, ask } from "./dom.js";
+import { now, isStale, setClock, moment, brief, exact, left, every } from "./time.js";
 import { bound, ending, removableFrom, OVER } from "./words.js";
+import { forget } from "./history.js";
 
 const MOST = 1000;
 
 export const revoke = (id, what) => ask({
 	title: "End this access",
-	about: `${what} It ends as soon as Microsoft Entra allows: PIM removes nothing in its first five minutes.`,
+	about: `${what} PIM removes nothing in its first five minutes; it ends as soon as that allows.`,
 	label: "Why? It is kept in the audit log and told on the ticket.",
 	go: "End it",
 	order: async (reason, key) => {
 		const { order } = await write(path(id, "/revoke"), { reason }, key);
+		forget();
 		notice(order === "already" ? "It was ending already, by an earlier order." : "The order to end is recorded.");
 		return true;
 	},
 });
 
-/** Reads the request until stint took an order up: what is told is its own document. */
 export async function follow(id, signal, tell, looks = 30) {
 	for (let look = 0; look < looks && !signal.aborted; look += 1) {
 		const request = await read(path(id), {}, signal);
@@ -29,12 +30,10 @@ export async function follow(id, signal, tell, looks = 30) {
 	}
 }
 
-/** A row. `tick` moves its countdown and nothing else; `tell` takes up what the request itself says. */
 function holding(item, view, follows) {
 	const [starts, ends] = [Date.parse(item.starts_at), Date.parse(item.ends_at)];
 	const removable = removableFrom(item.starts_at);
 	const what = `${item.principal.name}: ${item.entitlement.title}, by ticket ${item.ticket.number}.`;
-	const rest = s("rect", { height: 4, width: "100%" });
 	const count = h("span.left@left", { role: "timer" });
 	const early = h("li", { hidden: true }, `PIM removes nothing in its first five minutes: not before ${exact(removable)}.`);
 	const cut = h("li", { hidden: true });
@@ -46,8 +45,8 @@ function holding(item, view, follows) {
 			h("p", h("span@entitlement", item.entitlement.title), h("small", item.tenant)),
 			h("p.dim", "Ticket ", ticketLink(item.ticket), ` of ${item.ticket.system}`),
 			h("ul.notes", cut, early, item.basis === "plan" && h("li", `By plan: ${item.why}.`),
-				item.shared_with.length > 0 && h("li", `Shares its assignment with ${plural(item.shared_with.length, "other request")}; each keeps to its own end.`)), end),
-		h("div.when", count, h("p", "until ", moment(item.ends_at, { as: brief, field: "until" })), s("svg.meter", { width: "100%", height: 4, "aria-hidden": "true" }, rest)),
+				item.shared_with.length > 0 && h("li", `Shares its assignment with ${plural(item.shared_with.length, "other request")}.`)), end),
+		h("div.when", count, h("p", "until ", moment(item.ends_at, { as: brief, field: "until" }))),
 		h("div.do", requestLink(item.request_id, "Open", { class: "act", "aria-label": `Open: ${what}` }),
 			requestLink(`${item.request_id}?verify`, "Proof", { class: "act", "data-action": "open-proof", "aria-label": `Proof: ${what}` }), stop));
 
@@ -59,13 +58,11 @@ function holding(item, view, follows) {
 		if (words && stop === document.activeElement) element.querySelector('[data-action="open-request"]').focus();
 		if (words && stop) stop.remove();
 		part("status", element).replaceWith(pill(request.status));
-		element.classList.toggle("over", OVER.includes(request.status));
 	};
 	const tick = () => {
 		const time = now();
-		const words = time < starts ? `in ${left(starts - time)}` : time < ends ? left(ends - time) : "time is over";
+		const words = isStale() ? "…" : time < starts ? `in ${left(starts - time)}` : time < ends ? left(ends - time) : "time is over";
 		if (words !== count.textContent) count.textContent = words;
-		rest.setAttribute("width", `${Math.max(0, Math.min(100, ((ends - time) / (ends - starts)) * 100)).toFixed(1)}%`);
 		element.classList.toggle("soon", time < ends && ends - time < 300000);
 		early.hidden = item.status !== "active" || time < starts || time >= removable;
 	};
@@ -111,23 +108,28 @@ export async function show(view) {
 	};
 	const follows = (id) => follow(id, signal, tell).catch(complain);
 
+	let looked;
 	view.refresh = async () => {
+		looked = Date.now();
 		const { items, at, more } = await held(signal);
 		await details(items, known, signal).catch(complain);
 		const before = [...rows.keys()].sort().join();
 		const focused = list.contains(document.activeElement) && document.activeElement;
+		const place = focused && [...list.children].indexOf(focused.closest("li[data-id]"));
+		for (const id of known.keys()) if (!items.some((item) => item.request_id === id)) known.delete(id);
 		rows = new Map(items.map((item) => [item.request_id, holding(item, view, follows)]));
 		for (const { request_id: id, status } of items) if (known.get(id)?.status === status) rows.get(id).tell(known.get(id));
 		list.replaceChildren(...[...rows.values()].map(({ element }) => element));
-		if (focused) rows.get(focused.closest("li[data-id]").dataset.id)?.element.querySelector(`[data-action="${focused.dataset.action}"]`)?.focus({ preventScroll: true });
+		if (focused) (rows.get(focused.closest("li[data-id]").dataset.id)?.element.querySelector(`[data-action="${focused.dataset.action}"]`) ?? list.children[place]?.querySelector("a") ?? document.querySelector("h1")).focus({ preventScroll: true });
 		state.replaceChildren(items.length ? `${plural(items.length, "assignment")} of ${plural(new Set(items.map((item) => item.principal.id)).size, "principal")}${more ? ` (the newest ${MOST})` : ""}, the next to end first. ` : "", "As known at ", moment(at, { as: exact }));
 		if (before && before !== [...rows.keys()].sort().join()) notice(`${plural(rows.size, "assignment")} now.`);
-		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here from the moment it may be in force until it is proved gone.")));
+		body.replaceChildren(items.length ? list : nothing("Nobody holds anything right now", h("p", "An assignment shows here until it is proved gone.")));
 		view.ready(items.length ? "ready" : "empty");
 	};
 	await view.refresh();
 	every(1000, () => rows.forEach((row) => row.tick()), signal);
 	// Each look is a reading in the audit log: once a minute, and not while nobody looks.
-	const timer = setInterval(() => document.hidden || document.querySelector("dialog") || view.refresh().catch(complain), 60000);
-	signal.addEventListener("abort", () => clearInterval(timer));
+	const look = () => document.hidden || document.querySelector("dialog") || Date.now() - looked < 50000 || view.refresh().catch(complain);
+	every(60000, look, signal);
+	document.addEventListener("visibilitychange", look, { signal });
 }

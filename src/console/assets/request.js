@@ -2,33 +2,33 @@
 
 import { path, read, write, bytes, save } from "./api.js";
 import { h, button, pill, notice, complain, ticketLink, requestLink, bones, part, ask, tree, ident, put } from "./dom.js";
-import { moment, exact, duration, span, now, left, every } from "./time.js";
-import { REFUSALS, HOLDS, OVER, advice, event, ending, waits, bound, who, basis, sentence } from "./words.js";
-import { check, head } from "./proof.js";
+import { moment, exact, duration, span, now, isStale, left, every } from "./time.js";
+import { REFUSALS, HOLDS, OVER, advice, event, ending, proved, waits, bound, who, basis, sentence } from "./words.js";
+import { check, canonical } from "./proof.js";
 import { revoke, follow } from "./now.js";
+import { forget, patch } from "./history.js";
 
 const card = (title, ...children) => h("section.card", h("h2", title), children);
 
 export const retry = (id) => ask({
 	title: "Look again now",
-	about: "Its next step is due at once. It shortens no wait that protects, and grants nothing that would not be granted anyway.",
+	about: "Its next step is due at once. It shortens no wait that protects.",
 	label: "Why? It is kept in the audit log.",
 	go: "Look again",
-	order: async (reason, key) => (await write(path(id, "/retry"), { reason }, key)) && (notice("The new look is ordered."), true),
+	order: async (reason, key) => (await write(path(id, "/retry"), { reason }, key)) && (forget(), notice("The new look is ordered."), true),
 });
 
-/** Everything that happened and what is to come, in one order. */
 function life(request) {
 	const { approval, ticket, notes, assignment, end, hold, status } = request;
-	const told = request.timeline.map((entry) => ({ ...entry, ...event(entry, request), audited: true }));
+	const told = request.timeline.map((entry) => ({ ...entry, ...event(entry, request) }));
 	const yes = approval?.approvers?.length ? approval.approvers : approval ? [{ name: null }] : [];
 	const approvals = yes.map((one) => ({ at: one.decided_at ?? approval.approved_at, event: "approval", title: `Approved${one.id ? ` by ${one.name ?? one.id}` : ""}`, source: basis(ticket) }));
 	const written = notes.map((note) => ({ at: note.written_at ?? note.created_at, event: "note", text: note.text, source: `the note on ${ticket.number}`,
-		title: note.written_at ? "The ticket was told" : `The ticket is still to be told (tries: ${note.tries}${note.last_error ? `, ${note.last_error}` : ""})` }));
+		title: note.written_at ? "The ticket was told" : `The ticket is still to be told (tries: ${note.tries}) ${note.last_error ?? ""}` }));
 	const all = [...approvals, ...told, ...written].filter((one) => one.at);
 	all.sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
 	const next = OVER.includes(status) ? null : end?.next_look_at ?? hold?.next_look_at;
-	if (next) all.push({ at: next, event: "next-look", title: end ? "The next look for the proof that it is gone" : "The next look", source: "stint's plan", ahead: true });
+	if (next) all.push({ at: next, event: "next-look", title: "The next look", source: "stint's plan", ahead: true });
 	else if (assignment && !end) all.push({ at: assignment.ends_at, event: "own-end", title: "Ends by itself", source: "the end that was read from Microsoft Entra", ahead: true });
 	return all;
 }
@@ -42,7 +42,7 @@ function timeline(request) {
 		before = Date.parse(one.at);
 		return h("li@fact", { class: one.ahead ? "ahead" : MARKS[one.event], "data-event": one.event },
 			h("div.at", moment(one.at), gap >= 1 && h("small", `${span(gap)} later`)),
-			h("div", h("b", one.title), one.audited && h("span.seal"), h("small.source@source", `Source: ${one.source}`), one.text && h("p.quote", one.text),
+			h("div", h("b", one.title), h("small.source@source", `Source: ${one.source}`), one.text && h("p.quote", one.text),
 				one.detail && Object.keys(one.detail).length > 0 && h("details", h("summary", "Facts"), tree(one.detail))));
 	}));
 }
@@ -55,13 +55,12 @@ function refusals({ decision, failure, status }) {
 
 const held = ({ hold }) => hold && h("section.card.wait", h("h2", "Why it is held"), h("p", h("b", `${sentence(hold.detail)}.`), " ", h("code", hold.reason)), h("p.todo@advice", advice(HOLDS, hold.reason)), h("p.dim", "Next look ", moment(hold.next_look_at)));
 
-/** A fact and where it is known from; nothing where there is none. */
 const fact = (name, value, source) => value && h("div", h("dt", name), h("dd", value, source && h("small.source", source)));
 const facts = (title, ...rows) => rows.flat().some(Boolean) && card(title, h("dl.facts", rows));
 const linked = (others) => others?.length > 0 && others.map((other, place) => [place > 0 && ", ", requestLink(other.request, other.ticket)]);
 
 function known({ ticket, approval, decision, entitlement, principal, assignment, end, holders, requested_duration: asked }) {
-	const told = ticket.basis === "webhook" ? "told by a signed webhook alone" : "read back from its own system";
+	const told = ticket.basis === "webhook" ? "told by a webhook alone" : "read back from its own system";
 	const pim = assignment && `read from Microsoft Entra at ${exact(assignment.confirmed_at)}`;
 	return [
 		facts("Ticket", fact("Number", ticketLink(ticket), `connection ${ticket.system}`), fact("Asked for", duration(asked), told), fact("Approved", approval && moment(approval.approved_at), told),
@@ -73,17 +72,17 @@ function known({ ticket, approval, decision, entitlement, principal, assignment,
 		facts("Assignment", fact("From", assignment && moment(assignment.starts_at), pim), fact("Until", assignment && moment(assignment.ends_at), pim),
 			fact("Schedule", ident(assignment?.schedule_id)), fact("Order", ident(assignment?.schedule_request_id)), fact("Joined", linked(assignment?.joined)), fact("Held with", linked(holders), "each keeps to its own end")),
 		facts("End", fact("Why", end?.reason, end && `${end.cause}, by ${who(end.ordered_by)}`), fact("Ordered", end && moment(end.ordered_at)),
-			fact("Proved", end && moment(end.confirmed_at), end?.confirmed_at && "readings of Microsoft Entra show nothing of it"),
+			fact("Proved", end && moment(end.confirmed_at), end?.confirmed_at && proved(end, assignment)),
 			fact("That took", Number.isFinite(end?.lag_seconds) && span(end.lag_seconds), "from the moment it was to end"), fact("Goes on for", linked(end?.continued_by))),
 	];
 }
 
 const MADE = { true: ["✓", "holds", "good"], false: ["✗", "does not hold", "bad"], null: ["–", "not checked", "dim"] };
-const HEADLINES = { idle: "Not checked", working: "Checking …", verified: "Verified in your browser", waiting: "Not checked to the end", failed: "Not verified" };
+const HEADLINES = { idle: "Not checked", working: "Checking …", verified: "Verified in your browser", part: "Verified in part", waiting: "Not checked to the end", failed: "Not verified" };
 
 function proof(view, paint) {
 	let of;
-	const words = h("div", { "aria-live": "polite" }, h("p.dim", "The evidence holds the request, its events, and the proof of each under a signed head of the audit log."));
+	const words = h("div", { "aria-live": "polite" }, h("p.dim", "The evidence: the request, its events, and the proof of each under a signed head of the audit log."));
 	const evidence = () => bytes(path(view.id, "/evidence"), {}, view.signal);
 	const state = (name, ...children) => {
 		box.dataset.state = name;
@@ -92,36 +91,34 @@ function proof(view, paint) {
 	};
 	const download = () => evidence().then((pack) => {
 		save(pack, `stint-evidence-${view.id}.json`);
-		notice("The evidence is saved; stint audit verify checks it offline.");
+		notice("Saved; stint audit verify checks it offline.");
 	}).catch(complain);
 	async function verify() {
 		state("working");
 		try {
 			const pack = JSON.parse(await (await evidence()).text());
+			if (pack.request.id !== view.id) throw new Error("this evidence is of another request");
 			const found = await check(pack);
-			of = pack.request.updated_at;
+			if (view.signal.aborted) return;
+			of = content(pack.request);
 			paint(pack.request);
 			const line = (mark, name, ...says) => h(`li.${name}`, h("span", { "aria-hidden": "true" }, mark), h("span", says));
 			state(found.state, h("ul.checks", found.checks.map(({ name, holds, says }) => line(MADE[holds][0], MADE[holds][2], h("b", name), h("span.sr", ` ${MADE[holds][1]}`), ": ", says))),
 				h("details", h("summary", "What was not checked here"), h("ul.checks", found.unchecked.map((what) => line("–", "dim", what)))));
-			if (found.state === "verified") seal(pack);
 		} catch (problem) {
 			if (problem.name !== "AbortError") state(problem.status === 503 ? "waiting" : "failed", h("p", `${problem.title ?? "It cannot be checked"}: ${problem.detail ?? problem.message}`));
 		}
 	}
 	const box = h("section.card.proof@proof", { "data-state": "idle" }, h("h2", "Proof"), h("p.row", button("verify", "Verify in this browser", verify, { class: "main" }), button("evidence", "Download the evidence", download)), words);
-	const paints = ({ updated_at: at }) => of && of !== at && state("idle", h("p.dim", "It changed since it was checked."));
+	const paints = (request) => of && of !== content(request) && state("idle", h("p.dim", "It changed since it was checked."));
 	return { box, verify, paints };
 }
 
-function seal({ events, request, checkpoint }) {
-	const own = events.filter((event) => event.request_id === request.id).sort((one, other) => one.id - other.id);
-	const { size } = head(checkpoint);
-	for (const mark of part("timeline").querySelectorAll(".seal")) {
-		const place = own.findIndex((one) => one.event === mark.closest("li").dataset.event);
-		if (place >= 0) mark.textContent = `✓ ${own.splice(place, 1)[0].leaf_index + 1} of ${size}`;
-	}
-}
+// A reading of it changes nothing of it.
+const content = (request) => canonical({ ...request, timeline: request.timeline.filter(({ event: name }) => name !== "history-read") });
+
+/** An assignment that was asked for and never read back may have been there. */
+const outcome = ({ attempts }) => (attempts?.some(({ kind, outcome: came }) => kind === "assign" && !["not-sent", "absent", "refused"].includes(came)) ? "It may have been in force until somebody revoked it." : "Nothing was granted.");
 
 export async function show(view) {
 	const { signal, id } = view;
@@ -139,6 +136,7 @@ export async function show(view) {
 
 	function paint(request) {
 		current = request;
+		patch(request);
 		checked?.paints(request);
 		const focused = body.contains(document.activeElement) && document.activeElement.dataset.action;
 		const words = ending(request, exact);
@@ -146,9 +144,9 @@ export async function show(view) {
 		view.title(h("span", principal ? [h("span@principal", principal.name), ": ", h("span@entitlement", entitlement.title)] : ["Ticket ", ticket.number]));
 		const about = [refusals(request), held(request), card("From ticket to proved end", timeline(request))];
 		const sides = [checked?.box, known(request),
-			h("section.card", h("details@snapshot", h("summary", h("h2", "The ticket as it was read")), ticket.snapshot ? tree(ticket.snapshot) : h("p.dim", "Not read yet, or dropped after its time.")))];
+			h("section.card", h("details@snapshot", h("summary", h("h2", "The ticket as it was read")), ticket.snapshot ? tree(ticket.snapshot) : h("p.dim", "Not read yet, or dropped.")))];
 		body.replaceChildren(h("p.row", pill(request.status), request.dry_run && h("small.tag", "dry run"), request.tenant && h("small.tag", request.tenant), ident(id)),
-			h("p.big@why", words ? h("b@ending", { class: request.end?.confirmed_at ? null : "ends" }, words) : about[0] ? "Nothing was granted." : waits(request), " ", view.who.reads && request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
+			h("p.big@why", words ? h("b@ending", { class: request.end?.confirmed_at ? null : "ends" }, words) : about[0] ? outcome(request) : waits(request), " ", view.who.reads && request.status === "active" && h("b@left", { role: "timer" })), h("div", actions(request, words)),
 			h("div.columns", h("div", about), h("div", sides)));
 		if (focused) (body.querySelector(`[data-action="${focused}"]`) ?? document.querySelector("h1")).focus({ preventScroll: true });
 		tick();
@@ -157,17 +155,25 @@ export async function show(view) {
 	function tick() {
 		const place = part("left", body);
 		const rest = Date.parse(current.assignment?.ends_at) - now();
-		if (place) place.textContent = rest > 0 ? `${left(rest)} left` : "its time is over";
+		if (place) place.textContent = isStale() ? "…" : rest > 0 ? `${left(rest)} left` : "its time is over";
 	}
 
-	view.refresh = async () => paint(await read(path(id), {}, signal));
+	let [wait, looked] = [30000, 0];
+	view.refresh = async () => {
+		paint(await read(path(id), {}, signal));
+		looked = now();
+	};
 	await view.refresh();
 	view.ready("ready");
 	every(1000, tick, signal);
-	// What is under way is looked at again once its time has come, and no oftener.
-	every(15000, () => {
-		const due = Date.parse(current.end?.next_look_at ?? current.hold?.next_look_at ?? current.assignment?.ends_at ?? current.updated_at);
-		if (!document.hidden && !OVER.includes(current.status) && due < now() - 5000) view.refresh().catch(complain);
+	// What is under way is looked at again once its time has come, else ever more seldom: each look is an event.
+	every(5000, () => {
+		const due = Date.parse(current.end?.next_look_at ?? current.hold?.next_look_at ?? current.assignment?.ends_at) + 5000;
+		const isAhead = due > looked;
+		if (document.hidden || OVER.includes(current.status) || now() < (isAhead ? due : looked + 2 * wait)) return;
+		wait = isAhead ? 30000 : Math.min(2 * wait, 150000);
+		looked = now();
+		view.refresh().catch(complain);
 	}, signal);
 	if (view.params.has("verify") && checked) checked.verify();
 }

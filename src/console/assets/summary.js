@@ -5,12 +5,14 @@ import { h, s, bones, field, said } from "./dom.js";
 import { day, now, parse, span, moment } from "./time.js";
 
 const DAY = 86400000;
+const MOST = 400;
 const chart = (name, title, says, ...children) => h("figure.card@chart", { "data-name": name }, h("figcaption", h("h2", title), h("p.dim", says)), children);
 
 function days(counts, { from, to }) {
 	const found = new Map(counts.map(({ name, count }) => [name, count]));
-	const first = Date.parse(`${day(from)}T00:00:00Z`);
-	const length = Math.min(400, Math.max(1, Math.ceil((Date.parse(to) - first) / DAY)));
+	const end = Math.ceil(Date.parse(to) / DAY) * DAY;
+	const length = Math.min(MOST, Math.max(1, Math.ceil((end - Date.parse(from)) / DAY)));
+	const first = end - length * DAY;
 	return Array.from({ length }, (_, place) => day(first + place * DAY)).map((name) => ({ name, count: found.get(name) ?? 0 }));
 }
 
@@ -28,7 +30,7 @@ function columns(all) {
 }
 
 function bars(name, unit, rows, words = String) {
-	if (!rows.length) return h("p", "Nothing of it in this time.");
+	if (!rows.length) return h("p", "None in this time.");
 	const most = Math.max(...rows.map(({ count }) => count), 1e-9);
 	const row = ({ name: text, count }, place) => [s("text", { y: place * 38 + 14 }, text.length > 32 ? `${text.slice(0, 31)}…` : text), s("text", { x: "100%", y: place * 38 + 14, "text-anchor": "end" }, words(count)),
 		s("rect.track", { y: place * 38 + 20, width: "100%", height: 8 }), s("rect.bar", { y: place * 38 + 20, width: `${(count / most) * 100}%`, height: 8 })];
@@ -58,9 +60,9 @@ export async function show(view) {
 		h("p.dim", "Requests received from ", moment(period.from), " to ", moment(period.to)),
 		h("ul.figures", [{ name: "requests", count: told.requests }, ...told.by_state].map(({ name, count }) => h("li", h("b", count.toLocaleString("en")), " ", name))),
 		h("div.charts",
-			chart("per-day", "Grants per day", "By the day they came into force.", columns(days(grants, period))),
-			chart("time-to-grant", "Time to grant", "Within what time, from the ticket's arrival or the start it asked for until the assignment began.", bars("Grants", "Took", first?.count ? spread(first, `${first.count}: `) : [], span)),
-			chart("time-to-proved-end", "Time to proved end", "Within what time, from the order or the planned end until nothing was left to be read.", bars("Ends", "Took", lags.flatMap((lag) => spread(lag, `${lag.count} ${lag.cause}: `)), span)),
+			chart("per-day", "Grants per day", `By the day they came into force.${Date.parse(period.to) - Date.parse(period.from) > MOST * DAY ? ` The last ${MOST} days of this time.` : ""}`, columns(days(grants, period))),
+			chart("time-to-grant", "Time to grant", "From the ticket's arrival, or the start it asked for, until the assignment began.", bars("Grants", "Took", first?.count ? spread(first, `${first.count}: `) : [], span)),
+			chart("time-to-proved-end", "Time to proved end", "From the order or the planned end until nothing was left to be read.", bars("Ends", "Took", lags.flatMap((lag) => spread(lag, `${lag.count} ${lag.cause}: `)), span)),
 			chart("refusals", "Refusals by reason", "A request may be refused for several.", bars("Reason", "Requests", refused.map(({ name, count }) => ({ name: name ?? "not known", count }))))));
 	view.ready(told.requests ? "ready" : "empty");
 }

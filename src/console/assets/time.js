@@ -3,35 +3,35 @@
 import { h } from "./dom.js";
 
 // The server's clock counts: a countdown by a wrong clock of this machine would be a lie.
-let base = Date.now() - performance.now();
+const apart = () => Date.now() - performance.now();
+let base = apart();
+let set = base;
 export const now = () => base + performance.now();
-export const setClock = (at) => (base = Date.parse(at) - performance.now());
+/** Whether this machine slept or set its clock since: then nobody knows how much time went by. */
+export const isStale = () => Math.abs(apart() - set) > 2000;
+export function setClock(at) {
+	if (at) [base, set] = [Date.parse(at) - performance.now(), apart()];
+}
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const form = { hour: "2-digit", minute: "2-digit", timeZoneName: "short", hourCycle: "h23" };
-const clock = new Intl.DateTimeFormat(undefined, form);
-const calendar = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...form });
+const calendar = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short", hourCycle: "h23" });
 const iso = (at) => new Date(at).toISOString();
 export const day = (at) => iso(at).slice(0, 10);
 const timed = (to) => (at) => `${day(at) === day(now()) ? "" : `${day(at)} `}${iso(at).slice(11, to)} UTC`;
 
-/** `14:05 UTC`, with the day unless it is today. */
 export const brief = timed(16);
 
-/** `14:05:10 UTC`, with the day unless it is today. */
 export const exact = timed(19);
 
-export const full = (at) => `${day(at)} ${iso(at).slice(11, 19)} UTC`;
+const full = (at) => `${day(at)} ${iso(at).slice(11, 19)} UTC`;
 
-/** A moment as an element: UTC, and local time in small where that is another one. */
 export function moment(at, { as = full, field } = {}) {
 	if (!at || Number.isNaN(Date.parse(at))) return h("span.dim", "not yet");
 	const date = new Date(at);
-	const here = date.getTimezoneOffset() !== 0 && (date.toDateString() === new Date(now()).toDateString() ? clock : calendar).format(date);
+	const here = date.getTimezoneOffset() !== 0 && calendar.format(date);
 	return h("time", { datetime: at, "data-field": field, title: `${full(at)}${here ? `, ${here} in ${zone}` : ""}` }, as(at), here && h("small", here));
 }
 
-/** `2 h 13 min` above an hour, `12:05` below it. */
 export function left(milliseconds) {
 	const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
 	const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
@@ -39,7 +39,6 @@ export function left(milliseconds) {
 	return hours ? `${hours} h ${String(minutes).padStart(2, "0")} min` : `${minutes}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-/** `1.4 s`, `2 min 5 s`, `3 h 20 min`, `5 d`. */
 export function span(seconds) {
 	if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
 	const whole = Math.round(seconds);
@@ -68,7 +67,6 @@ export function parse(text) {
 	return /(Z|[+-]\d\d:\d\d)$/i.test(told) && !Number.isNaN(Date.parse(told)) ? told : null;
 }
 
-/** Calls at once and then each so many milliseconds, until the signal. */
 export function every(milliseconds, call, signal) {
 	const timer = setInterval(call, milliseconds);
 	signal.addEventListener("abort", () => clearInterval(timer));

@@ -5,32 +5,31 @@ import { brief, duration, now } from "./time.js";
 const CATALOG = "Correct the catalog, and run stint doctor.";
 const table = (advice) => new Map(Object.entries(advice).flatMap(([todo, codes]) => codes.split(" ").map((code) => [code, todo])));
 
-// What to do about a hold; what it is, its detail says.
 export const HOLDS = table({
-	"Nothing to do: stint tries again by itself.": "ticket-unavailable ticket-throttled ticket-bad-answer ticket-full graph-unavailable graph-throttled graph-bad-answer validation-unclear store-unavailable",
-	"Put back into the configuration what it has lost.": "connection-unknown tenant-unknown",
-	"Renew the token of stint's account in the ticket system; what waits goes on by itself.": "ticket-credential",
-	"Give stint's account the right in the ticket system.": "ticket-not-permitted",
-	"See to the ticket system: it is too slow to grant by.": "ticket-slow",
+	"Nothing to do: stint tries again.": "ticket-unavailable ticket-throttled ticket-bad-answer ticket-full graph-unavailable graph-throttled graph-bad-answer validation-unclear store-unavailable",
+	"Put it back into the configuration.": "connection-unknown tenant-unknown",
+	"Renew the token of stint's account in the ticket system.": "ticket-credential",
+	"Give stint's account the right there.": "ticket-not-permitted",
+	"See why the ticket system is slow.": "ticket-slow",
 	"Correct the mapping, or let stint's account see the field.": "field-hidden",
-	"Move it back within a quarter of an hour, or it ends as withdrawn.": "ticket-moved ticket-absent",
+	"Move it back within 15 minutes, or it ends as withdrawn.": "ticket-moved ticket-absent",
 	"Ask the approvers.": "approval-pending approval-unclear",
 	"Nothing to do: PIM learns of it within three minutes.": "graph-not-yet",
 	"Consent to the permission that is named, and run stint doctor.": "graph-permission",
 	"Buy or assign a licence for PIM.": "graph-licence",
-	"Renew the credential in Entra; what waits goes on by itself.": "graph-credential",
+	"Renew the credential in Entra.": "graph-credential",
 	[CATALOG]: "graph-not-found graph-refused target-unsupported",
-	"See that the target is there, and under PIM: a change of its settings there brings a group under it.": "graph-no-policy",
+	"See that the target is there, and under PIM.": "graph-no-policy",
 	"Let the other assignment end, or remove it in PIM.": "foreign-assignment",
 	"Nothing to do: it joins or follows the other request.": "held-by-another-request",
 	"Nothing to do: it begins when the other has ended.": "cannot-extend",
-	"Remove it in PIM, or let stint remove it when the others' time is over.": "cut-back-refused",
+	"Remove it in PIM, or wait for the others' end.": "cut-back-refused",
 	"Set the clock of stint's machine by NTP.": "clocks-apart",
 	"Cancel in PIM what is pending there; stint keeps looking.": "pending-in-pim not-cancellable",
 	"Look in PIM at the principal, and at what they activated.": "said-to-exist",
 	"Look at the schedule request in PIM that the detail names.": "not-in-force",
-	"The access goes on. Remove it by hand in PIM, then see to the remover's permission, the policy, a lock.": "removal-refused",
-	"Remove the wrong one of both assignments in PIM; stint removes neither.": "contested",
+	"The access goes on. Remove it by hand in PIM, then see to stint's permission, the policy, a lock.": "removal-refused",
+	"Remove the wrong one of both in PIM; stint removes neither.": "contested",
 	"Nothing to do: the catalog allows only so many grants an hour.": "entitlement-rate",
 	"Serve without dry_run once stint is to grant.": "dry-run",
 });
@@ -45,7 +44,7 @@ export const REFUSALS = table({
 	"Write the duration as PT4H or PT1H30M.": "duration-invalid",
 	"Ask for it by a connection that reads tickets back.": "read-back-needed",
 	[CATALOG]: "target-not-found target-must-be-protected InvalidScope RoleNotFound ResourceNotFound Request_BadRequest",
-	"Take MultiFactorAuthentication out of the rule that is named: no application can satisfy it.": "pim-mfa-required",
+	"Take MultiFactorAuthentication out of the rule: no application can satisfy it.": "pim-mfa-required",
 	"Ask for less, lower max_duration, or raise PIM's rule.": "pim-duration-too-long pim-duration-none",
 	"See to PIM's policy, then have the ticket approved anew.": "pim-policy-unknown RoleAssignmentRequestPolicyValidationFailed RoleAssignmentRequestAcrsValidationFailed",
 	"Look at the schedule request in PIM that the detail names.": "schedule-request-over",
@@ -53,21 +52,20 @@ export const REFUSALS = table({
 	"Give stint the permission in Entra, and run stint doctor.": "Authorization_RequestDenied UnauthorizedAccessException InsufficientPermissions",
 });
 
-/** What to do about a code; some have particulars behind a colon. */
 export const advice = (of, code = "") => of.get(code.split(":")[0]) ?? (of === REFUSALS ? "Mend the cause, then have the ticket approved anew." : "See what the detail says, and the guides.");
 
 const FINDINGS = {
-	"sweep-failed": "The comparison with Entra failed three times in a row; its facts say why.",
-	"out-of-band": "Somebody holds what stint did not give and does not touch. Ask whose it is; remove it in PIM, or leave it.",
-	"unknown-marker": "It carries stint's marker for a request unknown here. A restored or second database? Remove it in PIM if nobody claims it.",
-	"removed-outside": "Somebody removed what stint gave; the request ended as revoked. Ask who.",
-	"past-its-end": "It was there although it was over; stint removes it again. Look whether it is gone.",
-	"end-late": "It ends later than approved. Ask who moved the end; stint removes it at its approved end.",
-	"end-missing": "It has no end in PIM. Ask who took it away; stint removes it at its approved end.",
-	"sessions-not-revoked": "The assignment is gone, the sign-in sessions are not. Revoke them by hand; consent to User.RevokeSessions.All.",
-	"dry-run-granted": "PIM granted what it was only to check; stint removes it. See that it is gone, and tell Microsoft.",
-	"edited-after-grant": "The ticket was edited after the grant; nothing changes by that. Ask why.",
-	"audit-log-forked": "The sealed log was changed, or an older database restored: nothing is signed. Keep the database, and compare it with what was published: stint audit verify.",
+	"sweep-failed": "The comparison with Entra failed three times; its facts say why.",
+	"out-of-band": "Somebody holds what stint did not give. Ask whose it is; remove it in PIM, or leave it.",
+	"unknown-marker": "It carries stint's marker for a request unknown here: of a restored or second database? Else remove it in PIM.",
+	"removed-outside": "Somebody removed what stint gave. Ask who.",
+	"past-its-end": "It was there although it was over; stint removes it again. See that it is gone.",
+	"end-late": "It ends later than approved. Ask who moved it; stint removes it in time.",
+	"end-missing": "It has no end in PIM. Ask who took it away; stint removes it in time.",
+	"sessions-not-revoked": "The sign-in sessions go on. Revoke them by hand; consent to User.RevokeSessions.All.",
+	"dry-run-granted": "PIM granted what it was only to check; stint removes it. Tell Microsoft.",
+	"edited-after-grant": "The ticket was edited after the grant, which changes nothing. Ask why.",
+	"audit-log-forked": "The sealed log was changed, or an older database restored: nothing is signed. Keep the database; compare it with what was published: stint audit verify.",
 	"checkpoint-not-published": "A place of audit.publish takes nothing. Mend the place that its facts name.",
 };
 export const explain = (kind) => (Object.hasOwn(FINDINGS, kind) ? FINDINGS[kind] : advice(HOLDS, kind));
@@ -85,9 +83,12 @@ export const who = (actor = "") => actor?.replace(/^connection:/, "the ticket sy
 export const removableFrom = (startsAt) => Date.parse(startsAt) + 315000;
 export const OVER = ["ended", "rejected", "failed"];
 
-/** How an end that was ordered stands, by the request's own document; empty where none was. */
+const wasRead = ({ cause: why, confirmed_at: at, ordered_at: from, continued_by: others }, assignment) => at && !others?.length && why !== "dry-run" && (assignment || at !== from);
+/** What an end is known by. Where others go on nothing is gone; where nothing was granted nothing was read. */
+export const proved = (end, assignment) => (wasRead(end, assignment) ? "readings of Microsoft Entra show nothing of it" : end.continued_by?.length ? "its part is over; others hold the assignment on" : "nothing had been granted");
+
 export function ending({ end, status, hold, assignment, timeline }, exact) {
-	if (end && status === "ended") return `Over: ${cause(end.cause)}${end.confirmed_at ? `, proved at ${exact(end.confirmed_at)}` : ""}.`;
+	if (end && status === "ended") return `Over: ${cause(end.cause)}${wasRead(end, assignment) ? `, proved at ${exact(end.confirmed_at)}` : end.continued_by?.length ? "; others hold the assignment on" : ""}.`;
 	if (end && status === "held") return `Ending, but held: ${hold.detail}.`;
 	if (end && status === "ending") {
 		const next = Date.parse(end.next_look_at) > now() ? `at ${exact(end.next_look_at)}` : "any moment now";
@@ -99,7 +100,6 @@ export function ending({ end, status, hold, assignment, timeline }, exact) {
 	return ordered && !OVER.includes(status) ? "Ending: the order is recorded, and stint takes it up." : "";
 }
 
-/** What a request waits for, or how it came out, in a sentence. */
 export function waits(request) {
 	const { status, hold, decision, failure, assignment } = request;
 	const told = {
@@ -145,10 +145,10 @@ export function event(entry, request) {
 		"attempt-closed": () => [`The attempt ${kind(facts.kind)}: ${outcome(facts.outcome)}${facts.code ? ` (${facts.code})` : ""}`, answer(facts)],
 		active: () => [`In force${facts.ends_at ? ` until ${brief(facts.ends_at)}` : ""}`, `a reading of Microsoft Entra${facts.schedule_id ? `, schedule ${facts.schedule_id}` : ""}`],
 		validated: () => ["PIM only checked it: nothing was granted", "Microsoft Graph's answer"],
-		expired: () => ["Its time was over", "the end that was read from Microsoft Entra"],
+		expired: () => ["Its time was over", request.assignment ? "the end that was read from Microsoft Entra" : "stint's plan"],
 		revoked: () => [`Ends early: ${facts.reason ?? ""}`, by],
 		withdrawn: () => [`Withdrawn: ${facts.reason ?? ""}`, read],
-		ended: () => [facts.continued_by?.length ? "Its part is over; others hold the assignment on" : "Proved gone", "readings of Microsoft Entra that show nothing of it"],
+		ended: () => (facts.continued_by?.length ? ["Its part is over; others hold the assignment on", "stint"] : ["Proved gone", "readings of Microsoft Entra that show nothing of it"]),
 		failed: () => [`Failed: ${facts.detail ?? ""}`, "Microsoft Graph's answer"],
 		held: () => [`Held: ${facts.detail ?? ""}`, "stint"],
 		"end-ordered": () => [`An end was ordered: ${facts.reason ?? ""}`, by],
