@@ -196,12 +196,24 @@ impl Browser {
 
     /// Clicks on it, once it is there.
     pub async fn clicks(&self, what: &str) {
-        self.sees(what).await.click().await.unwrap_or_else(|fault| panic!("{what}: {fault}"));
+        self.on(what, async |element| element.click().await).await;
     }
 
     /// Its text, once it is there.
     pub async fn reads(&self, what: &str) -> String {
-        self.sees(what).await.text().await.expect("a text")
+        self.on(what, async |element| element.text().await).await
+    }
+
+    /// Does something with it. Where the page draws itself anew at that very moment, with the one that came in its place.
+    async fn on<T>(&self, what: &str, act: impl AsyncFn(Element) -> Result<T, CmdError>) -> T {
+        for _ in 0..10 {
+            match act(self.sees(what).await).await {
+                Ok(done) => return done,
+                Err(fault) if fault.is_stale_element_reference() => {}
+                Err(fault) => panic!("{what}: {fault} in:\n{}", self.shown().await),
+            }
+        }
+        panic!("{what} is drawn anew all the time");
     }
 
     /// Writes into a field in place of what stood there.
