@@ -282,9 +282,10 @@ impl Browser {
         let mut tick = tokio::time::interval(Duration::from_millis(20));
         let whole = async {
             loop {
-                // The browser gives a file its name when it is whole.
+                // The browser keeps the name with an empty file, in whose place the whole one comes.
                 let files = std::fs::read_dir(self.downloads.path()).expect("a folder").filter_map(Result::ok);
-                let mut paths = files.map(|file| file.path());
+                let is_whole = |file: &std::fs::DirEntry| file.metadata().is_ok_and(|told| told.len() > 0);
+                let mut paths = files.filter(is_whole).map(|file| file.path());
                 if let Some(path) = paths.find(|path| path.to_string_lossy().ends_with(end)) {
                     return path;
                 }
