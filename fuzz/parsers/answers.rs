@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use secrecy::ExposeSecret as _;
-use stint::{json, outbound::Answer};
+use stint::{domain::duration::Duration, json, outbound::Answer};
 
 use super::{ground::now, joined, parts, texts::texts_of};
 
@@ -10,15 +10,18 @@ use super::{ground::now, joined, parts, texts::texts_of};
 pub fn answer(input: &[u8]) {
     let parts = parts(input);
     let [retry_after, reset, body] = parts.as_slice() else { return };
-    let headers = [("retry-after", retry_after), ("x-ratelimit-reset", reset)].into_iter().filter_map(|(name, value)| {
-        Some((HeaderName::from_static(name), HeaderValue::from_bytes(value).ok().filter(|value| !value.is_empty())?))
-    });
+    let headers =
+        [("retry-after", retry_after), ("x-ratelimit-reset", reset)].into_iter().filter_map(|(name, value)| {
+            Some((
+                HeaderName::from_static(name),
+                HeaderValue::from_bytes(value).ok().filter(|value| !value.is_empty())?,
+            ))
+        });
     let headers = HeaderMap::from_iter(headers);
     let answer = Answer { status: StatusCode::OK, headers, body: body.to_vec() };
     let wait = answer.retry_after(now());
-    if let Ok(seconds) = String::from_utf8_lossy(retry_after).trim().parse::<u32>() {
-        assert_eq!(wait.map(|wait| wait.as_secs()), Some(seconds));
-    }
+    let said = answer.headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());
+    assert!(said.is_none() || wait.map(Duration::as_secs) == said, "{said:?} is taken for {wait:?}");
     for (token, _) in answer.bearer_token().into_iter().chain(answer.bearer_token_by_text()) {
         let token = token.expose_secret();
         HeaderValue::from_str(&format!("Bearer {token}")).expect("a header can carry it");

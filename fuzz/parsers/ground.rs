@@ -64,7 +64,8 @@ pub struct Ground {
 
 /// The ground that all stand on.
 pub static GROUND: LazyLock<Ground> = LazyLock::new(|| {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let manual = ManualClock::at(now());
     let hands = Arc::clone(&manual);
     let sandbox = runtime.block_on(Sandbox::start(Arc::new(move || hands.now()))).expect("simulators");

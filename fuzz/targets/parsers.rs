@@ -2,6 +2,7 @@
 //! into the folder that `STINT_SEEDS` names before the fuzzer reads it: some are signed with keys of this very process.
 
 #![no_main]
+#![expect(dead_code, reason = "how many examples the tests feed each parser is nothing to the fuzzer")]
 
 #[path = "../../tests/it/mutation.rs"]
 mod mutation;

@@ -89,6 +89,8 @@ pub struct Api {
     pub limits: Limits,
     /// What exports share.
     pub exports: Exports,
+    /// The API's own documents.
+    pub written: document::Written,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Called when something became due.

@@ -44,7 +44,8 @@ pub struct Limits {
     /// From the opening of a connection, or the end of the previous request, to the end of a request's head. An idle
     /// connection is closed after the same time.
     pub header_time: Duration,
-    /// Bytes of a request's head, 8192 at least; 100 headers at most, whatever stands here.
+    /// Bytes of a request's head, 8192 at least; what arrives at once may be up to twice as long. 100 headers at most,
+    /// whatever stands here.
     pub header_bytes: usize,
     /// From the first look at a body to its end.
     pub body_time: Duration,
@@ -150,7 +151,11 @@ fn builder(limits: &Limits) -> http1::Builder {
 }
 
 /// The next connection, with a place; `None` when told to stop.
-async fn next(listener: &TcpListener, places: &Arc<Places>, stop: &CancellationToken) -> Option<(TcpStream, Arc<Place>)> {
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Places>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, Arc<Place>)> {
     let taken = async {
         let stream = accept(listener).await;
         (stream, places.take().await)

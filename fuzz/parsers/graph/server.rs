@@ -61,9 +61,11 @@ fn serve(mut stream: TcpStream) -> std::io::Result<()> {
 fn is_whole(asked: &[u8]) -> bool {
     let text = String::from_utf8_lossy(asked);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.to_ascii_lowercase().split("\r\ncontent-length: ").nth(1).and_then(|rest| {
-        rest.split("\r\n").next().and_then(|length| length.parse::<usize>().ok())
-    });
+    let length = head
+        .to_ascii_lowercase()
+        .split("\r\ncontent-length: ")
+        .nth(1)
+        .and_then(|rest| rest.split("\r\n").next().and_then(|length| length.parse::<usize>().ok()));
     body.len() >= length.unwrap_or_default()
 }
 

@@ -8,6 +8,14 @@ use super::{Abuse, abuse, all_are_answered, closes, genuine, honest, impatient, 
 /// The longest body that is read.
 const LONGEST: usize = 1024 * 1024;
 
+/// The delivery with this body, under an identifier of its own: a repeat would get the answer of the first.
+fn alone(webhook: &Webhook, what: &str, body: impl Into<Vec<u8>>) -> Vec<u8> {
+    let mut webhook = with_body(webhook, body);
+    let name: String = what.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    webhook.set_header("X-Atlassian-Webhook-Identifier", name);
+    honest(&webhook)
+}
+
 /// Every object of the document, as a JSON pointer.
 fn objects(value: &Value, at: &str, found: &mut Vec<String>) {
     let members: Vec<(String, &Value)> = match value {
@@ -50,7 +58,8 @@ fn everywhere(webhook: &Webhook) -> Vec<Abuse> {
     let document: Value = serde_json::from_slice(&webhook.body).expect("json");
     let mut table = vec![];
     let mut push = |what: String, body: String, answers: &[u16]| {
-        table.push(abuse(what, honest(&with_body(webhook, body)), answers));
+        let sent = alone(webhook, &what, body);
+        table.push(abuse(what, sent, answers));
     };
     let (mut object_places, mut text_places) = (vec![], vec![]);
     objects(&document, "", &mut object_places);
@@ -66,7 +75,7 @@ fn everywhere(webhook: &Webhook) -> Vec<Abuse> {
         *spoilt.pointer_mut(at).expect("a text") = json!("a\0b");
         push(format!("a NUL at {at:?}"), spoilt.to_string(), &[400]);
     }
-    for (at, answers) in [("", [400]), ("/issue", [422]), ("/issue/fields", [202])] {
+    for (at, answers) in [("", [400]), ("/issue", [422]), ("/issue/fields", [422])] {
         let mut spoilt = document.clone();
         let object = spoilt.pointer_mut(at).expect("an object");
         *object = object.as_object().expect("an object").values().cloned().collect();
@@ -76,7 +85,7 @@ fn everywhere(webhook: &Webhook) -> Vec<Abuse> {
 }
 
 fn odd(webhook: &Webhook) -> Vec<Abuse> {
-    let signed = |what: &str, body: &[u8], answers: &[u16]| abuse(what, honest(&with_body(webhook, body)), answers);
+    let signed = |what: &str, body: &[u8], answers: &[u16]| abuse(what, alone(webhook, what, body), answers);
     let deep = |open: &str, close: &str, times: usize| [open.repeat(times), close.repeat(times)].concat();
     let in_a_text = |text: &[u8]| [b"{\"webhookEvent\":\"".as_slice(), text, b"\"}"].concat();
     let number = |text: &str| format!("{{\"webhookEvent\":\"x\",\"n\":{text}}}").into_bytes();
@@ -96,9 +105,18 @@ fn odd(webhook: &Webhook) -> Vec<Abuse> {
         signed("UTF-16", b"\xff\xfe{\0}\0", &[400]),
         signed("a depth bomb of arrays", deep("[", "]", 400_000).as_bytes(), &[400]),
         signed("a depth bomb that is not even closed", "[".repeat(1_000_000).as_bytes(), &[400]),
-        signed("a depth bomb of objects", format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000)).as_bytes(), &[400]),
+        signed(
+            "a depth bomb of objects",
+            format!("{}1{}", "{\"a\":".repeat(100_000), "}".repeat(100_000)).as_bytes(),
+            &[400],
+        ),
         signed("a wide array", format!("[{}1]", "1,".repeat(500_000)).as_bytes(), &[400]),
-        signed("many keys", format!("{{{}\"z\":1}}", (0..60_000).map(|n| format!("\"k{n}\":1,")).collect::<String>()).as_bytes(), &[422]),
+        signed(
+            "many keys",
+            format!("{{{}\"z\":1}}", (0..60_000).map(|n| format!("\"k{n}\":1,")).collect::<Vec<_>>().concat())
+                .as_bytes(),
+            &[422],
+        ),
         signed("a long key", format!("{{\"{}\":1}}", "k".repeat(1_000_000)).as_bytes(), &[422]),
         signed("a lone surrogate", &in_a_text(b"\\ud800"), &[400]),
         signed("surrogates the wrong way round", &in_a_text(b"\\udc00\\ud800"), &[400]),
@@ -142,7 +160,11 @@ fn sizes(webhook: &Webhook) -> Vec<Abuse> {
         abuse("chunks one byte longer", chunked(LONGEST + 1), &[413]),
         abuse("an unsigned body of the greatest length", unsigned(LONGEST), &[401]),
         abuse("an unsigned body one byte longer", unsigned(LONGEST + 1), &[413]),
-        abuse("a promise of 10 GB with an expectation", posted(webhook, "Expect: 100-continue\r\nContent-Length: 10000000000\r\n", b""), &[413]),
+        abuse(
+            "a promise of 10 GB with an expectation",
+            posted(webhook, "Expect: 100-continue\r\nContent-Length: 10000000000\r\n", b""),
+            &[413],
+        ),
         encoded("gzip", &[400]),
         encoded("deflate", &[400]),
         encoded("br", &[400]),

@@ -4,7 +4,8 @@
 use stint::sandbox::Webhook;
 
 use super::{
-    Abuse, abuse, all_are_answered, asked, broken_off, closes, genuine, honest, impatient, posted, taken_in_as, with_body,
+    Abuse, abuse, all_are_answered, asked, broken_off, closes, genuine, honest, impatient, posted, taken_in_as,
+    with_body,
 };
 
 /// A delivery like it under another identifier.
@@ -25,7 +26,8 @@ fn chunked(body: &[u8]) -> Vec<u8> {
 
 fn heads() -> Vec<Abuse> {
     let get = |lines: &str| format!("GET /openapi.json HTTP/1.1\r\nHost: stint\r\nConnection: close\r\n{lines}\r\n");
-    let long = "x".repeat(40_000);
+    // The bound holds for what is waited for; what arrives at once may be twice as long.
+    let long = "x".repeat(100_000);
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();
     vec![
         abuse("honest", get(""), &[200]),
@@ -39,7 +41,7 @@ fn heads() -> Vec<Abuse> {
         abuse("SSH", "SSH-2.0-OpenSSH_9.6\r\n", &[400]),
         abuse("NULs", vec![0_u8; 64], &[400]),
         abuse("a line without an end", long.clone(), &[431]),
-        abuse("line ends without an end", "\r\n".repeat(40_000), &[431]),
+        abuse("line ends without an end", "\r\n".repeat(100_000), &[431]),
         // RFC 9112 2.2 lets a lone LF end a line; nothing follows from it, since what is chunked or has a length is not.
         abuse("lines that end with LF", "GET /openapi.json HTTP/1.1\nHost: stint\nConnection: close\n\n", &[200]),
         abuse("a lone CR in a value", get("X: a\rb\r\n"), &[400]),
@@ -109,7 +111,11 @@ fn codings(webhook: &Webhook) -> Vec<Abuse> {
     let with = |lines: &str, body: &[u8]| posted(&named(webhook, "coded"), lines, body);
     let close = |lines: &str, body: &[u8]| with(&format!("Connection: close\r\n{lines}"), body);
     let coding = |value: &str, answers: &[u16]| {
-        abuse(format!("the coding {value:?}"), close(&format!("Transfer-Encoding: {value}\r\n"), &chunked(b"{}")), answers)
+        abuse(
+            format!("the coding {value:?}"),
+            close(&format!("Transfer-Encoding: {value}\r\n"), &chunked(b"{}")),
+            answers,
+        )
     };
     let pieces = |what: &str, bytes: &[u8], answers: &[u16]| {
         abuse(what, close("Transfer-Encoding: chunked\r\n", bytes), answers)
@@ -130,7 +136,8 @@ fn codings(webhook: &Webhook) -> Vec<Abuse> {
         abuse("space before the coding's colon", close("Transfer-Encoding : chunked\r\n", &chunked(b"{}")), &[400]),
         abuse(
             "a coding in HTTP/1.0",
-            [b"POST /webhooks/jira-cloud HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice(), &chunked(b"{}")].concat(),
+            [b"POST /webhooks/jira-cloud HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice(), &chunked(b"{}")]
+                .concat(),
             &[400],
         ),
         pieces("a size that is none", b"zz\r\n{}\r\n0\r\n\r\n", &[400]),
@@ -166,27 +173,59 @@ fn smuggled(webhook: &Webhook) -> Vec<Abuse> {
         // Read as chunked (RFC 9112 6.1): an empty body that proves nothing, and the connection is closed behind it.
         abuse("a length, then a coding", both(&format!("{length}Transfer-Encoding: chunked\r\n")), &[401]),
         abuse("a coding, then a length", both(&format!("Transfer-Encoding: chunked\r\n{length}")), &[401]),
-        abuse("a length, then a coding that is none", both(&format!("{length}Transfer-Encoding: xchunked\r\n")), &[400]),
+        abuse(
+            "a length, then a coding that is none",
+            both(&format!("{length}Transfer-Encoding: xchunked\r\n")),
+            &[400],
+        ),
         abuse("two codings", both("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"), &[400]),
-        abuse("two codings, the other way round", both("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n"), &[400]),
+        abuse(
+            "two codings, the other way round",
+            both("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n"),
+            &[400],
+        ),
         abuse("the same coding twice", both("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), &[400]),
         abuse("a folded coding", both(&format!("{length}Transfer-Encoding:\r\n chunked\r\n")), &[400]),
         abuse("a hidden coding", both(&format!("{length}X: a\rTransfer-Encoding: chunked\r\n")), &[400]),
-        abuse("no length and none meant", posted(&outer, "Content-Length: 0\r\nContent-Length: 99\r\n", &inner), &[400]),
+        abuse(
+            "no length and none meant",
+            posted(&outer, "Content-Length: 0\r\nContent-Length: 99\r\n", &inner),
+            &[400],
+        ),
         abuse("in the body", by_length("Connection: close\r\n"), &[401]),
         abuse(
             "in the body of a reading request",
-            [format!("GET /openapi.json HTTP/1.1\r\nHost: stint\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", inner.len()).as_bytes(), &inner].concat(),
+            [
+                format!(
+                    "GET /openapi.json HTTP/1.1\r\nHost: stint\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    inner.len()
+                )
+                .as_bytes(),
+                &inner,
+            ]
+            .concat(),
             &[200],
         ),
         abuse(
             "in the body of a request that is for nothing",
-            [format!("POST /nothing HTTP/1.1\r\nHost: stint\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", inner.len()).as_bytes(), &inner].concat(),
+            [
+                format!(
+                    "POST /nothing HTTP/1.1\r\nHost: stint\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    inner.len()
+                )
+                .as_bytes(),
+                &inner,
+            ]
+            .concat(),
             &[404],
         ),
         abuse(
             "behind an expectation",
-            posted(&outer, &format!("Expect: 100-continue\r\nConnection: close\r\nContent-Length: {}\r\n", inner.len()), &inner),
+            posted(
+                &outer,
+                &format!("Expect: 100-continue\r\nConnection: close\r\nContent-Length: {}\r\n", inner.len()),
+                &inner,
+            ),
             &[401],
         ),
         abuse(
@@ -229,9 +268,9 @@ async fn no_request_is_smuggled_in_another() {
     let once = named(&webhook, "plain-1");
     let first = posted(&once, &format!("Content-Length: {}\r\n", once.body.len()), &once.body);
     let both = [first, honest(&named(&webhook, "plain-2"))].concat();
-    all_are_answered(&it, &it.world.running.url, vec![abuse("two in a row", both, &[202, 200])]).await;
+    all_are_answered(&it, &it.world.running.url, vec![abuse("two in a row", both, &[202, 202])]).await;
     assert_eq!(taken_in_as(&it, "plain").await, 2);
     let last = honest(&with_body(&named(&webhook, "plain-3"), webhook.body.clone()));
-    all_are_answered(&it, &it.world.running.url, vec![abuse("one more", last, &[200])]).await;
+    all_are_answered(&it, &it.world.running.url, vec![abuse("one more", last, &[202])]).await;
     closes(it).await;
 }

@@ -8,7 +8,7 @@ mod flood;
 mod framing;
 mod places;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, stream};
 use stint::{
@@ -70,7 +70,7 @@ fn with_body(webhook: &Webhook, body: impl Into<Vec<u8>>) -> Webhook {
 fn posted(webhook: &Webhook, lines: &str, body: &[u8]) -> Vec<u8> {
     let mut head = String::from("POST /webhooks/jira-cloud HTTP/1.1\r\nHost: stint\r\n");
     for (name, value) in &webhook.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     [head.as_bytes(), lines.as_bytes(), b"\r\n", body].concat()
 }
