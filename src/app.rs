@@ -203,6 +203,7 @@ impl Service {
             public_url: config.server.public_url.clone(),
             limits: Limits { body_bytes: config.server.max_body_bytes, ..inbound },
             exports: http::Exports::new(config.audit.signing_key.clone()),
+            written: http::document::Written::default(),
             metrics,
             wake: Wake { here: engine.wake(), elsewhere: Arc::clone(&others) },
         });

@@ -2,7 +2,8 @@
 //!
 //! `serde_json` keeps the last of two equal keys, derives take an array for an object, and `\u0000` fails only once
 //! Postgres sees it. Here a text with any of these, or nested too deeply, is refused as a whole, and members are read by
-//! path so that a wrong shape is named.
+//! path so that a wrong shape is named. So is one with a key that `serde_json` keeps for itself: it would read such an object
+//! as something else.
 
 use std::fmt;
 
@@ -11,6 +12,9 @@ use serde_json::{Map, Number, Value};
 
 /// Deeper nesting than this is refused.
 const MAX_DEPTH: usize = 64;
+
+/// What the keys begin with by which `serde_json` tells itself what a value is.
+const KEPT: &str = "$serde_json::";
 
 /// Why a text was refused, or a member could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +35,8 @@ pub enum Fault {
 /// Reads one whole JSON text.
 ///
 /// # Errors
-/// [`Fault::Text`] for anything that is not JSON, and for duplicate keys, NUL characters and deep nesting.
+/// [`Fault::Text`] for anything that is not JSON, and for duplicate keys, NUL characters, deep nesting and keys that
+/// `serde_json` keeps for itself.
 pub fn parse(bytes: &[u8]) -> Result<Value, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
@@ -157,6 +162,9 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
             let key = without_nul(key)?;
+            if key.starts_with(KEPT) {
+                return Err(de::Error::custom("a key that is kept"));
+            }
             if object.contains_key(&key) {
                 return Err(de::Error::custom(format!("the key {key:?} twice")));
             }
@@ -185,6 +193,14 @@ mod tests {
         for body in [r#"{"a":1,"a":2}"#, r#"["\u0000"]"#, r#"{"\u0000":1}"#, "{} {}", "", "{", "nul", &deep] {
             assert!(matches!(parse(body.as_bytes()), Err(Fault::Text(_))), "{body}");
         }
+    }
+
+    #[test]
+    fn what_serde_json_would_read_as_something_else_is_refused() {
+        let body = br#"{"a":{"$serde_json::private::RawValue":"{\"b\":1}"}}"#;
+        let other: Value = serde_json::from_slice(body).expect("read");
+        assert_eq!(other, serde_json::json!({"a": {"b": 1}}), "a text became an object");
+        assert!(matches!(parse(body), Err(Fault::Text(_))));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The API told as an OpenAPI 3.1 document, made from the handlers and the table of routes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
+use bytes::Bytes;
 use http::{HeaderName, header};
 use serde_json::Value;
 use url::Url;
@@ -35,6 +36,14 @@ const ROLES: &str = "An Entra v2 access token for this API. Its app roles: `Stin
     `Stint.Operator` also acts on requests; each counts for every tenant, or for one with the tenant's name behind it \
     (`Stint.Auditor.contoso`). `Stint.Requester` reads requests made for the caller's own object id.";
 
+/// What is written of the API when it is first asked for, and then kept: anybody may ask, as often as they like.
+#[derive(Debug, Default)]
+pub struct Written {
+    openapi: OnceLock<Bytes>,
+    /// The page for people.
+    pub(super) page: OnceLock<Bytes>,
+}
+
 /// This document
 #[utoipa::path(
     get,
@@ -42,8 +51,9 @@ const ROLES: &str = "An Entra v2 access token for this API. Its app roles: `Stin
     responses((status = 200, description = "This document.", body = Value,
                example = json!({ "openapi": "3.1.0", "info": { "title": "stint", "version": "0.1.0" }, "paths": {} })))
 )]
-pub(super) async fn openapi(State(api): State<Arc<Api>>) -> ([(HeaderName, &'static str); 1], String) {
-    ([(header::CONTENT_TYPE, "application/json")], text(Some(&api.public_url)))
+pub(super) async fn openapi(State(api): State<Arc<Api>>) -> ([(HeaderName, &'static str); 1], Bytes) {
+    let text = api.written.openapi.get_or_init(|| text(Some(&api.public_url)).into());
+    ([(header::CONTENT_TYPE, "application/json")], text.clone())
 }
 
 /// The document as text; without the address at which callers reach the API, it speaks of paths only.

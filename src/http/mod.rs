@@ -9,6 +9,7 @@ mod assignments;
 pub mod auth;
 mod body;
 mod caller;
+pub mod cells;
 mod checkpoint;
 pub mod cursor;
 pub mod document;
@@ -22,6 +23,7 @@ mod keys;
 mod ops;
 mod page;
 pub mod params;
+mod places;
 mod proof;
 mod record;
 pub mod refusals;
@@ -87,6 +89,8 @@ pub struct Api {
     pub limits: Limits,
     /// What exports share.
     pub exports: Exports,
+    /// The API's own documents.
+    pub written: document::Written,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Called when something became due.

@@ -8,6 +8,7 @@ use std::{fmt::Write as _, sync::Arc};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::extract::State;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::{HeaderName, header};
 use serde_json::Value;
 
@@ -24,10 +25,11 @@ const STYLE: &str = include_str!("page.css");
     responses((status = 200, description = "The page.", body = String, content_type = "text/html",
                example = "<!doctype html>"))
 )]
-pub(super) async fn docs(State(api): State<Arc<Api>>) -> ([(HeaderName, String); 2], String) {
+pub(super) async fn docs(State(api): State<Arc<Api>>) -> ([(HeaderName, String); 2], Bytes) {
     let headers =
         [(header::CONTENT_TYPE, "text/html; charset=utf-8".to_owned()), (header::CONTENT_SECURITY_POLICY, policy())];
-    (headers, html(&document::json(Some(&api.public_url))))
+    let page = api.written.page.get_or_init(|| html(&document::json(Some(&api.public_url))).into());
+    (headers, page.clone())
 }
 
 /// Nothing may be loaded, run, framed or sent; one style is allowed by its digest.

@@ -1,14 +1,20 @@
 //! The connection loop: bounded connections, headers and bodies, each with a deadline.
 //!
 //! `axum::serve` sets no timer at all, so a slow client could hold a connection for ever; this loop gives hyper its
-//! timers and takes a new connection only when one of a fixed number of places is free.
+//! timers and a fixed number of places. When all are taken, a new connection gets the place of the one whose caller has
+//! kept stint waiting longest ([`places`]): so a crowd of callers who say nothing, or say it slowly, delays nobody else.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
-use hyper::server::conn::http1;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -16,13 +22,15 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::socket::Socket;
+use super::{
+    places::{Asked, Place, Places, Told},
+    socket::Socket,
+};
 
 /// The smallest head that hyper agrees to.
 const MIN_HEADER_BYTES: usize = 8192;
@@ -30,17 +38,22 @@ const MIN_HEADER_BYTES: usize = 8192;
 /// What callers may send, and how slowly.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections open at a time; further ones wait unaccepted.
+    /// Connections served at a time. A further one takes the place of the one whose caller has kept stint waiting longest,
+    /// and waits itself only while stint is at work for all of them.
     pub connections: usize,
     /// From the opening of a connection, or the end of the previous request, to the end of a request's head. An idle
     /// connection is closed after the same time.
     pub header_time: Duration,
-    /// Bytes of a request's head, 8192 at least; 100 headers at most, whatever stands here.
+    /// Bytes of a request's head, 8192 at least; what arrives at once may be up to twice as long. 100 headers at most,
+    /// whatever stands here.
     pub header_bytes: usize,
     /// From the first look at a body to its end.
     pub body_time: Duration,
     /// Bytes of a body.
     pub body_bytes: usize,
+    /// Bytes of all unfinished bodies together. Beyond them the caller whose larger body has been waited for longest loses
+    /// its connection.
+    pub bodies_bytes: usize,
     /// How long a caller may go without reading any of its answer.
     pub write_time: Duration,
     /// What is under way when told to stop may take this long.
@@ -66,6 +79,7 @@ impl Default for Limits {
             header_bytes: 32 * 1024,
             body_time: Duration::from_secs(15),
             body_bytes: 1024 * 1024,
+            bodies_bytes: 32 * 1024 * 1024,
             write_time: Duration::from_secs(30),
             grace: Duration::from_secs(10),
         }
@@ -74,20 +88,25 @@ impl Default for Limits {
 
 /// Serves until told to stop, then lets what is under way finish; what does not finish in time is cut.
 pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: CancellationToken) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let app = TowerToHyperService::new(app);
+    let places = Places::new(limits.connections, limits.bodies_bytes);
     let graceful = GracefulShutdown::new();
     let mut open = JoinSet::new();
-    while let Some((stream, place)) = accept(&listener, &places, &stop).await {
+    while let Some((stream, place)) = next(&listener, &places, &stop).await {
         // Ended ones are let go of here, so that their number stays that of the places.
         while open.try_join_next().is_some() {}
-        let socket = TokioIo::new(Socket::new(stream, limits.write_time));
-        let service = TowerToHyperService::new(app.clone());
+        let socket = TokioIo::new(Socket::new(stream, limits.write_time, Arc::clone(&place)));
+        let (answering, its) = (app.clone(), Arc::clone(&place));
+        let service = service_fn(move |request| answered(answering.clone(), Arc::clone(&its), request));
         let connection = graceful.watch(builder(&limits).serve_connection(socket, service));
         open.spawn(async move {
-            if let Err(error) = connection.await {
-                debug!(%error, "a connection ended early");
+            tokio::select! {
+                biased;
+                () = place.lost() => debug!("a connection lost its place to another"),
+                ended = connection => if let Err(error) = ended {
+                    debug!(%error, "a connection ended early");
+                }
             }
-            drop(place);
         });
     }
     drop(listener);
@@ -95,6 +114,31 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: Can
         warn!("some connections did not end in time and are cut");
     }
     open.shutdown().await;
+}
+
+/// Answers by the app, and tells the connection's place when its caller is waited for, and when not.
+async fn answered(
+    app: TowerToHyperService<Router>,
+    place: Arc<Place>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if is_coded_otherwise(request.headers()) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Ok(response);
+    }
+    let request = request.map(|body| Body::new(Asked::new(body, Arc::clone(&place))));
+    let response = app.call(request).await?;
+    Ok(response.map(|body| Body::new(Told::new(body, place))))
+}
+
+/// Whether it is coded in any way but chunked alone. Whoever stands in front may have read it otherwise, and seen it end
+/// elsewhere (RFC 9112 §6.1).
+fn is_coded_otherwise(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let first = codings.next();
+    first.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
 }
 
 fn builder(limits: &Limits) -> http1::Builder {
@@ -106,32 +150,35 @@ fn builder(limits: &Limits) -> http1::Builder {
     builder
 }
 
-/// The next connection once there is a place for it; `None` when told to stop.
-async fn accept(
+/// The next connection, with a place; `None` when told to stop.
+async fn next(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    places: &Arc<Places>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let place = tokio::select! {
-        () = stop.cancelled() => return None,
-        place = Arc::clone(places).acquire_owned() => place.ok()?,
+) -> Option<(TcpStream, Arc<Place>)> {
+    let taken = async {
+        let stream = accept(listener).await;
+        (stream, places.take().await)
     };
+    tokio::select! {
+        () = stop.cancelled() => None,
+        taken = taken => Some(taken),
+    }
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return None,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
+        match listener.accept().await {
             Ok((stream, _)) => {
                 // Answers are small; waiting to fill a packet only delays them.
                 let _ = stream.set_nodelay(true);
-                return Some((stream, place));
+                return stream;
             }
             Err(error) if is_of_one_caller(&error) => debug!(%error, "a caller left before it was accepted"),
             Err(error) => {
                 // Out of file descriptors, most likely: accepting again at once would spin.
                 warn!(%error, "no connection can be accepted");
-                let _ = tokio::time::timeout(Duration::from_millis(200), stop.cancelled()).await;
+                let _ = tokio::time::timeout(Duration::from_millis(200), std::future::pending::<()>()).await;
             }
         }
     }

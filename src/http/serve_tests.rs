@@ -81,13 +81,122 @@ async fn a_body_is_as_long_as_it_is_whatever_it_promises() {
     assert!(answer_to(&host, chunked.as_bytes()).await.contains(" 413 "));
 }
 
+/// Nobody is sent away by a timer.
+fn patient() -> Limits {
+    let long = Duration::from_mins(5);
+    Limits { header_time: long, body_time: long, write_time: long, ..short() }
+}
+
+/// What is answered at all is answered without a timer's help.
+async fn soon<T>(wanted: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), wanted).await.expect("nobody has to wait for a timer")
+}
+
+async fn connected(host: &Host, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(host.address).await.expect("a connection");
+    stream.write_all(bytes).await.expect("sent");
+    stream
+}
+
 #[tokio::test]
-async fn more_connections_than_places_wait_and_are_served_when_a_place_is_free() {
-    let host = host(short()).await;
-    let idle = [TcpStream::connect(host.address).await, TcpStream::connect(host.address).await];
-    // Both places are taken by callers who say nothing; their header time frees them.
-    assert!(answer_to(&host, &post_of(3, "abc")).await.contains(" 200 "));
-    drop(idle);
+async fn a_crowd_of_callers_who_keep_stint_waiting_delays_nobody() {
+    let head = b"POST / HTTP/1.1\r\nhost: x\r\n";
+    let half = post_of(1000, "a part");
+    let answered = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc";
+    for begun in [&b""[..], head, &half, answered] {
+        let host = host(patient()).await;
+        let mut crowd = Vec::new();
+        for _ in 0..8 {
+            crowd.push(connected(&host, begun).await);
+            let answer = soon(answer_to(&host, &post_of(3, "abc"))).await;
+            assert!(answer.contains(" 200 "), "{:?}: {answer}", begun.escape_ascii().to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn unfinished_bodies_hold_no_more_memory_than_they_may() {
+    let (large, held) = (100_000, 250_000);
+    let limits = Limits { connections: 20, body_bytes: 200_000, bodies_bytes: held, ..patient() };
+    let host = host(limits).await;
+    let part = "x".repeat(large);
+    let mut crowd = Vec::new();
+    for _ in 0..10 {
+        crowd.push(connected(&host, &post_of(large + 1, &part)).await);
+        // A small one is nobody's trouble, and a large one that comes at once is answered.
+        assert!(soon(answer_to(&host, &post_of(3, "abc"))).await.contains(" 200 "));
+        assert!(soon(answer_to(&host, &post_of(large, &part))).await.contains(" 200 "));
+    }
+    let mut lost = 0;
+    for mut stream in crowd {
+        // What is there to read is the end; who is still waited for gets the answer now.
+        let _ = stream.write_all(b"x").await;
+        let _ = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = soon(stream.read_to_end(&mut answer)).await;
+        lost += usize::from(answer.is_empty());
+    }
+    assert!(lost >= 10 - held / large, "{lost} lost their places");
+}
+
+#[tokio::test]
+async fn who_keeps_stint_waiting_longest_goes_first() {
+    let host = host(patient()).await;
+    let mut first = connected(&host, b"POST / HTTP/1.1\r\n").await;
+    let mut second = connected(&host, b"POST / HTTP/1.1\r\n").await;
+    assert!(soon(answer_to(&host, &post_of(3, "abc"))).await.contains(" 200 "));
+    assert!(matches!(soon(first.read(&mut [0; 1])).await, Ok(0) | Err(_)), "the first one is gone");
+    second.write_all(b"host: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc").await.expect("sent");
+    let mut answer = String::new();
+    soon(second.read_to_string(&mut answer)).await.expect("the second one is still there");
+    assert!(answer.contains(" 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn whom_stint_works_for_keeps_the_place_and_the_next_one_waits() {
+    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let go_on = Arc::new(tokio::sync::Semaphore::new(0));
+    let (held, limits) = (Arc::clone(&go_on), patient());
+    let work = async move |body: Body| {
+        read_body(body, &limits).await.expect("a body");
+        let _ = begun.send(());
+        held.acquire().await.expect("open").forget();
+        "done"
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stop = CancellationToken::new();
+    let app = Router::new().route("/", post(work));
+    let host = Host { address, stop: stop.clone(), ended: tokio::spawn(serve(listener, app, limits, stop)) };
+    let mut callers = Vec::new();
+    for _ in 0..2 {
+        callers.push(connected(&host, &post_of(3, "abc")).await);
+        soon(begins.recv()).await.expect("at work");
+    }
+    callers.push(connected(&host, &post_of(3, "abc")).await);
+    go_on.add_permits(3);
+    for mut caller in callers {
+        let mut answer = String::new();
+        soon(caller.read_to_string(&mut answer)).await.expect("an orderly end");
+        assert!(answer.contains(" 200 ") && answer.ends_with("done"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_that_does_not_read_its_answers_delays_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let app = Router::new()
+        .route("/", post(async || "short"))
+        // More than the buffers of both sockets take.
+        .route("/long", post(async || vec![0u8; 64 * 1024 * 1024]));
+    let stop = CancellationToken::new();
+    let host = Host { address, stop: stop.clone(), ended: tokio::spawn(serve(listener, app, patient(), stop)) };
+    let mut deaf = Vec::new();
+    for _ in 0..4 {
+        deaf.push(connected(&host, b"POST /long HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n").await);
+        assert!(soon(answer_to(&host, &post_of(0, ""))).await.contains(" 200 "));
+    }
 }
 
 #[tokio::test]

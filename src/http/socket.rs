@@ -6,6 +6,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -16,26 +17,34 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+use super::places::Place;
+
 /// A stream whose writes fail once none has passed for a while.
 pub(super) struct Socket {
     stream: TcpStream,
     write_time: Duration,
     /// Set while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
+    place: Arc<Place>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, write_time: Duration) -> Self {
-        Self { stream, write_time, deadline: None }
+    pub(super) fn new(stream: TcpStream, write_time: Duration, place: Arc<Place>) -> Self {
+        Self { stream, write_time, deadline: None, place }
     }
 
     fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.deadline = None;
+            if self.deadline.take().is_some() {
+                self.place.can_send();
+            }
             return written;
         }
-        let write_time = self.write_time;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + write_time)));
+        let (write_time, place) = (self.write_time, &self.place);
+        let deadline = self.deadline.get_or_insert_with(|| {
+            place.cannot_send();
+            Box::pin(sleep_until(Instant::now() + write_time))
+        });
         ready!(deadline.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 #![expect(clippy::large_futures, reason = "a story is polled where it stands")]
 
+mod abuse;
 mod acting;
 mod another_system;
 mod arrows;
@@ -30,6 +31,7 @@ mod model;
 mod mutants;
 mod mutation;
 mod overlap;
+mod parsers;
 mod policies;
 mod posted;
 mod principals;

@@ -25,7 +25,7 @@ use tokio::{
 use crate::world::database;
 
 /// A folder with a configuration file and everything it names.
-struct Folder(TempDir);
+pub struct Folder(TempDir);
 
 impl Folder {
     fn new(sandbox: &Sandbox, database_url: &str) -> Self {
@@ -49,7 +49,7 @@ impl Folder {
         self.0.path().join(name).display().to_string()
     }
 
-    fn config(&self) -> String {
+    pub fn config(&self) -> String {
         self.path("stint.toml")
     }
 }
@@ -110,14 +110,14 @@ fn stint(arguments: &[&str]) -> Command {
 }
 
 /// Runs a command to its end: how, and what it said.
-async fn told(arguments: &[&str]) -> (ExitStatus, String) {
+pub async fn told(arguments: &[&str]) -> (ExitStatus, String) {
     let output = stint(arguments).output().await.expect("stint runs");
     let text = [output.stdout, output.stderr].concat();
     (output.status, String::from_utf8_lossy(&text).into_owned())
 }
 
 /// A serving stint, with its two addresses as it told them.
-async fn serving(config: &str, only: Option<&str>) -> (Child, String, String) {
+pub async fn serving(config: &str, only: Option<&str>) -> (Child, String, String) {
     let mut arguments = vec!["serve", "--config", config];
     arguments.extend(only.into_iter().flat_map(|half| ["--only", half]));
     let mut child = stint(&arguments).spawn().expect("stint starts");
@@ -138,7 +138,7 @@ async fn serving(config: &str, only: Option<&str>) -> (Child, String, String) {
     (child, url, ops)
 }
 
-async fn world() -> (Sandbox, Folder) {
+pub async fn world() -> (Sandbox, Folder) {
     let clock = Clock::system();
     let sandbox = Sandbox::start(Arc::new(move || clock.now())).await.expect("simulators");
     sandbox.seed_story();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt::Write as _};
 
-use super::cell::Cells;
+use super::super::cells::Cells;
 use crate::{
     domain::{proof::Closing, target::Target},
     store::export::{COLUMNS, Exported},

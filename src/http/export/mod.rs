@@ -8,7 +8,6 @@
 //! reading is cut by the socket's timer, one that reads too slowly by [`LONGEST`].
 
 mod body;
-mod cell;
 mod example;
 mod format;
 mod places;

@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 use super::{
-    super::{Api, Exports, Limits, Wake, cursor::Cursors, framed, ops_router, router, serve::serve},
+    super::{Api, Exports, Limits, Wake, cursor::Cursors, document::Written, framed, ops_router, router, serve::serve},
     login::{AUDIENCE, Login, first_key, tokens},
 };
 use crate::{
@@ -49,6 +49,7 @@ async fn served(routes: impl FnOnce(&Arc<Api>) -> Router) -> Served {
         public_url: "https://stint.contoso.com".parse().expect("a url"),
         limits: Limits::default(),
         exports: Exports::new(None),
+        written: Written::default(),
         metrics: Arc::new(Metrics::new()),
         wake: Wake { here: Arc::new(Notify::new()), elsewhere: Arc::new(Notify::new()) },
     });

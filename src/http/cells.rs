@@ -6,20 +6,22 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use crate::telemetry;
+
 /// Where cells are put, each after the first of a record with its comma.
-pub(super) struct Cells<'a> {
+pub struct Cells<'a> {
     into: &'a mut Vec<u8>,
     is_first: bool,
 }
 
 impl<'a> Cells<'a> {
     /// A new record.
-    pub(super) fn new(into: &'a mut Vec<u8>) -> Self {
+    pub fn new(into: &'a mut Vec<u8>) -> Self {
         Self { into, is_first: true }
     }
 
     /// A text of somebody else's.
-    pub(super) fn text(&mut self, text: Option<&str>) {
+    pub fn text(&mut self, text: Option<&str>) {
         self.comma();
         match text.unwrap_or_default() {
             text if is_plain(text) => self.into.extend_from_slice(text.as_bytes()),
@@ -28,7 +30,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Something that stint itself writes, without commas, quotes or formulas.
-    pub(super) fn own(&mut self, value: Option<impl Display>) {
+    pub fn own(&mut self, value: Option<impl Display>) {
         self.comma();
         if let Some(value) = value {
             // A vector takes whatever is written to it.
@@ -37,7 +39,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Ends the record.
-    pub(super) fn end(self) {
+    pub fn end(self) {
         self.into.extend_from_slice(b"\r\n");
     }
 
@@ -56,7 +58,7 @@ impl<'a> Cells<'a> {
         for c in text.chars() {
             let _ = match c {
                 '"' => out.write_str("\"\""),
-                c if misleads(c) => write!(out, "\\u{:04x}", c as u32),
+                c if misleads(c) => out.write_str(&telemetry::clean(c.encode_utf8(&mut [0; 4]))),
                 c => out.write_char(c),
             };
         }
@@ -92,18 +94,7 @@ fn begins_a_formula(text: &str) -> bool {
 
 /// Whether it is a control character (line ends and tabs aside), or changes the direction of text, or does not show.
 fn misleads(c: char) -> bool {
-    match c {
-        '\t' | '\r' | '\n' => false,
-        '\u{00ad}'
-        | '\u{061c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}' => true,
-        c => c.is_control(),
-    }
+    !matches!(c, '\t' | '\r' | '\n') && telemetry::misleads(c)
 }
 
 #[cfg(test)]
@@ -187,6 +178,9 @@ mod tests {
     fn characters_that_mislead_are_shown() {
         assert_eq!(read_back("a\u{202e}b\u{2066}c\u{7}d\u{0}e"), "a\\u202eb\\u2066c\\u0007d\\u0000e");
         assert_eq!(read_back("\u{85}x"), "\\u0085x");
+        // Tags do not show, whatever text they spell.
+        assert_eq!(read_back("a\u{e0041}b"), "a\\udb40\\udc41b");
+        assert!(read_back("\u{e0041}=1").starts_with('\''), "{:?}", read_back("\u{e0041}=1"));
     }
 
     #[test]
