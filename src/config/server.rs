@@ -107,7 +107,7 @@ fn database_url(at: &Place, name: &str, inline: Option<String>, file: Option<Str
 
 /// A database URL, which may carry a password only outside the configuration file.
 fn postgres(at: &Place, text: SecretString, may_be_secret: bool) -> Option<SecretString> {
-    let url = Url::parse(text.expose_secret()).ok();
+    let url = Url::parse(&with_one_host(text.expose_secret())).ok();
     let url = url.filter(|url| matches!(url.scheme(), "postgres" | "postgresql"));
     at.hold(url.is_some(), (), "a URL such as postgres://stint@db/stint")?;
     let password =
@@ -118,6 +118,15 @@ fn postgres(at: &Place, text: SecretString, may_be_secret: bool) -> Option<Secre
         return None;
     }
     Some(text)
+}
+
+/// The URL with the first of its hosts: several may be named, as in `postgres://stint@db1:5432,db2:5432/stint`.
+fn with_one_host(text: &str) -> String {
+    let start = text.find("://").map_or(0, |place| place + 3);
+    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |end| start + end);
+    let hosts = text[start..end].rfind('@').map_or(start, |at| start + at + 1);
+    let first = text[hosts..end].find(',').map_or(end, |comma| hosts + comma);
+    format!("{}{}", &text[..first], &text[end..])
 }
 
 pub(super) fn api(at: &Place, raw: raw::Api) -> Option<Api> {

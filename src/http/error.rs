@@ -166,7 +166,9 @@ impl Problem {
         error!(%problem, "the database did not answer a reader");
         match problem {
             StoreError::TookTooLong => Self::too_broad(),
-            StoreError::Database(_) => Self::unavailable("the history cannot be read now", 30),
+            StoreError::Database(_) | StoreError::NoServer(_) => {
+                Self::unavailable("the history cannot be read now", 30)
+            }
             _ => Self::internal(),
         }
     }

@@ -18,6 +18,7 @@ mod delivery;
 pub mod desk;
 mod entra;
 mod fault;
+mod gate;
 pub mod graph;
 pub mod jira;
 pub mod postgres;
@@ -37,6 +38,7 @@ pub use self::delivery::{Delivered, Webhook};
 pub use self::desk::Desk;
 pub use self::entra::{ApiToken, Entra, Issuer, Member};
 pub use self::fault::Retry;
+pub use self::gate::{Gate, Way};
 pub use self::graph::Graph;
 pub use self::jira::Jira;
 pub use self::postgres::{Postgres, PostgresError, PostgresOptions};
@@ -93,6 +95,15 @@ impl Sandbox {
     ///
     /// A port could not be bound.
     pub async fn start_on(now: Now, ports: Ports) -> io::Result<Self> {
+        Self::start_behind(now, ports, &gate::open()).await
+    }
+
+    /// Starts an empty world on the given ports, behind a gate.
+    ///
+    /// # Errors
+    ///
+    /// A port could not be bound.
+    pub async fn start_behind(now: Now, ports: Ports, gate: &Gate) -> io::Result<Self> {
         let entra_port = Port::bind(ports.entra).await?;
         let graph_port = Port::bind(ports.graph).await?;
         let jira_port = Port::bind(ports.jira).await?;
@@ -106,11 +117,11 @@ impl Sandbox {
         let desk = Desk::new(desk_port.url(), now);
 
         let servers = vec![
-            entra_port.serve(handler(&entra, Entra::handle)),
-            graph_port.serve(handler(&graph, Graph::handle)),
-            jira_port.serve(handler(&jira, Jira::handle)),
-            servicenow_port.serve(handler(&servicenow, ServiceNow::handle)),
-            desk_port.serve(handler(&desk, Desk::handle)),
+            entra_port.serve(gate::behind(gate, "entra", handler(&entra, Entra::handle))),
+            graph_port.serve(gate::behind(gate, "graph", handler(&graph, Graph::handle))),
+            jira_port.serve(gate::behind(gate, "jira", handler(&jira, Jira::handle))),
+            servicenow_port.serve(gate::behind(gate, "servicenow", handler(&servicenow, ServiceNow::handle))),
+            desk_port.serve(gate::behind(gate, "desk", handler(&desk, Desk::handle))),
         ];
         Ok(Self { entra, graph, jira, servicenow, desk, _servers: servers })
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{
     Ordered, Store, StoreError, audit, begin,
+    commit::commit,
     requests::{self, order_end_in},
 };
 use crate::domain::{
@@ -109,6 +110,8 @@ impl Store {
             return Ok(Acted::Unknown);
         }
         if let Some(acted) = answered_before(&mut transaction, call).await? {
+            // The earlier answer may not be durable yet. The lock on the request was written after it.
+            commit(transaction).await?;
             return Ok(acted);
         }
         let status = requests::status(call.request, &row.state)?;
@@ -124,7 +127,7 @@ impl Store {
         };
         let (status, body) = answer(outcome);
         keep(&mut transaction, call, status, &body).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         self.forget_answers(call.now).await;
         Ok(Acted::Answered { status, body, repeat: false })
     }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Lease, Store, StoreError, attempts, audit, begin,
+    commit::commit,
     deliveries::{NewRequest, insert_request},
     findings, notes, requests,
 };
@@ -144,7 +145,7 @@ impl Store {
             follow_up(&mut transaction, lease, change.now).await?;
         }
         let moved = requests::load(&mut transaction, lease.request).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         let changed = after.status().is_terminal() || matches!(change.event, Some(Event::Confirm(_)));
         if let Some(decision) = before.state.decision().filter(|_| changed) {
             // After the commit, so that rows are never locked crosswise; what is not woken comes by itself, only later.

@@ -5,7 +5,7 @@ use jiff_sqlx::{Timestamp as Column, ToSqlx};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{NewFinding, Store, StoreError, attempts, audit, begin, findings, requests};
+use super::{NewFinding, Store, StoreError, attempts, audit, begin, commit::commit, findings, requests};
 use crate::domain::{
     assignment::Holding,
     attempt::{Attempt, AttemptOutcome, SETTLE},
@@ -169,7 +169,7 @@ impl Store {
         let (at, actor) = (order.ordered_at, order.actor.clone());
         let event = AuditEvent { at, event: "end-ordered", actor, moved: None, detail };
         audit::append(&mut transaction, &about, &event).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(true)
     }
 
@@ -195,7 +195,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(())
     }
 
@@ -255,7 +255,7 @@ impl Store {
             put => put?,
         }
         tell(&mut transaction, tenant, request, ("attempt-recorded", attempt.recorded_at), attempt).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(Some(TicketNumber::new(row.ticket_number)))
     }
 
@@ -280,7 +280,7 @@ impl Store {
         if attempt.outcome != AttemptOutcome::Open {
             tell(&mut transaction, tenant, request, ("attempt-closed", at), attempt).await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(())
     }
 
@@ -337,7 +337,7 @@ impl Store {
         )
         .execute(&mut *transaction)
         .await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Store, StoreError, audit, begin, told};
+use super::{Store, StoreError, audit, begin, commit::commit, told};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ApprovalId, ConnectionName, RequestId, TenantName},
@@ -65,7 +65,10 @@ impl Store {
     pub async fn receive(&self, delivery: &Delivery) -> Result<Received, StoreError> {
         let mut transaction = begin(&self.pool).await?;
         let Some(row) = insert(&mut transaction, delivery).await? else {
-            return earlier(&mut transaction, delivery).await;
+            let received = earlier(&mut transaction, delivery).await?;
+            // Its row may be there and not durable yet. The lock on it was written after it, so this commit covers both.
+            commit(transaction).await?;
+            return Ok(received);
         };
         let received = match &delivery.meant {
             Meant::Look(hint, tenant) => look(&mut transaction, delivery, hint, tenant.as_ref()).await?,
@@ -73,7 +76,7 @@ impl Store {
             Meant::Rejected(why) => Received::Rejected(why.clone()),
         };
         conclude(&mut transaction, row, delivery, &received).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(received)
     }
 }
@@ -82,7 +85,7 @@ impl Store {
 async fn earlier(connection: &mut sqlx::PgConnection, delivery: &Delivery) -> Result<Received, StoreError> {
     let row = sqlx::query!(
         "-- store::deliveries::earlier\n\
-         select request_id, outcome, detail from deliveries where connection = $1 and delivery_key = $2",
+         select request_id, outcome, detail from deliveries where connection = $1 and delivery_key = $2 for update",
         delivery.connection.as_str(),
         delivery.key,
     );

@@ -13,6 +13,9 @@ pub enum StoreError {
     /// The database cannot be reached, or failed; what was asked may or may not have been done.
     #[error("the database failed: {0}")]
     Database(sqlx::Error),
+    /// None of the servers that the URL names takes writes; what each of them said.
+    #[error("no database server takes writes: {0}")]
+    NoServer(String),
     /// A reader's query took longer than readers may take.
     #[error("a reader's query took too long")]
     TookTooLong,

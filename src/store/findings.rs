@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{NewFinding, Store, StoreError, audit, begin};
+use super::{NewFinding, Store, StoreError, audit, begin, commit::commit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ConnectionName, TenantName},
@@ -50,7 +50,7 @@ impl Store {
         if raised {
             tell(&mut transaction, &of_connection(connection), "finding-raised", finding.kind, now).await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(raised)
     }
 
@@ -87,7 +87,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(cleared)
     }
 }
@@ -125,7 +125,7 @@ impl Store {
         if raised {
             tell(&mut transaction, &of_tenant(tenant), "finding-raised", finding.kind, now).await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(raised)
     }
 
@@ -168,7 +168,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(kinds)
     }
 }
@@ -200,7 +200,7 @@ impl Store {
         if raised {
             tell(&mut transaction, &AS_A_WHOLE, "finding-raised", finding.kind, now).await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(raised)
     }
 
@@ -227,7 +227,7 @@ impl Store {
         if cleared {
             tell(&mut transaction, &AS_A_WHOLE, "finding-cleared", kind, now).await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(cleared)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Store, StoreError, audit, begin};
+use super::{Store, StoreError, audit, begin, commit::commit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::RequestId,
@@ -141,7 +141,7 @@ impl Store {
             tell(&mut transaction, &finding, actor, reason, now).await?;
         }
         let finding = one(&mut transaction, id, may).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(finding)
     }
 }

@@ -10,6 +10,7 @@ mod attempts;
 mod audit;
 mod books;
 mod checkpoints;
+mod commit;
 mod deliveries;
 mod error;
 pub mod export;
@@ -17,6 +18,7 @@ mod findings;
 mod findings_read;
 mod health;
 pub mod history;
+mod hosts;
 mod kin;
 mod leases;
 pub mod log;
@@ -36,12 +38,14 @@ mod told;
 mod tree;
 mod wake;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{
     Connection as _, PgConnection, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
+
+use hosts::Turned;
 
 pub use acting::{Acted, Call, Deed, Outcome};
 pub use advance::{Change, NewFinding, Reading, UsedApproval};
@@ -71,6 +75,8 @@ pub struct Store {
     pool: PgPool,
     /// For those who read history: what they ask for may be large, and takes no connection from the work.
     readers: PgPool,
+    /// Those that the URL names.
+    servers: Arc<[PgConnectOptions]>,
 }
 
 /// The longest a reader's query may take.
@@ -83,24 +89,32 @@ const ASKED_AFTER: Duration = Duration::from_secs(1);
 const READERS: u32 = 8;
 
 impl Store {
-    /// Opens a pool of at most `connections`; nothing is tried before the first use.
+    /// Opens a pool of at most `connections`; nothing is tried before the first use. A URL that names several servers is
+    /// followed to whichever of them takes writes, by a task that ends with the pool.
     ///
     /// # Errors
     /// When the URL cannot be read.
     pub fn open(url: &str, connections: u32) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = url.parse().map_err(StoreError::from)?;
-        let options = options.application_name("stint");
-        let readers = options.clone().application_name("stint readers").options([("statement_timeout", READING_TIME)]);
-        Ok(Self { pool: pool(options, connections), readers: pool(readers, connections.min(READERS)) })
+        let servers = hosts::parse(url)?;
+        let pairs: Vec<_> = servers.iter().map(|server| [as_worker(server), as_reader(server)]).collect();
+        let turned = Arc::new(Turned::default());
+        let [pool, readers] = pairs[0].clone();
+        let pool = open_pool(pool, connections, &turned);
+        let readers = open_pool(readers, connections.min(READERS), &turned);
+        if pairs.len() > 1 {
+            tokio::spawn(hosts::follow(pairs, [pool.clone(), readers.clone()], turned));
+        }
+        Ok(Self { pool, readers, servers: servers.into() })
     }
 
-    /// Opens one connection, to say what keeps it from being opened.
+    /// Opens one connection to a server that takes writes, to say what keeps it from being opened.
     ///
     /// # Errors
-    /// When the server cannot be reached, or refuses.
+    /// When no server can be reached, or each one refuses or takes no writes.
     pub async fn reach(&self) -> Result<(), StoreError> {
-        let connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
-        connection.close().await?;
+        let found = hosts::choose(&self.servers).await?;
+        self.pool.set_connect_options(as_worker(&self.servers[found]));
+        self.readers.set_connect_options(as_reader(&self.servers[found]));
         Ok(())
     }
 
@@ -119,13 +133,34 @@ impl Store {
     }
 }
 
-fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
+fn as_worker(server: &PgConnectOptions) -> PgConnectOptions {
+    server.clone().application_name("stint")
+}
+
+fn as_reader(server: &PgConnectOptions) -> PgConnectOptions {
+    server.clone().application_name("stint readers").options([("statement_timeout", READING_TIME)])
+}
+
+fn open_pool(options: PgConnectOptions, connections: u32, turned: &Arc<Turned>) -> PgPool {
+    let turned = Arc::clone(turned);
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
-        .before_acquire(|connection, known| Box::pin(lives(connection, known.idle_for)))
+        .after_connect(|connection, _| Box::pin(must_take_writes(connection)))
+        .before_acquire(move |connection, known| {
+            let outdated = turned.outdates(known.age);
+            Box::pin(async move { if outdated { Ok(false) } else { lives(connection, known.idle_for).await } })
+        })
         .connect_lazy_with(options)
+}
+
+/// A standby would refuse what is written, and show what is read late.
+async fn must_take_writes(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    if hosts::takes_writes(connection).await? {
+        return Ok(());
+    }
+    Err(sqlx::Error::Protocol("the database server takes no writes".into()))
 }
 
 /// Whether a connection that is taken still lives. One that answered a moment ago is believed without asking: under load

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError, begin,
+    commit::commit,
     deliveries::{NewRequest, answered_before, insert_request, wake_open},
 };
 use crate::domain::{
@@ -181,7 +182,7 @@ impl Store {
         if answered_before(&mut transaction, connection, hint).await?.is_some()
             || wake_open(&mut transaction, connection, hint, now).await?.is_some()
         {
-            transaction.commit().await?;
+            commit(transaction).await?;
             return Ok(Noticed::Known);
         }
         let new = NewRequest {
@@ -194,7 +195,7 @@ impl Store {
             because: json!({ "search": { "approval": hint.approval } }),
         };
         let made = insert_request(&mut transaction, &new).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(made.map_or(Noticed::Known, Noticed::Made))
     }
 }

@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Store, StoreError, audit, begin};
+use super::{Store, StoreError, audit, begin, commit::commit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ConnectionName, EntitlementKey, RequestId, TenantName, TicketId, TicketNumber},
@@ -66,7 +66,7 @@ impl Store {
     pub async fn order_end(&self, id: RequestId, actor: &Actor, order: &EndOrder) -> Result<Ordered, StoreError> {
         let mut transaction = begin(&self.pool).await?;
         let ordered = order_end_in(&mut transaction, id, actor, order).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(ordered)
     }
 

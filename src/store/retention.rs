@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use serde_json::json;
 
-use super::{Store, StoreError, audit, begin};
+use super::{Store, StoreError, audit, begin, commit::commit};
 use crate::domain::audit::{Actor, AuditEvent};
 
 /// Rows looked at by one transaction.
@@ -134,7 +134,7 @@ impl Store {
         )
         .execute(&mut *transaction)
         .await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(())
     }
 

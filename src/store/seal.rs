@@ -16,6 +16,7 @@ use tracing::error;
 
 use super::{
     Store, StoreError, begin,
+    commit::commit,
     log::RecordRow,
     tree::{self, Head, index},
 };
@@ -122,7 +123,7 @@ impl Sealer {
         let head = add(&mut transaction, &events).await?;
         let note = self.signed(&mut transaction, head).await?;
         close(&mut transaction, head, note.as_deref(), now).await?;
-        transaction.commit().await?;
+        commit(transaction).await?;
         if note.is_some() {
             self.known(|trusted| trusted.signed(head));
         }

@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{NewFinding, Store, StoreError, audit, begin};
+use super::{NewFinding, Store, StoreError, audit, begin, commit::commit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::TenantName,
@@ -40,7 +40,7 @@ impl Store {
             let detail = json!({ "kind": finding.kind, "subject": subject, "finding": finding.detail });
             tell_of_tenant(&mut transaction, tenant, "finding-raised", detail, now).await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(raised)
     }
 
@@ -74,7 +74,7 @@ impl Store {
             let detail = json!({ "kind": row.kind, "subject": row.subject });
             tell_of_tenant(&mut transaction, tenant, "finding-cleared", detail, now).await?;
         }
-        transaction.commit().await?;
+        commit(transaction).await?;
         Ok(())
     }
 }

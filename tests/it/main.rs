@@ -16,6 +16,7 @@ mod credentials;
 mod doctor;
 mod door;
 mod dry_run;
+mod durable;
 mod every_system;
 mod every_target;
 mod export;

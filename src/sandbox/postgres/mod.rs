@@ -13,6 +13,7 @@ mod binaries;
 mod cluster;
 mod error;
 mod guard;
+mod killing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -171,6 +172,23 @@ impl Postgres {
             None => running.abandon(),
         }
         running.wait().map_err(failed_to("stop Postgres"))
+    }
+
+    /// Kills the server and all that it started, as the kernel does when memory is short. The data stays for
+    /// [`Self::restart`].
+    ///
+    /// # Errors
+    ///
+    /// The server could not be waited for.
+    pub fn kill(&mut self) -> Result<(), PostgresError> {
+        let Some(mut running) = self.running.take() else {
+            return Ok(());
+        };
+        match self.server_pid() {
+            Some(pid) => killing::kill_with_children(pid),
+            None => running.abandon(),
+        }
+        running.wait().map_err(failed_to("wait for Postgres"))
     }
 
     /// Starts the server on its data, port and socket; one that still runs is stopped first.

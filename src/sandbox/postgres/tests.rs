@@ -31,6 +31,18 @@ async fn what_was_committed_survives_an_immediate_stop() {
 }
 
 #[tokio::test]
+async fn what_was_committed_survives_a_kill() {
+    let mut postgres = Postgres::start_with(PostgresOptions { fsync: true, ..PostgresOptions::default() }).unwrap();
+    let url = postgres.url("postgres");
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("create table kept (n int); insert into kept values (8)").execute(&mut connection).await.unwrap();
+    postgres.kill().unwrap();
+    assert!(sqlx::PgConnection::connect(&url).await.is_err());
+    postgres.restart().unwrap();
+    assert_eq!(answer(&url, "select n from kept").await, 8);
+}
+
+#[tokio::test]
 async fn a_database_name_that_could_be_sql_is_refused() {
     let postgres = Postgres::start().unwrap();
     assert!(postgres.create_database("x\"; drop database postgres; --").await.is_err());
