@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::{
-    body::Incoming,
+    body::{Body as _, Incoming},
     server::conn::http1,
     service::{Service as _, service_fn},
 };
@@ -190,7 +190,7 @@ fn is_of_one_caller(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Reads a whole body within size and time, whatever its headers promise.
+/// Reads a whole body within size and time. One whose headers promise too much is not waited for.
 ///
 /// # Errors
 /// [`BodyFault`].
@@ -199,6 +199,9 @@ pub async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, BodyFault> 
 }
 
 async fn collect(mut body: Body, limit: usize) -> Result<Bytes, BodyFault> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyFault::TooLarge);
+    }
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| BodyFault::Broken)?;

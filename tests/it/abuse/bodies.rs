@@ -160,11 +160,10 @@ fn sizes(webhook: &Webhook) -> Vec<Abuse> {
         abuse("chunks one byte longer", chunked(LONGEST + 1), &[413]),
         abuse("an unsigned body of the greatest length", unsigned(LONGEST), &[401]),
         abuse("an unsigned body one byte longer", unsigned(LONGEST + 1), &[413]),
-        // No promise is believed: the body is asked for, and does not come.
         abuse(
             "a promise of 10 GB with an expectation",
             posted(webhook, "Expect: 100-continue\r\nContent-Length: 10000000000\r\n", b""),
-            &[408],
+            &[413],
         ),
         encoded("gzip", &[400]),
         encoded("deflate", &[400]),
