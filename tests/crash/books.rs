@@ -23,12 +23,12 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// One for a quarter of an hour.
+    /// One for an hour.
     pub fn of(ticket: &str, cause: &str) -> Self {
         Self {
             ticket: ticket.to_owned(),
             cause: cause.to_owned(),
-            time: SignedDuration::from_mins(15),
+            time: SignedDuration::from_hours(1),
             cancelled: false,
         }
     }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Real time for coming to rest; what waits for a neighbour that is silent takes longer and is left to it.
-const REST: Duration = Duration::from_millis(400);
+const REST: Duration = Duration::from_millis(700);
 
 /// Real time for an answer to a webhook.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -80,7 +80,7 @@ impl Field {
 
     /// The ticket is approved and told, the access begins and ends; gives the ticket.
     pub async fn plays(&mut self, story: Story) -> String {
-        let draft = IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() };
+        let draft = IssueDraft { duration: "PT1H".into(), ..IssueDraft::default() };
         let ticket = self.ground.sandbox.jira.create_issue(draft).id;
         self.ground.sandbox.jira.request_approval(&ticket, &[story::OMAR_ACCOUNT]);
         self.ground.clock.advance(SignedDuration::from_mins(18));

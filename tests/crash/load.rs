@@ -100,7 +100,7 @@ impl Load {
     /// So many people ask, and are approved; gives their tickets.
     pub fn file(&mut self, dice: &mut Dice, count: u64) -> Vec<String> {
         let tickets: Vec<_> =
-            (0..count).map(|_| self.file_one(15 + i64::try_from(dice.below(20)).unwrap_or(0))).collect();
+            (0..count).map(|_| self.file_one(60 + i64::try_from(dice.below(20)).unwrap_or(0))).collect();
         self.ground.clock.advance(SignedDuration::from_secs(30));
         tickets
     }

@@ -86,7 +86,7 @@ async fn one(load: &mut Load, cluster: &Arc<Mutex<Postgres>>, kills: &mut Kills,
     cancelled.iter().for_each(|ticket| load.cancel(ticket));
     // Whatever broke off is settled; then the ends are near.
     load.pass(SignedDuration::from_mins(7)).await;
-    load.ground.clock.advance(SignedDuration::from_mins(4));
+    load.ground.clock.advance(SignedDuration::from_mins(52));
     let killing = kill_some(load, cluster, kills, &mut dice);
     load.while_time_passes(10, async {
         tokio::join!(load.tell(&cancelled, seed), killing);

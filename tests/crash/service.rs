@@ -16,7 +16,7 @@ use stint::{
 use tokio::sync::mpsc;
 
 /// A neighbour that does not answer is waited for so long, by real time.
-const PATIENCE: Limits = Limits { connect: Duration::from_millis(500), total: Duration::from_millis(700) };
+const PATIENCE: Limits = Limits { connect: Duration::from_secs(2), total: Duration::from_secs(2) };
 
 /// Serves until standard input ends.
 pub fn main(path: &str, now: &str) -> ExitCode {
