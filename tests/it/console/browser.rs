@@ -7,6 +7,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::mpsc::{self, Receiver},
     time::Duration,
 };
 
@@ -20,11 +21,20 @@ use url::{ParseError, Url};
 /// Whoever holds it has the one browser.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// Starts the driver on a free port and ends it when standard input does.
-const HELD: &str = "chromedriver --port=0 & driver=$!; read -r _; kill $driver; wait $driver";
+/// Starts the driver on a free port and ends it when standard input does, or when it is at work for so long that it must
+/// have lost itself: whoever waits for its answer then gets a fault. Its output ends with it, so that a driver that does
+/// not start is noticed.
+const HELD: &str =
+    "timeout -k 5 300 chromedriver --port=0 & driver=$!; exec >&-; read -r _; kill $driver; wait $driver";
 
 /// What the driver says once it listens.
 const LISTENS: &str = "started successfully on port ";
+
+/// How long it may take to say so.
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often it is started. The port that it finds free for one kind of address may be taken for the other.
+const STARTS: usize = 3;
 
 /// How long a page may take to become what it is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,7 +63,6 @@ pub struct Browser {
 struct Driver {
     shell: Child,
     port: u16,
-    _told: BufReader<ChildStdout>,
 }
 
 /// What only Chromium's driver takes.
@@ -75,19 +84,35 @@ impl WebDriverCompatibleCommand for Own {
 
 impl Driver {
     fn starts() -> Self {
+        (0..STARTS).find_map(|_| Self::tries()).expect("chromedriver starts, which `./dev test` installs")
+    }
+
+    /// `None`: it did not come to listen, and is gone.
+    fn tries() -> Option<Self> {
         let mut shell = Command::new("sh");
         shell.args(["-c", HELD]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut shell = shell.spawn().expect("a shell");
-        let mut told = BufReader::new(shell.stdout.take().expect("its output"));
-        let mut line = String::new();
-        while !line.contains(LISTENS) {
-            line.clear();
-            let read = told.read_line(&mut line).expect("readable");
-            assert!(read > 0, "chromedriver does not start; `./dev test` installs it");
+        let told = lines(shell.stdout.take().expect("its output"));
+        let mut driver = Self { shell, port: 0 };
+        while let Ok(line) = told.recv_timeout(STARTS_WITHIN) {
+            if let Some((_, port)) = line.split_once(LISTENS) {
+                driver.port = port.trim_end().trim_end_matches('.').parse().expect("a port");
+                return Some(driver);
+            }
         }
-        let port = line.split(LISTENS).nth(1).expect("a port").trim_end().trim_end_matches('.');
-        Self { shell, port: port.parse().expect("a port"), _told: told }
+        None
     }
+}
+
+/// Every line, read to the end, so that whoever writes them never waits for a reader.
+fn lines(told: ChildStdout) -> Receiver<String> {
+    let (tell, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(told).lines().map_while(Result::ok) {
+            let _ = tell.send(line);
+        }
+    });
+    lines
 }
 
 impl Drop for Driver {
