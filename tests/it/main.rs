@@ -29,6 +29,7 @@ mod migrations;
 mod mutants;
 mod mutation;
 mod overlap;
+mod planted;
 mod policies;
 mod posted;
 mod principals;
