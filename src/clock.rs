@@ -104,6 +104,11 @@ impl ManualClock {
         self.now.send_modify(|now| self.step(now, moment));
     }
 
+    /// Somebody sets the wall clock, forwards or back; no time passes.
+    pub fn jump(&self, by: SignedDuration) {
+        self.now.send_modify(|now| *now = to_micros(now.saturating_add(by).unwrap_or(*now)));
+    }
+
     fn step(&self, now: &mut Timestamp, moment: Timestamp) {
         let moment = to_micros(moment);
         let forwards = moment.as_microsecond().saturating_sub(now.as_microsecond());

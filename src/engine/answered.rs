@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Engine,
+    Engine, Ports,
     assign::{came_to_nothing, failed, take_ids},
     confirm::look_on,
     join::{not_moved, waits_its_turn},
@@ -25,7 +25,7 @@ use crate::{
 /// How long PIM may take to know a principal, role or group it refuses as unknown (`contracts/graph.md` §6.1).
 pub(super) const KNOWN_WITHIN: SignedDuration = SignedDuration::from_mins(3);
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// What the answer to the call makes of attempt and request.
     pub(super) fn conclude(&self, request: &Request, mut attempt: Attempt, sent: Sent, kin: &[Request]) -> Change {
         let now = self.clock.now();

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::info;
 
 use super::{
-    Engine, Tenant,
+    Engine, Entra, Ports, Records, Tenant,
     absence::{carried_out, revoked_since},
     join::{planned, replanned, update_order, waits},
     reread::{TICKET_FRESH, too_slow},
@@ -27,7 +27,7 @@ use crate::{
     store::{Change, Lease, StoreError},
 };
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Brings an approved request to an assignment, one attempt at a time.
     pub(super) async fn assign(
         &self,
@@ -56,7 +56,7 @@ impl Engine {
     async fn send_new(
         &self,
         lease: &Lease,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
     ) -> Result<Change, StoreError> {
@@ -147,7 +147,7 @@ impl Engine {
     /// Looks first, and says what is to be sent, if anything.
     async fn next(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         attempt: &Attempt,
@@ -167,7 +167,7 @@ impl Engine {
     /// What holds a request is looked at before a further attempt is recorded: ticket first, then PIM.
     async fn still_held(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         kin: &[Request],
@@ -185,7 +185,7 @@ impl Engine {
     /// Whether the entitlement's grants of the last hour are used up.
     pub(super) async fn over_the_rate(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         now: Timestamp,
@@ -201,7 +201,7 @@ impl Engine {
     /// Looks before sending. `Ok`: nothing is there, go on.
     async fn look_first(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         kin: &[Request],

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{
-    Engine, Tenant,
+    Engine, Ports, Tenant,
     assign::{came_to_nothing, foreign, take_ids},
     join::joined,
     retry,
@@ -30,11 +30,11 @@ const SAID_TO_EXIST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
 /// An accepted schedule request that is not in force after this long is shown as held (`contracts/graph.md` §7.5).
 pub(super) const IN_FORCE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Looks for what the attempt made.
     pub(super) async fn confirm(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         attempt: &Attempt,

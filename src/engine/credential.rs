@@ -10,14 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::Engine;
+use super::{Desk, Engine, Ports, Records};
 use crate::{
     domain::{
         id::{ConnectionName, TicketId},
         ticket::Reading,
     },
     store::{NewFinding, StoreError},
-    tickets::{Connection, TicketError},
+    tickets::TicketError,
 };
 
 /// The finding that a connection's credential is refused; also the hold of what waits for it.
@@ -26,13 +26,9 @@ const CREDENTIAL: &str = "ticket-credential";
 /// The database is told again after this long that a connection works: another process may have raised a finding.
 const TELL_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Reads a ticket back, minding what the answer says about the connection.
-    pub(super) async fn ask_for_ticket(
-        &self,
-        connection: &Connection,
-        ticket: &TicketId,
-    ) -> Result<Reading, TicketError> {
+    pub(super) async fn ask_for_ticket(&self, connection: &P::Desk, ticket: &TicketId) -> Result<Reading, TicketError> {
         let reading = connection.read(ticket).await;
         self.heard(connection, reading).await
     }
@@ -40,7 +36,7 @@ impl Engine {
     /// Minds what an answer says about its connection: one finding for as long as the credential is refused.
     pub(super) async fn heard<T>(
         &self,
-        connection: &Connection,
+        connection: &P::Desk,
         answer: Result<T, TicketError>,
     ) -> Result<T, TicketError> {
         let name = &connection.settings().name;

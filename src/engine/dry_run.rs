@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Engine, Tenant,
+    Desk, Engine, Entra, Ports, Records, Tenant,
     assign::{came_to_nothing, failed, not_sent, order, remaining},
     reread::{TICKET_FRESH, too_slow},
     retry,
@@ -40,7 +40,7 @@ const OF_STINT: &str =
 const EXISTS: &str = "PIM says that the assignment exists already or is under way: this one would have joined it where stint \
                       made it, and waited for its end where somebody else did";
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Why nothing may be granted to this request now; `None`: it may.
     pub(super) fn grants_nothing(&self, request: &Request) -> Option<&'static str> {
         let connection = self.connections.get(&request.connection);
@@ -69,7 +69,7 @@ impl Engine {
     pub(super) async fn rehearse(
         &self,
         lease: &Lease,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
     ) -> Result<Change, StoreError> {
@@ -129,7 +129,7 @@ impl Engine {
     /// What PIM shows already, if that answers the question. `None`: nothing is there, go on.
     async fn found(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
     ) -> Result<Option<Change>, StoreError> {
@@ -150,7 +150,7 @@ impl Engine {
     /// PIM said yes, but not that it only checked: what it may have made shows within the settle time, or it made nothing.
     async fn nothing_was_made(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         mut attempt: Attempt,

@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Engine, Tenant,
+    Engine, Entra, Ports, Records, Tenant,
     absence::{PROOF_AFTER, absent, close_open, contested, forget_absence, overdue, started_by_now, told_by},
     assign::{justification, take_ids},
     retry,
@@ -41,7 +41,7 @@ const PENDING_TIMES: usize = 2;
 /// A schedule request that is not in force yet is told to cancel this often.
 const CANCEL_TRIES: usize = 3;
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Marks that the assignment's time is over; whether it is gone is proved next.
     pub(super) fn expire(&self, assignment: &Assignment) -> Change {
         let now = self.clock.now();
@@ -115,7 +115,7 @@ impl Engine {
     async fn remove(
         &self,
         lease: &Lease,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         instance: &Instance,
@@ -146,7 +146,7 @@ impl Engine {
     async fn cancel(
         &self,
         lease: &Lease,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         schedule_request: &ScheduleRequest,

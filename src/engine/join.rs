@@ -7,7 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Engine, Tenant,
+    Engine, Entra, Ports, Tenant,
     assign::{Found, Next, came_to_nothing, foreign},
     confirm::{coming, found, nothing, removed_for},
     retry,
@@ -45,11 +45,11 @@ pub(super) fn planned(duration: Duration, kin: &[Request], now: Timestamp) -> Op
     }
 }
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Looks at the assignment that is to be joined.
     pub(super) async fn look_to_join(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         attempt: &Attempt,

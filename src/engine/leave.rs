@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{
-    Engine, Tenant,
+    Engine, Entra, Ports, Tenant,
     absence::{absent, contested, gone},
     assign::{justification, take_ids},
     end::{not_sent, removed},
@@ -32,13 +32,13 @@ use crate::{
 /// A margin for PIM's clock beyond the five minutes that it demands.
 const MARGIN: SignedDuration = SignedDuration::from_secs(15);
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Sees that the assignment lasts no longer than others hold it, which is `until`.
     #[expect(clippy::too_many_arguments, reason = "the step's whole picture; each part is used")]
     pub(super) async fn leave(
         &self,
         lease: &Lease,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         order: &EndOrder,
@@ -79,7 +79,7 @@ impl Engine {
     async fn cut_back(
         &self,
         lease: &Lease,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         until: Timestamp,

@@ -1,6 +1,6 @@
 //! Reading PIM for one request, and what it means when that cannot be done.
 
-use super::{Engine, Tenant, retry, step::hold_until};
+use super::{Engine, Entra, Ports, Records, Tenant, retry, step::hold_until};
 use crate::{
     domain::{
         assignment::Sighting,
@@ -11,9 +11,9 @@ use crate::{
     store::{Change, StoreError},
 };
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// The tenant that was decided on. `Err`: the configuration has lost it, and the request is held.
-    pub(super) fn tenant(&self, request: &Request, decision: &Decision) -> Result<&Tenant, Box<Change>> {
+    pub(super) fn tenant(&self, request: &Request, decision: &Decision) -> Result<&Tenant<P::Entra>, Box<Change>> {
         self.tenants.get(&decision.tenant).ok_or_else(|| {
             let now = self.clock.now();
             Box::new(hold_until(request, no_tenant(&decision.tenant), now, retry::parked(now)))
@@ -28,7 +28,7 @@ impl Engine {
     /// Everything PIM shows about the request's holding. `Err`: it cannot be read now, and the request is held.
     pub(super) async fn look(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
     ) -> Result<Sighting, Box<Change>> {
@@ -38,7 +38,7 @@ impl Engine {
     /// Asked before an attempt is recorded. `Err`: the call would not be sent now, and the request is held.
     pub(super) fn may_send(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
         way: Way,
@@ -48,7 +48,12 @@ impl Engine {
     }
 
     /// Whether Graph asks to wait. Then nothing else is asked either: a reading of the ticket would be old by the time.
-    pub(super) fn paused(&self, tenant: &Tenant, request: &Request, decision: &Decision) -> Option<Box<Change>> {
+    pub(super) fn paused(
+        &self,
+        tenant: &Tenant<P::Entra>,
+        request: &Request,
+        decision: &Decision,
+    ) -> Option<Box<Change>> {
         match tenant.graph.may_send(&decision.entitlement.target, Way::Write) {
             Err(error @ GraphError::Throttled { .. }) => Some(self.not_answered(request, &error)),
             _ => None,

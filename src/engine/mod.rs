@@ -10,11 +10,13 @@ mod assign;
 mod confirm;
 mod credential;
 mod dry_run;
+mod due;
 mod end;
 mod join;
 mod leave;
 mod look;
 mod overstay;
+mod ports;
 mod reconcile;
 mod reread;
 mod retry;
@@ -29,7 +31,7 @@ mod worker;
 mod write_back;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -50,14 +52,16 @@ use crate::{
     tickets::Connection,
 };
 
-pub use seal::Publishing;
+pub use due::Due;
+pub use ports::{Desk, Entra, Live, Ports, Records};
+pub use seal::{Log, Publishing};
 pub use worker::{Pace, Worker};
 
 /// One tenant, as the engine needs it.
 #[derive(Debug)]
-pub struct Tenant {
+pub struct Tenant<E = TenantGraph> {
     /// Its Graph.
-    pub graph: TenantGraph,
+    pub graph: E,
     /// What may be granted there.
     pub catalog: Catalog,
     /// Principals that never receive anything.
@@ -66,11 +70,11 @@ pub struct Tenant {
 
 /// Everything a step needs.
 #[derive(Debug)]
-pub struct Engine {
-    store: Store,
+pub struct Engine<P: Ports = Live> {
+    store: P::Records,
     clock: Clock,
-    connections: HashMap<ConnectionName, Arc<Connection>>,
-    tenants: HashMap<TenantName, Tenant>,
+    connections: BTreeMap<ConnectionName, Arc<P::Desk>>,
+    tenants: BTreeMap<TenantName, Tenant<P::Entra>>,
     metrics: Arc<Metrics>,
     wake: Arc<Notify>,
     /// When this process next asks whether a search for missed approvals is due; `None` before it ever did.
@@ -81,12 +85,8 @@ pub struct Engine {
     works: Mutex<HashMap<ConnectionName, Timestamp>>,
     /// Held while the database is told what calls say of a tenant, so that it is told in order.
     telling: tokio::sync::Mutex<()>,
-    /// Seals the audit log.
-    sealer: Arc<Sealer>,
-    /// Where signed heads of the audit log go.
-    publishing: Publishing,
-    /// What is known of the log and its publication, and was told to the database.
-    log_told: seal::Told,
+    /// Seals and publishes the audit log.
+    log: P::Log,
     /// Nothing is granted, whatever the connections say.
     dry_run: bool,
 }
@@ -101,22 +101,44 @@ impl Engine {
         tenants: HashMap<TenantName, Tenant>,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let sealer = Arc::new(Sealer::new(store.clone(), None, vec![]));
+        let log = Log { sealer, publishing: Publishing::default(), told: seal::Told::default() };
+        Self::over(store, clock, connections, tenants, metrics, log)
+    }
+
+    /// The same engine, which seals the audit log with this sealer and publishes its signed heads.
+    #[must_use]
+    pub fn with_log(self, sealer: Arc<Sealer>, publishing: Publishing) -> Self {
+        Self { log: Log { sealer, publishing, told: seal::Told::default() }, ..self }
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// An engine over any neighbours.
+    #[must_use]
+    pub fn over(
+        store: P::Records,
+        clock: Clock,
+        connections: HashMap<ConnectionName, Arc<P::Desk>>,
+        tenants: HashMap<TenantName, Tenant<P::Entra>>,
+        metrics: Arc<Metrics>,
+        log: P::Log,
+    ) -> Self {
         let (next_poll, next_sweep, works) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (wake, telling) = (Arc::new(Notify::new()), tokio::sync::Mutex::default());
         Self {
-            sealer: Arc::new(Sealer::new(store.clone(), None, vec![])),
-            publishing: Publishing::default(),
-            log_told: seal::Told::default(),
             store,
             clock,
-            connections,
-            tenants,
+            // In order, so that whatever is asked of all of them is asked in the same order each time.
+            connections: connections.into_iter().collect(),
+            tenants: tenants.into_iter().collect(),
             metrics,
             wake,
             next_poll,
             next_sweep,
             works,
             telling,
+            log,
             dry_run: false,
         }
     }
@@ -125,12 +147,6 @@ impl Engine {
     #[must_use]
     pub fn with_dry_run(self, dry_run: bool) -> Self {
         Self { dry_run, ..self }
-    }
-
-    /// The same engine, which seals the audit log with this sealer and publishes its signed heads.
-    #[must_use]
-    pub fn with_log(self, sealer: Arc<Sealer>, publishing: Publishing) -> Self {
-        Self { sealer, publishing, ..self }
     }
 
     /// Wakes the worker of this process: something may be due.

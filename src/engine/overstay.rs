@@ -11,7 +11,7 @@ use std::time::Duration as Wait;
 use serde_json::json;
 use tracing::warn;
 
-use super::{Engine, end::REMOVABLE_AFTER, sweep::Run};
+use super::{Engine, Entra, Ports, Records, end::REMOVABLE_AFTER, sweep::Run};
 use crate::{
     domain::{
         assignment::{Answer, RemoveOrder},
@@ -26,9 +26,14 @@ use crate::{
 /// From the look to the call that removes.
 const SEND_WITHIN: Wait = Wait::from_secs(5);
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Tells of it, and removes it as soon as PIM allows.
-    pub(super) async fn overstays(&self, run: &mut Run<'_>, request: RequestId, held: &Held) -> Result<(), StoreError> {
+    pub(super) async fn overstays(
+        &self,
+        run: &mut Run<'_, P::Entra>,
+        request: RequestId,
+        held: &Held,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         if held.instance.starts_at.is_some_and(|start| now < start + REMOVABLE_AFTER) {
             run.doubted = true;
@@ -52,7 +57,7 @@ impl Engine {
     /// Looks once more, and removes what is still as it was.
     async fn try_removal(
         &self,
-        run: &mut Run<'_>,
+        run: &mut Run<'_, P::Entra>,
         (request, number): (RequestId, &TicketNumber),
         held: &Held,
         attempt: &mut Attempt,

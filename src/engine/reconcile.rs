@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
-use super::{Engine, retry};
+use super::{Desk, Engine, Ports, Records, retry};
 use crate::{
     domain::{
         approval::Outcome,
@@ -17,7 +17,7 @@ use crate::{
         ticket::{Hint, HintEvent, Reading, Standing, Ticket},
     },
     store::{Noticed, Poll, PollResult, StoreError},
-    tickets::{Connection, Listed, Lookback, Source, TicketError},
+    tickets::{Listed, Lookback, Source, TicketError},
 };
 
 /// One search reads so many tickets, for so long; the rest is left for the next one, which begins where this one stopped.
@@ -27,7 +27,7 @@ const SEARCH_WITHIN: std::time::Duration = std::time::Duration::from_secs(40);
 /// So many tickets of one search may fail to answer.
 const FORGIVEN: u32 = 2;
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Up to `limit` searches that are due, leased. What cannot be leased now is asked for again soon.
     pub(super) async fn due_polls(&self, until: Timestamp, limit: u32) -> Vec<Poll> {
         let now = self.clock.now();
@@ -45,14 +45,14 @@ impl Engine {
     }
 
     async fn lease_polls(&self, now: Timestamp, until: Timestamp, limit: u32) -> Result<Vec<Poll>, StoreError> {
-        let first_due = |c: &Arc<Connection>| (c.settings().name.clone(), now + c.settings().poll_interval.signed());
+        let first_due = |c: &Arc<P::Desk>| (c.settings().name.clone(), now + c.settings().poll_interval.signed());
         let searched: Vec<_> = self.searched().map(first_due).collect();
         let polls = self.store.lease_polls(&searched, now, until, limit).await?;
         self.plan_next().await?;
         Ok(polls)
     }
 
-    fn searched(&self) -> impl Iterator<Item = &Arc<Connection>> {
+    fn searched(&self) -> impl Iterator<Item = &Arc<P::Desk>> {
         self.connections.values().filter(|connection| connection.source() == Source::ReadBack)
     }
 
@@ -101,7 +101,7 @@ impl Engine {
         }
     }
 
-    async fn search(&self, connection: &Connection, poll: &Poll, now: Timestamp) -> Result<PollResult, BrokenOff> {
+    async fn search(&self, connection: &P::Desk, poll: &Poll, now: Timestamp) -> Result<PollResult, BrokenOff> {
         let deadline = self.clock.monotonic() + SEARCH_WITHIN;
         let listed = self.list(connection, poll, now).await;
         let waiting = listed.map_err(|why| BrokenOff { why, reached: poll.broken_off.clone() })?;
@@ -129,7 +129,7 @@ impl Engine {
     }
 
     /// The changed tickets that are left to look at.
-    async fn list(&self, connection: &Connection, poll: &Poll, now: Timestamp) -> Result<Vec<Listed>, Unfinished> {
+    async fn list(&self, connection: &P::Desk, poll: &Poll, now: Timestamp) -> Result<Vec<Listed>, Unfinished> {
         let settings = connection.settings();
         // Search indexes lag behind writes, so windows overlap; what is older than an approval may be is refused anyway.
         let interval = settings.poll_interval.signed();
@@ -144,7 +144,7 @@ impl Engine {
     /// reached.
     async fn unseen(
         &self,
-        connection: &Connection,
+        connection: &P::Desk,
         poll: &Poll,
         mut listed: Vec<Listed>,
     ) -> Result<Vec<Listed>, StoreError> {
@@ -158,7 +158,7 @@ impl Engine {
     }
 
     /// Reads a found ticket back and takes its approval in, if it is a fresh one that nobody has.
-    async fn look_at(&self, connection: &Connection, poll: &Poll, listed: &Listed) -> Result<Looked, Unfinished> {
+    async fn look_at(&self, connection: &P::Desk, poll: &Poll, listed: &Listed) -> Result<Looked, Unfinished> {
         let settings = connection.settings();
         let ticket = match self.ask_for_ticket(connection, &listed.ticket).await {
             Ok(Reading::Found(ticket)) => ticket,

@@ -5,7 +5,7 @@ use std::time::Duration as Wait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Engine, retry,
+    Engine, Ports, retry,
     step::{go_on, hold_until},
     verify::kept,
     watch::{UNCLEAR, doubt, shows_another, withdrawn},
@@ -24,7 +24,7 @@ use crate::{
 /// The ticket was read at most this long before the call that assigns is sent.
 pub(super) const TICKET_FRESH: Wait = Wait::from_secs(5);
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Reads the ticket once more before sending. `Ok`: it still says what was decided on, and was read then.
     pub(super) async fn read_again(&self, request: &Request, decision: &Decision) -> Result<Wait, Box<Change>> {
         let examined = match self.examine(request).await {

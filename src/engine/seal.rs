@@ -5,7 +5,7 @@
 
 use std::{
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::Engine;
+use super::{Engine, Live};
 use crate::{
     domain::{
         duration,
@@ -24,7 +24,7 @@ use crate::{
     },
     outbound::Wire,
     publish::{self, Destination, NotPublished},
-    store::{Head, NewFinding, Publication, Published, Sealing, SignedHead, StoreError},
+    store::{Head, NewFinding, Publication, Published, Sealer, Sealing, SignedHead, StoreError},
     tickets::Note,
 };
 
@@ -60,6 +60,15 @@ impl Default for Publishing {
     }
 }
 
+/// What seals and publishes the audit log.
+#[derive(Debug)]
+pub struct Log {
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) publishing: Publishing,
+    /// What is known of the log and its publication, and was told to the database.
+    pub(super) told: Told,
+}
+
 /// What this process last told the database, so that it is not told each second.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -69,7 +78,7 @@ pub(super) struct Told {
     next_publication: Mutex<Option<Timestamp>>,
 }
 
-impl Engine {
+impl Engine<Live> {
     /// Seals and publishes until told to stop, about once a second by real time.
     pub async fn keep_log(&self, stop: CancellationToken) {
         loop {
@@ -88,7 +97,7 @@ impl Engine {
     /// The public half of the key that signs the log, where there is one.
     #[must_use]
     pub fn verifier_key(&self) -> Option<VerifyingKey> {
-        self.sealer.key().map(|key| key.verifier_key().clone())
+        self.log.sealer.key().map(|key| key.verifier_key().clone())
     }
 
     /// Seals what waits, unless somebody else does; tells when the log is no longer what was signed.
@@ -96,12 +105,12 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn seal(&self) -> Result<(), StoreError> {
-        let sealed = self.sealer.seal(self.clock.now()).await;
+        let sealed = self.log.sealer.seal(self.clock.now()).await;
         match sealed {
             Ok(Sealing::Whole(1..)) => {
-                self.tell_log(!self.sealer.is_forked(), "does not go on from what was signed").await
+                self.tell_log(!self.log.sealer.is_forked(), "does not go on from what was signed").await
             }
-            Ok(Sealing::Whole(0) | Sealing::Busy) if self.sealer.is_forked() => {
+            Ok(Sealing::Whole(0) | Sealing::Busy) if self.log.sealer.is_forked() => {
                 self.tell_log(false, "does not go on from what was signed").await
             }
             Ok(_) => Ok(()),
@@ -115,7 +124,7 @@ impl Engine {
 
     /// Raises or clears the finding about the log, once for each change.
     async fn tell_log(&self, sound: bool, what: &str) -> Result<(), StoreError> {
-        let told = || self.log_told.sound.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = || self.log.told.sound.lock().unwrap_or_else(PoisonError::into_inner);
         if *told() == Some(sound) {
             return Ok(());
         }
@@ -145,13 +154,13 @@ impl Engine {
     /// When the database fails.
     pub async fn publish(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let next = || self.log_told.next_publication.lock().unwrap_or_else(PoisonError::into_inner);
-        let destinations = &self.publishing.destinations;
+        let next = || self.log.told.next_publication.lock().unwrap_or_else(PoisonError::into_inner);
+        let destinations = &self.log.publishing.destinations;
         if destinations.is_empty() || next().is_some_and(|next| now < next) {
             return Ok(());
         }
         // What fell due at another stint, or is tried again sooner, is noticed within this time.
-        *next() = Some(now + SignedDuration::from_secs(10).min(self.publishing.interval.signed()));
+        *next() = Some(now + SignedDuration::from_secs(10).min(self.log.publishing.interval.signed()));
         let names: Vec<_> = destinations.iter().map(Destination::name).collect();
         let due = self.store.lease_publications(&names, now, now + PUBLISH_WITHIN).await?;
         for publication in due {
@@ -183,7 +192,7 @@ impl Engine {
 
     /// Until the next try: the interval, or after failures less at first.
     fn pause(&self, publication: &Publication, outcome: &Published) -> SignedDuration {
-        let interval = self.publishing.interval.signed();
+        let interval = self.log.publishing.interval.signed();
         match outcome {
             Published::Taken(_) => interval,
             Published::Nothing => interval.min(SignedDuration::from_secs(10)),
@@ -201,7 +210,7 @@ impl Engine {
         match outcome {
             Published::Failed(why) => {
                 warn!(place, why, "a signed head of the audit log is not published; trying again");
-                if now.duration_since(publication.since) <= self.publishing.interval.signed() * INTERVALS_MISSED {
+                if now.duration_since(publication.since) <= self.log.publishing.interval.signed() * INTERVALS_MISSED {
                     return Ok(());
                 }
                 let detail = json!({ "destination": place, "since": publication.since, "error": why });
@@ -228,7 +237,7 @@ impl Engine {
                 self.must_go_on_from(path).await?;
                 publish::to_file(path.clone(), head.note.clone()).await
             }
-            Destination::Http { url, token } => match &self.publishing.wire {
+            Destination::Http { url, token } => match &self.log.publishing.wire {
                 Some(wire) => publish::to_http(wire, url, token.as_ref(), head.note.clone()).await,
                 None => Err(NotPublished("this stint reaches no endpoints".into())),
             },

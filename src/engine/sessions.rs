@@ -9,7 +9,7 @@ use std::time::Duration as Wait;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Engine, Tenant, retry, step::go_on};
+use super::{Engine, Entra, Ports, Records, Tenant, retry, step::go_on};
 use crate::{
     domain::{
         assignment::Answer,
@@ -24,14 +24,14 @@ use crate::{
 /// So many tries; each waits for two further looks at PIM.
 const TRIES: usize = 5;
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Before an early end of what was in force is told: revokes the principal's sessions, and lets the request end when
     /// that is done or given up. To be called with changes after which nobody of stint's holds it; any change that does
     /// not tell such an end passes unchanged.
     pub(super) async fn then_sessions(
         &self,
         lease: &Lease,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         request: &Request,
         change: Change,
     ) -> Result<Change, StoreError> {

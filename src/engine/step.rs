@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::{Engine, retry, verify::USED};
+use super::{Engine, Ports, Records, retry, verify::USED};
 use crate::{
     domain::{
         lifecycle::{Effect, Event, due},
@@ -19,7 +19,7 @@ const MAX_MOVES: u32 = 8;
 /// No further move is begun under a lease this old.
 const LEASE_SPENT: Duration = Duration::from_secs(40);
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Performs what is due for the leased request. Whatever goes wrong, the row says when to come back.
     pub async fn step(&self, lease: Lease) {
         let id = lease.request();

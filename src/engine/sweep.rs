@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tracing::{info, warn};
 
-use super::{Engine, Tenant, retry};
+use super::{Engine, Entra, Ports, Records, Tenant, retry};
 use crate::{
     domain::{
         assignment::{Holding, Sighting},
@@ -59,9 +59,9 @@ const UNKNOWN_MARKER: &str = "unknown-marker";
 const FAILED: (&str, &str) = ("sweep-failed", "sweep");
 
 /// One comparison as it goes on.
-pub(super) struct Run<'a> {
+pub(super) struct Run<'a, E> {
     pub(super) sweep: &'a Sweep,
-    pub(super) tenant: &'a Tenant,
+    pub(super) tenant: &'a Tenant<E>,
     began: Timestamp,
     looks_left: u32,
     /// Something is to be looked at again soon.
@@ -70,7 +70,7 @@ pub(super) struct Run<'a> {
     trouble: Option<GraphError>,
 }
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Up to `limit` comparisons that are due, leased. What cannot be leased now is asked for again soon.
     pub(super) async fn due_sweeps(&self, limit: u32) -> Vec<Sweep> {
         let now = self.clock.now();
@@ -133,7 +133,7 @@ impl Engine {
     }
 
     /// How it came out, and when the next one is due.
-    fn outcome(&self, run: &Run<'_>, outcome: Result<(), StoreError>) -> (SweepResult, Timestamp) {
+    fn outcome(&self, run: &Run<'_, P::Entra>, outcome: Result<(), StoreError>) -> (SweepResult, Timestamp) {
         let now = self.clock.now();
         let next = if run.doubted { now + MISSED_APART } else { run.began + INTERVAL };
         let next = next.max(now + AGAIN);
@@ -162,7 +162,7 @@ impl Engine {
         }
     }
 
-    async fn compare(&self, run: &mut Run<'_>) -> Result<(), StoreError> {
+    async fn compare(&self, run: &mut Run<'_, P::Entra>) -> Result<(), StoreError> {
         let name = &run.sweep.tenant;
         let targets = self.swept_targets(name, run.tenant).await?;
         let Everybody { shown, trouble } = run.tenant.graph.everybody(&targets).await;
@@ -183,13 +183,13 @@ impl Engine {
     }
 
     /// What the catalog gives, and what open requests give that it no longer names.
-    async fn swept_targets(&self, name: &TenantName, tenant: &Tenant) -> Result<Vec<Target>, StoreError> {
+    async fn swept_targets(&self, name: &TenantName, tenant: &Tenant<P::Entra>) -> Result<Vec<Target>, StoreError> {
         let catalog = tenant.catalog.entitlements.values().map(|entitlement| entitlement.target.clone());
         let all: BTreeSet<_> = catalog.chain(self.store.open_targets(name).await?).collect();
         Ok(all.into_iter().collect())
     }
 
-    async fn follow(&self, run: &mut Run<'_>, books: &Books, follows: Follows) -> Result<(), StoreError> {
+    async fn follow(&self, run: &mut Run<'_, P::Entra>, books: &Books, follows: Follows) -> Result<(), StoreError> {
         match follows {
             Follows::Back(request) => self.store.find_again(request).await,
             Follows::Missed(missed) => self.look_for(run, &missed).await,
@@ -201,7 +201,7 @@ impl Engine {
     }
 
     /// Looks for an assignment that its list does not show, and ends the request after two looks that miss it.
-    async fn look_for(&self, run: &mut Run<'_>, missed: &Missed) -> Result<(), StoreError> {
+    async fn look_for(&self, run: &mut Run<'_, P::Entra>, missed: &Missed) -> Result<(), StoreError> {
         let Some(sighting) = run.look(&missed.holding).await else { return Ok(()) };
         let now = self.clock.now();
         match missed.since {
@@ -227,7 +227,7 @@ impl Engine {
         Ok(())
     }
 
-    async fn too_long(&self, run: &Run<'_>, requests: &[RequestId], held: &Held) -> Result<(), StoreError> {
+    async fn too_long(&self, run: &Run<'_, P::Entra>, requests: &[RequestId], held: &Held) -> Result<(), StoreError> {
         let kind = if held.instance.ends_at.is_some() { "end-late" } else { "end-missing" };
         let finding = NewFinding { kind, detail: json!({ "instance": held.instance }) };
         for request in requests {
@@ -238,7 +238,7 @@ impl Engine {
     }
 
     /// An assignment that no attempt made: whose it is, its schedule request may tell.
-    async fn stray(&self, run: &mut Run<'_>, books: &Books, held: &Held) -> Result<(), StoreError> {
+    async fn stray(&self, run: &mut Run<'_, P::Entra>, books: &Books, held: &Held) -> Result<(), StoreError> {
         if !is_of_pim(&held.instance) {
             return self.tell_stray(run, OUT_OF_BAND, told(held)).await;
         }
@@ -263,7 +263,7 @@ impl Engine {
         }
     }
 
-    async fn tell_stray(&self, run: &Run<'_>, kind: &'static str, detail: Value) -> Result<(), StoreError> {
+    async fn tell_stray(&self, run: &Run<'_, P::Entra>, kind: &'static str, detail: Value) -> Result<(), StoreError> {
         let finding = NewFinding { kind, detail };
         let subject = finding.detail["instance"].as_str().unwrap_or_default();
         if self.store.raise_of_subject(&run.sweep.tenant, subject, &finding, self.clock.now()).await? {
@@ -273,7 +273,7 @@ impl Engine {
     }
 }
 
-impl Run<'_> {
+impl<E: Entra> Run<'_, E> {
     /// Everything PIM shows about a holding now; `None` when that must wait or cannot be read.
     async fn look(&mut self, holding: &Holding) -> Option<Sighting> {
         if self.looks_left == 0 {

@@ -4,14 +4,14 @@
 use serde_json::json;
 use tracing::{info, warn};
 
-use super::{Engine, Tenant};
+use super::{Engine, Entra, Ports, Records, Tenant};
 use crate::{
     domain::id::TenantName,
     graph::{News, TenantFault},
     store::{NewFinding, StoreError},
 };
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Records what calls have told of any tenant since this was last done.
     pub(super) async fn mind_tenants(&self) {
         for (name, tenant) in &self.tenants {
@@ -22,7 +22,7 @@ impl Engine {
     }
 
     /// What cannot be recorded now is kept for the next step.
-    async fn mind(&self, name: &TenantName, tenant: &Tenant) {
+    async fn mind(&self, name: &TenantName, tenant: &Tenant<P::Entra>) {
         let _in_order = self.telling.lock().await;
         let mut news = tenant.graph.take_news();
         while let Some(first) = news.first() {

@@ -3,7 +3,9 @@
 use aws_lc_rs::digest;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Engine, Tenant, answered::KNOWN_WITHIN, look::no_tenant, retry, step::hold_until};
+use super::{
+    Desk, Engine, Entra, Ports, Records, Tenant, answered::KNOWN_WITHIN, look::no_tenant, retry, step::hold_until,
+};
 use crate::{
     domain::{
         approval::Approval,
@@ -21,7 +23,7 @@ use crate::{
     },
     graph::{Composition, GraphError},
     store::{Change, Reading, StoreError, UsedApproval},
-    tickets::{Connection, Source},
+    tickets::{Source, settings::Common},
 };
 
 /// A webhook may arrive before the REST API shows what it tells (`contracts/tickets.md` R9): this long the ticket is
@@ -71,7 +73,7 @@ pub(super) enum Trouble {
     NoTenant(Box<Reading>, Option<UsedApproval>, Reason),
 }
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Reads the ticket and moves the request as it says.
     pub(super) async fn verify(&self, request: &Request) -> Result<Change, StoreError> {
         let examined = match self.examine(request).await {
@@ -148,7 +150,7 @@ impl Engine {
         let ticket = self.read_ticket(request, connection).await?;
         let mut reading = kept(&ticket, self.clock.now(), request)?;
         let approval = ticket.newest_approval().map(used);
-        let tenant_name = pick_tenant(&ticket, connection)
+        let tenant_name = pick_tenant(&ticket, connection.settings())
             .map_err(|reason| Trouble::NoTenant(Box::new(reading.clone()), approval.clone(), reason))?;
         let tenant = self
             .tenants
@@ -176,7 +178,7 @@ impl Engine {
     }
 
     /// The request's ticket as its system shows it now or, where that cannot be asked, as webhooks last told it.
-    pub(super) async fn read_ticket(&self, request: &Request, connection: &Connection) -> Result<Ticket, Trouble> {
+    pub(super) async fn read_ticket(&self, request: &Request, connection: &P::Desk) -> Result<Ticket, Trouble> {
         let reading = match connection.source() {
             Source::ReadBack => self.ask_for_ticket(connection, &request.ticket).await,
             Source::Webhooks => return self.told_ticket(request).await,
@@ -203,7 +205,7 @@ impl Engine {
     async fn ask_and_decide(
         &self,
         request: &Request,
-        tenant: &Tenant,
+        tenant: &Tenant<P::Entra>,
         case: &Case<'_>,
     ) -> Result<Verdict, (Hold, Timestamp)> {
         let directory = ask(tenant, case, request).await.map_err(|error| {
@@ -215,7 +217,7 @@ impl Engine {
 }
 
 /// Asks the directory and PIM what the case needs to know.
-async fn ask(tenant: &Tenant, case: &Case<'_>, request: &Request) -> Result<Directory, GraphError> {
+async fn ask(tenant: &Tenant<impl Entra>, case: &Case<'_>, request: &Request) -> Result<Directory, GraphError> {
     let questions = policy::questions(case);
     let of_target = ask_about_target(tenant, questions.target, was_unknown_long_enough(request, case.now));
     // Neither is dropped when the other fails: one of them may be the call that a stopped tenant is tried by.
@@ -234,7 +236,7 @@ fn was_unknown_long_enough(request: &Request, now: Timestamp) -> bool {
 /// PIM's policy for what would be given, and what of it is not there. Without either there is nothing to decide on. What is
 /// not known yet is not there once that lasted `long_enough`.
 async fn ask_about_target(
-    tenant: &Tenant,
+    tenant: &Tenant<impl Entra>,
     target: Option<&Target>,
     long_enough: bool,
 ) -> Result<(Option<PimPolicy>, Composition), GraphError> {
@@ -256,7 +258,7 @@ async fn ask_about_target(
 
 /// Asks the directory who is who.
 async fn ask_about_people(
-    tenant: &Tenant,
+    tenant: &Tenant<impl Entra>,
     questions: Questions<'_>,
     decided: Option<&Decision>,
 ) -> Result<Directory, GraphError> {
@@ -293,7 +295,7 @@ async fn ask_about_people(
 /// Whom the ticket names. A name that nobody has any more still means whoever was decided on under it: the object id decides.
 /// A name that another one has by now means that other one.
 async fn who(
-    tenant: &Tenant,
+    tenant: &Tenant<impl Entra>,
     name: &str,
     kinds: &[PrincipalKind],
     decided: Option<&Decision>,
@@ -308,7 +310,7 @@ async fn who(
 }
 
 /// Whether any of these users is in the group, directly or through others.
-async fn is_any_in(tenant: &Tenant, users: &[ObjectId], group: ObjectId) -> Result<bool, GraphError> {
+async fn is_any_in(tenant: &Tenant<impl Entra>, users: &[ObjectId], group: ObjectId) -> Result<bool, GraphError> {
     for user in users {
         if !tenant.graph.groups_among(*user, &[group]).await?.is_empty() {
             return Ok(true);
@@ -333,11 +335,11 @@ pub(super) fn kept(ticket: &Ticket, now: Timestamp, request: &Request) -> Result
     })
 }
 
-fn pick_tenant(ticket: &Ticket, connection: &Connection) -> Result<TenantName, Reason> {
-    if let Some(only) = connection.settings().only_tenant() {
+fn pick_tenant(ticket: &Ticket, connection: &Common) -> Result<TenantName, Reason> {
+    if let Some(only) = connection.only_tenant() {
         return Ok(only.clone());
     }
-    let tenants = &connection.settings().tenants;
+    let tenants = &connection.tenants;
     let refuse = |detail: String| Reason::new("tenant-unknown", detail);
     match &ticket.tenant {
         Some(Field::Text(name)) => {

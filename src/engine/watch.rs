@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{
-    Engine, retry,
+    Desk, Engine, Ports, retry,
     step::{go_on, hold_until},
     verify::{ABSENT_FOR, MISSED, Trouble},
 };
@@ -38,7 +38,7 @@ const READ_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
 /// The hold and the finding of an approval whose outcome stint does not know.
 pub(super) const UNCLEAR: &str = "approval-unclear";
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// What an assignment in force comes to next: its time is over, or its ticket is looked at.
     pub(super) async fn in_force(&self, request: &Request, decision: &Decision, assignment: &Assignment) -> Change {
         if self.clock.now() >= assignment.ends_at {
@@ -56,15 +56,15 @@ impl Engine {
             return Change::later(now, until.min(retry::parked(now)));
         };
         let began = self.clock.now();
-        let reading = tokio::time::timeout(READ_WITHIN, self.read_ticket(request, connection)).await;
+        let reading = P::within(READ_WITHIN, self.read_ticket(request, connection)).await;
         let now = self.clock.now();
         let interval = connection.settings().poll_interval.signed();
         let change = match reading {
-            Ok(Ok(ticket)) => seen(request, decision, &ticket, now, interval),
-            Ok(Err(Trouble::Absent)) => missed(request, now, interval),
-            Ok(Err(Trouble::Hold(_, due_at) | Trouble::Directory(_, _, due_at))) => Change::later(now, due_at),
-            Ok(Err(Trouble::NoTenant(..))) => Change::later(now, now + interval),
-            Err(_) => Change::later(now, retry::next_try(now, request.looks)),
+            Some(Ok(ticket)) => seen(request, decision, &ticket, now, interval),
+            Some(Err(Trouble::Absent)) => missed(request, now, interval),
+            Some(Err(Trouble::Hold(_, due_at) | Trouble::Directory(_, _, due_at))) => Change::later(now, due_at),
+            Some(Err(Trouble::NoTenant(..))) => Change::later(now, now + interval),
+            None => Change::later(now, retry::next_try(now, request.looks)),
         };
         // A webhook may arrive before what it tells can be read.
         let heard_until = (change.doubt == Some(None)).then_some(began - DOUBT_FOR);

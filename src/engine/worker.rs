@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::{Engine, sweep::SWEEP_WITHIN};
+use super::{Engine, Live, Ports};
 use crate::store::{Room, StoreError};
 
 /// How much a worker does at a time.
@@ -36,18 +36,18 @@ impl Default for Pace {
 
 /// Leases and works.
 #[derive(Debug)]
-pub struct Worker {
-    engine: Arc<Engine>,
+pub struct Worker<P: Ports = Live> {
+    engine: Arc<Engine<P>>,
     pace: Pace,
     idle: watch::Sender<bool>,
     /// Held once by each step in flight that is not an end.
     others: Arc<()>,
 }
 
-impl Worker {
+impl<P: Ports> Worker<P> {
     /// A worker for this engine.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, pace: Pace) -> Self {
+    pub fn new(engine: Arc<Engine<P>>, pace: Pace) -> Self {
         Self { engine, pace, idle: watch::Sender::new(false), others: Arc::new(()) }
     }
 
@@ -104,49 +104,16 @@ impl Worker {
             return Ok(0);
         }
         self.idle.send_replace(false);
-        let now = self.engine.clock.now();
-        let until = now + self.pace.lease;
         let others = self.room_for_others(room);
         let (per_connection, per_tenant) = (self.pace.in_flight.div_ceil(2), self.pace.in_flight.div_ceil(4));
         let asked = Room { ends: room, others, per_connection, per_tenant };
-        let leases = self.engine.store.lease_due(now, until, asked).await?;
-        let taken = u32::try_from(leases.iter().filter(|lease| !lease.is_end()).count()).unwrap_or(u32::MAX);
-        let notes_room = others.saturating_sub(taken);
-        let notes = self.engine.store.lease_notes(now, until, notes_room, asked.per_connection).await?;
-        let polls_room = notes_room.saturating_sub(u32::try_from(notes.len()).unwrap_or(u32::MAX));
-        let polls = self.engine.due_polls(until, polls_room).await;
-        let sweeps_room = polls_room.saturating_sub(u32::try_from(polls.len()).unwrap_or(u32::MAX));
-        let sweeps = self.engine.due_sweeps(sweeps_room).await;
-        let taken = leases.len() + notes.len() + polls.len() + sweeps.len();
-        for lease in leases {
+        let leased = self.engine.lease(self.pace.lease, asked).await?;
+        let taken = leased.len();
+        for due in leased {
             let engine = Arc::clone(&self.engine);
-            let busy = (!lease.is_end()).then(|| self.busy());
-            begin(tasks, self.pace.step, async move {
-                engine.step(lease).await;
-                drop(busy);
-            });
-        }
-        for note in notes {
-            let engine = Arc::clone(&self.engine);
-            let busy = self.busy();
-            begin(tasks, self.pace.step, async move {
-                engine.write_note(note).await;
-                drop(busy);
-            });
-        }
-        for poll in polls {
-            let engine = Arc::clone(&self.engine);
-            let busy = self.busy();
-            begin(tasks, self.pace.step, async move {
-                engine.poll(poll).await;
-                drop(busy);
-            });
-        }
-        for sweep in sweeps {
-            let engine = Arc::clone(&self.engine);
-            let busy = self.busy();
-            begin(tasks, SWEEP_WITHIN, async move {
-                engine.sweep(sweep).await;
+            let busy = (!due.is_end()).then(|| self.busy());
+            begin(tasks, due.limit(self.pace.step), async move {
+                engine.perform(due).await;
                 drop(busy);
             });
         }
@@ -168,8 +135,7 @@ impl Worker {
     /// Waits for a wake, a finished step, or the time of the next one.
     async fn wait(&self, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
         let now = self.engine.clock.now();
-        let due = self.engine.store.next_due().await.ok().flatten();
-        let next = [due, self.engine.next_poll(), self.engine.next_sweep()].into_iter().flatten().min();
+        let next = self.engine.next_due().await;
         if next.is_some_and(|next| next <= now) && tasks.is_empty() {
             // Another worker is just taking it: a moment later it is not due any more.
             let _ = tokio::time::timeout(Duration::from_millis(20), stop.cancelled()).await;

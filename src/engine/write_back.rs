@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
-use super::{Engine, retry};
+use super::{Desk, Engine, Ports, Records, retry};
 use crate::{
     domain::duration::Duration,
     store::{DueNote, NoteResult},
@@ -13,7 +13,7 @@ use crate::{
 /// A note is tried this long.
 const GIVE_UP_AFTER: Duration = Duration::hours(24);
 
-impl Engine {
+impl<P: Ports> Engine<P> {
     /// Tries to write one note. From the second try on the ticket is searched for it first, since the first may have
     /// been written without an answer.
     pub async fn write_note(&self, due: DueNote) {

@@ -30,6 +30,19 @@ pub struct Room {
 }
 
 impl Lease {
+    /// The lease for which this token was drawn. Only what keeps the rows can know the token, and so has a reason to make
+    /// one: under any other token no row changes.
+    #[must_use]
+    pub fn drawn(request: RequestId, token: Uuid, is_end: bool) -> Self {
+        Self { request, token, is_end }
+    }
+
+    /// What the row must hold for this lease to change it.
+    #[must_use]
+    pub fn token(&self) -> Uuid {
+        self.token
+    }
+
     /// Whose step it is.
     #[must_use]
     pub fn request(&self) -> RequestId {
@@ -88,7 +101,7 @@ impl Store {
             i64::from(room.per_tenant),
         );
         let rows = rows.fetch_all(&self.pool).await?;
-        let lease = |id, token, is_end| Lease { request: RequestId(id), token, is_end };
+        let lease = |id, token, is_end| Lease::drawn(RequestId(id), token, is_end);
         Ok(rows.into_iter().map(|row| lease(row.id, row.token, row.is_end)).collect())
     }
 

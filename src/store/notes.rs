@@ -13,7 +13,8 @@ use crate::domain::{
 /// A note whose turn it is, with the right to write it.
 #[derive(Debug)]
 pub struct DueNote {
-    token: Uuid,
+    /// Drawn with it: under any other token no row changes.
+    pub token: Uuid,
     /// The request it tells about.
     pub request: RequestId,
     /// Which step of its life.

@@ -18,7 +18,8 @@ use crate::domain::{
 /// The right to make one connection's search.
 #[derive(Debug)]
 pub struct Poll {
-    token: Uuid,
+    /// Drawn with it: under any other token no row changes.
+    pub token: Uuid,
     /// Whose.
     pub connection: ConnectionName,
     /// When the connection was first served.

@@ -10,7 +10,8 @@ use crate::domain::id::TenantName;
 /// The right to make one tenant's comparison.
 #[derive(Debug)]
 pub struct Sweep {
-    token: Uuid,
+    /// Drawn with it: under any other token no row changes.
+    pub token: Uuid,
     /// Whose.
     pub tenant: TenantName,
     /// Comparisons in a row that could not read every list.

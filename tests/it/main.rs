@@ -26,6 +26,7 @@ mod health_api;
 mod intake;
 mod matrix;
 mod migrations;
+mod model;
 mod mutants;
 mod mutation;
 mod overlap;

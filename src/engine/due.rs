@@ -1,0 +1,78 @@
+//! What is due and how it is begun: steps, notes, searches and comparisons, leased together and performed one by one.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Engine, Ports, Records, sweep::SWEEP_WITHIN};
+use crate::store::{DueNote, Lease, Poll, Room, StoreError, Sweep};
+
+/// One thing to do, leased.
+#[derive(Debug)]
+pub enum Due {
+    /// The next step of a request.
+    Step(Lease),
+    /// A note for a ticket.
+    Note(DueNote),
+    /// A search for approvals whose webhook never came.
+    Poll(Poll),
+    /// A comparison of a tenant with Graph.
+    Sweep(Sweep),
+}
+
+impl Due {
+    /// Whether it only brings something to its end.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::Step(lease) if lease.is_end())
+    }
+
+    /// How long it may take before it is dropped and repeated; `step` for what has no limit of its own.
+    #[must_use]
+    pub fn limit(&self, step: Duration) -> Duration {
+        if matches!(self, Self::Sweep(_)) { SWEEP_WITHIN } else { step }
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Leases what is due for so long, ends and steps first; notes, searches and comparisons take what room is left.
+    ///
+    /// # Errors
+    /// When nothing can be leased.
+    pub async fn lease(&self, lasting: SignedDuration, room: Room) -> Result<Vec<Due>, StoreError> {
+        let now = self.clock.now();
+        let until = now + lasting;
+        let leases = self.store.lease_due(now, until, room).await?;
+        let mut left = left(room.others, leases.iter().filter(|lease| !lease.is_end()).count());
+        let mut due: Vec<_> = leases.into_iter().map(Due::Step).collect();
+        let notes = self.store.lease_notes(now, until, left, room.per_connection).await?;
+        left = self::left(left, notes.len());
+        due.extend(notes.into_iter().map(Due::Note));
+        let polls = self.due_polls(until, left).await;
+        left = self::left(left, polls.len());
+        due.extend(polls.into_iter().map(Due::Poll));
+        due.extend(self.due_sweeps(left).await.into_iter().map(Due::Sweep));
+        Ok(due)
+    }
+
+    /// Performs it. Whatever goes wrong, the row says when to come back.
+    pub async fn perform(&self, due: Due) {
+        match due {
+            Due::Step(lease) => self.step(lease).await,
+            Due::Note(note) => self.write_note(note).await,
+            Due::Poll(poll) => self.poll(poll).await,
+            Due::Sweep(sweep) => self.sweep(sweep).await,
+        }
+    }
+
+    /// When something falls due next, as far as this process and the database know; `None` when nothing is open.
+    pub async fn next_due(&self) -> Option<Timestamp> {
+        let due = self.store.next_due().await.ok().flatten();
+        [due, self.next_poll(), self.next_sweep()].into_iter().flatten().min()
+    }
+}
+
+/// What so many leave of the room.
+fn left(room: u32, taken: usize) -> u32 {
+    room.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX))
+}
