@@ -262,6 +262,10 @@ impl ModelEntra {
                 if fault == Some(Fault::GraphLostAfter) {
                     return unclear(None, "the answer broke off");
                 }
+                // PIM's no is told, so nothing was done.
+                if let (Err(_), Some(sent)) = (&done, world.ledger.sent.last_mut()) {
+                    sent.surely_not = true;
+                }
                 self.works();
                 if real && order.what() == What::Validate {
                     return unclear(Some(201), "it does not say that it was only checked");

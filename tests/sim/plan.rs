@@ -120,6 +120,19 @@ const CALLS: [Fault; 35] = [
     Fault::DeliveryUnacknowledged,
 ];
 
+/// Of calls that change something: what makes their outcome unknown, or another than was asked for.
+const SENDS: [Fault; 9] = [
+    Fault::GraphNotSent,
+    Fault::GraphLostBefore,
+    Fault::GraphLostAfter,
+    Fault::GraphLate,
+    Fault::GraphOdd,
+    Fault::GraphPending,
+    Fault::GraphHangs,
+    Fault::GraphEndsLate,
+    Fault::GraphEndless,
+];
+
 /// Of single calls too, and drawn less often: nothing else happens where they strike.
 const RARE: [Fault; 3] = [Fault::TicketHidden, Fault::TicketAnonymous, Fault::GraphValidates];
 
@@ -142,6 +155,9 @@ impl Plan {
         let workers = rng.pick(&[2, 2, 2, 3]);
         let calm_at = rng.between(300, 1500);
         let mut faults: Vec<_> = (0..rng.below(8)).map(|_| rng.pick(&CALLS)).collect();
+        if rng.chance(500) {
+            faults.push(rng.pick(&SENDS));
+        }
         if rng.chance(100) {
             faults.push(rng.pick(&RARE));
         }

@@ -522,7 +522,7 @@ impl<'a> Player<'a> {
             let worker = world.rng.pick(&up);
             let at = self.clocks[worker].now();
             let request = world.database.receive(&told, at);
-            let fault = (may_fail && !world.calm).then(|| met(world, &[Fault::DeliveryUnacknowledged])).flatten();
+            let fault = (may_fail && !world.calm).then(|| met(world, &[Fault::DeliveryUnacknowledged], 0)).flatten();
             if let Some(fault) = fault {
                 world.tally.fault(fault);
             }
@@ -602,17 +602,19 @@ fn decide(world: &mut World, at: At) -> Option<Fault> {
     {
         return Some(fault);
     }
-    met(world, at.faults())
+    // Few calls change anything, so what may go wrong with them does more often.
+    let least = if matches!(at, At::GraphSend(_)) { 400 } else { 0 };
+    met(world, at.faults(), least)
 }
 
-/// One of these that the plan has, now and then.
-fn met(world: &mut World, of: &[Fault]) -> Option<Fault> {
+/// One of these that the plan has, now and then, and so many times in a thousand at least.
+fn met(world: &mut World, of: &[Fault], least: u64) -> Option<Fault> {
     let may: Vec<_> = of.iter().copied().filter(|fault| world.faults.contains(fault)).collect();
     if may.is_empty() {
         return None;
     }
     let fault = world.rng.pick(&may);
-    let often = if fault == Fault::GraphLag { 500 } else { world.per_mille };
+    let often = if fault == Fault::GraphLag { 500 } else { world.per_mille.max(least) };
     world.rng.chance(often).then_some(fault)
 }
 
@@ -620,7 +622,7 @@ fn met(world: &mut World, of: &[Fault]) -> Option<Fault> {
 fn delays(world: &mut World) -> Vec<SignedDuration> {
     let soon = SignedDuration::from_millis(world.rng.between(50, 2_000));
     let of = [Fault::DeliveryLost, Fault::DeliveryRepeated, Fault::DeliveryLate];
-    let fault = if world.calm { None } else { met(world, &of) };
+    let fault = if world.calm { None } else { met(world, &of, 100) };
     if let Some(fault) = fault {
         world.tally.fault(fault);
     }

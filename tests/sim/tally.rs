@@ -59,12 +59,13 @@ pub const EDGES: [(Status, Status); 32] = {
 };
 
 /// Moves of the table that no step of the engine makes, each with the reason.
-pub const NEVER: [((Status, Status), &str); 3] = [
+pub const NEVER: [((Status, Status), &str); 4] = [
     ((Status::Received, Status::Held), "what was received is taken before anything can hold it"),
     (
         (Status::Approved, Status::Rejected),
         "the ticket is read again only once an attempt is recorded, or what held it is looked at",
     ),
+    ((Status::Held, Status::Verifying), "what is held while it is verified is approved, refused or ended from there"),
     ((Status::Active, Status::Held), "what is in force is only watched, and ended"),
 ];
 
