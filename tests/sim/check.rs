@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use stint::domain::{
-    attempt::{Attempt, AttemptKind, AttemptOutcome, SETTLE},
+    attempt::{ABSENT_APART, Attempt, AttemptKind, AttemptOutcome, SETTLE},
     id::RequestId,
     request::{Decision, State, Status},
     ticket::{Field, Standing, Ticket},
@@ -227,18 +227,21 @@ impl Checker {
         let mut wrong = vec![];
         for AttemptRow { attempt, .. } in earlier {
             let left = world.ledger.sent.iter().find(|sent| sent.call == attempt.id.0 && !sent.surely_not);
-            let Some(left) = left.filter(|_| attempt.outcome == AttemptOutcome::Absent) else { continue };
-            let settled = self.jumps || sent.at >= left.at + SETTLE;
-            if !settled || attempt.absent_reads < 2 {
+            let unknown = matches!(attempt.outcome, AttemptOutcome::Absent | AttemptOutcome::NotSent);
+            let Some(left) = left.filter(|_| unknown) else { continue };
+            let settled = self.jumps || sent.at >= attempt.send_not_after + SETTLE;
+            if !settled || attempt.absent_reads < 2 || !looked_twice(world, left, sent) {
                 wrong.push(format!(
                     "{id} asks again {:#} after a call of unknown outcome",
                     sent.at.duration_since(left.at)
                 ));
             }
         }
-        let open = |row: &&AttemptRow| row.attempt.outcome == AttemptOutcome::Open && row.request == id;
+        let same =
+            |row: &AttemptRow| row.tenant == people::tenant(sent.tenant) && Some(&row.holding) == sent.holding.as_ref();
+        let open = |row: &&AttemptRow| row.attempt.outcome == AttemptOutcome::Open && (row.request == id || same(row));
         let open = world.database.attempts.iter().filter(open).count();
-        self.must(open == 1, "I7", || format!("{id} has {open} open attempts"));
+        self.must(open == 1, "I7", || format!("{open} attempts are open for {id} and what it asks for"));
         wrong.into_iter().for_each(|what| self.wrong("I7", || what));
     }
 
@@ -470,6 +473,15 @@ impl Checker {
             grants.filter(|grant| grant.call.is_some() && grant.is_in_force(world.now)).find(|g| g.request.is_some());
         self.must(left.is_none(), "I4", || format!("{left:?} is in force when all is over"));
     }
+}
+
+/// Whether PIM was looked at twice for the holding between these calls, long enough apart.
+fn looked_twice(world: &World, left: &Sent, sent: &Sent) -> bool {
+    let looks = world.ledger.looked.iter().filter(|(at, tenant, holding)| {
+        *at > left.at && *at < sent.at && *tenant == sent.tenant && Some(holding) == sent.holding.as_ref()
+    });
+    let (first, last) = (looks.clone().map(|(at, ..)| *at).min(), looks.map(|(at, ..)| *at).max());
+    first.zip(last).is_some_and(|(first, last)| last.duration_since(first) >= ABSENT_APART)
 }
 
 /// What a call asked for.
