@@ -464,6 +464,11 @@ impl Checker {
             let settled = row.is_some_and(|row| row.state.status().is_terminal() || row.state.status() == Status::Held);
             self.must(settled, "I3", || format!("{connection}: {request} is {:?}", row.map(|row| row.state.status())));
         }
+        let is_over = |id| world.database.row(id).is_some_and(|row| row.state.status().is_terminal());
+        let open = |row: &&AttemptRow| row.attempt.outcome == AttemptOutcome::Open && row.attempt.is_for_access();
+        for row in world.database.attempts.iter().filter(open).filter(|row| is_over(row.request)) {
+            self.wrong("I7", || format!("{} is over, and keeps others from its holding", row.request));
+        }
         let left: Vec<_> = world.database.rows.iter().filter(|row| !row.state.status().is_terminal()).collect();
         for row in left {
             self.must(row.state.status() == Status::Held, "I19", || format!("{} is {}", row.id, row.state.status()));
