@@ -322,6 +322,9 @@ impl Checker {
                 let length = end.map(|end| end.duration_since(grant.start));
                 let kept = end.zip(until).is_some_and(|(end, until)| end <= until + SignedDuration::from_secs(120));
                 let late = grant.start.duration_since(world.now).abs() < SignedDuration::from_secs(1);
+                if late && row.state.status().is_terminal() && !self.jumps {
+                    wrong.push(("I11", format!("{} is {}, and its assignment begins", row.id, row.state.status())));
+                }
                 let short = length.is_some_and(|length| length <= decision.duration.signed() + TOLERANCE);
                 if !grant.bent && late && !(short && (kept || self.jumps)) {
                     wrong.push(("I4", format!("{} ends at {end:?}, approved until {until:?}", row.id)));
@@ -353,7 +356,7 @@ impl Checker {
         }
         match event.event {
             "active" => self.is_active(world, id),
-            "ended" => self.is_gone(world, id),
+            _ if to == Status::Ended => self.is_gone(world, id),
             "rejected" | "failed" => self.came_to_nothing(world, id),
             _ => {}
         }
