@@ -33,6 +33,7 @@ mod mutants;
 mod mutation;
 mod overlap;
 mod parsers;
+mod planted;
 mod policies;
 mod posted;
 mod principals;

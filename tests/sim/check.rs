@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use stint::domain::{
-    attempt::{Attempt, AttemptKind, AttemptOutcome, SETTLE},
+    attempt::{ABSENT_APART, Attempt, AttemptKind, AttemptOutcome, SETTLE},
     id::RequestId,
     request::{Decision, State, Status},
     ticket::{Field, Standing, Ticket},
@@ -168,7 +168,10 @@ impl Checker {
             && decision.snapshot_digest.starts_with("sha256:")
             && !decision.catalog_version.is_empty();
         self.must(approved && whole, "I2", || format!("{id} rests on no approval that was ever given"));
-        self.must(!kept.self_approved, "I8", || format!("{id} was approved by its requester"));
+        let protected = people::is_protected(kept.plan.entitlement);
+        self.must(!kept.plan.approver.never_counts(protected), "I8", || {
+            format!("{id} was approved by {:?}", kept.plan.approver)
+        });
         self.is_as_approved(world, sent, (place, id, attempt), decision);
         let asked = world.ledger.may_send.iter().find(|asked| (asked.0, asked.1) == (sent.worker, sent.task));
         let asked = asked.map(|(_, _, at)| *at);
@@ -224,18 +227,21 @@ impl Checker {
         let mut wrong = vec![];
         for AttemptRow { attempt, .. } in earlier {
             let left = world.ledger.sent.iter().find(|sent| sent.call == attempt.id.0 && !sent.surely_not);
-            let Some(left) = left.filter(|_| attempt.outcome == AttemptOutcome::Absent) else { continue };
-            let settled = self.jumps || sent.at >= left.at + SETTLE;
-            if !settled || attempt.absent_reads < 2 {
+            let unknown = matches!(attempt.outcome, AttemptOutcome::Absent | AttemptOutcome::NotSent);
+            let Some(left) = left.filter(|_| unknown) else { continue };
+            let settled = self.jumps || sent.at >= attempt.send_not_after + SETTLE;
+            if !settled || attempt.absent_reads < 2 || !looked_twice(world, left, sent) {
                 wrong.push(format!(
                     "{id} asks again {:#} after a call of unknown outcome",
                     sent.at.duration_since(left.at)
                 ));
             }
         }
-        let open = |row: &&AttemptRow| row.attempt.outcome == AttemptOutcome::Open && row.request == id;
+        let same =
+            |row: &AttemptRow| row.tenant == people::tenant(sent.tenant) && Some(&row.holding) == sent.holding.as_ref();
+        let open = |row: &&AttemptRow| row.attempt.outcome == AttemptOutcome::Open && (row.request == id || same(row));
         let open = world.database.attempts.iter().filter(open).count();
-        self.must(open == 1, "I7", || format!("{id} has {open} open attempts"));
+        self.must(open == 1, "I7", || format!("{open} attempts are open for {id} and what it asks for"));
         wrong.into_iter().for_each(|what| self.wrong("I7", || what));
     }
 
@@ -316,6 +322,9 @@ impl Checker {
                 let length = end.map(|end| end.duration_since(grant.start));
                 let kept = end.zip(until).is_some_and(|(end, until)| end <= until + SignedDuration::from_secs(120));
                 let late = grant.start.duration_since(world.now).abs() < SignedDuration::from_secs(1);
+                if late && row.state.status().is_terminal() && !self.jumps {
+                    wrong.push(("I11", format!("{} is {}, and its assignment begins", row.id, row.state.status())));
+                }
                 let short = length.is_some_and(|length| length <= decision.duration.signed() + TOLERANCE);
                 if !grant.bent && late && !(short && (kept || self.jumps)) {
                     wrong.push(("I4", format!("{} ends at {end:?}, approved until {until:?}", row.id)));
@@ -347,7 +356,7 @@ impl Checker {
         }
         match event.event {
             "active" => self.is_active(world, id),
-            "ended" => self.is_gone(world, id),
+            _ if to == Status::Ended => self.is_gone(world, id),
             "rejected" | "failed" => self.came_to_nothing(world, id),
             _ => {}
         }
@@ -458,6 +467,11 @@ impl Checker {
             let settled = row.is_some_and(|row| row.state.status().is_terminal() || row.state.status() == Status::Held);
             self.must(settled, "I3", || format!("{connection}: {request} is {:?}", row.map(|row| row.state.status())));
         }
+        let is_over = |id| world.database.row(id).is_some_and(|row| row.state.status().is_terminal());
+        let open = |row: &&AttemptRow| row.attempt.outcome == AttemptOutcome::Open && row.attempt.is_for_access();
+        for row in world.database.attempts.iter().filter(open).filter(|row| is_over(row.request)) {
+            self.wrong("I7", || format!("{} is over, and keeps others from its holding", row.request));
+        }
         let left: Vec<_> = world.database.rows.iter().filter(|row| !row.state.status().is_terminal()).collect();
         for row in left {
             self.must(row.state.status() == Status::Held, "I19", || format!("{} is {}", row.id, row.state.status()));
@@ -467,6 +481,15 @@ impl Checker {
             grants.filter(|grant| grant.call.is_some() && grant.is_in_force(world.now)).find(|g| g.request.is_some());
         self.must(left.is_none(), "I4", || format!("{left:?} is in force when all is over"));
     }
+}
+
+/// Whether PIM was looked at twice for the holding between these calls, long enough apart.
+fn looked_twice(world: &World, left: &Sent, sent: &Sent) -> bool {
+    let looks = world.ledger.looked.iter().filter(|(at, tenant, holding)| {
+        *at > left.at && *at < sent.at && *tenant == sent.tenant && Some(holding) == sent.holding.as_ref()
+    });
+    let (first, last) = (looks.clone().map(|(at, ..)| *at).min(), looks.map(|(at, ..)| *at).max());
+    first.zip(last).is_some_and(|(first, last)| last.duration_since(first) >= ABSENT_APART)
 }
 
 /// What a call asked for.

@@ -371,6 +371,7 @@ impl Entra for ModelEntra {
         let look = |world: &mut World, fault| {
             let moments = Self::moments(world, fault);
             let now = world.now;
+            world.ledger.looked.push((now, self.tenant, holding.clone()));
             let pim = &mut world.pims[self.tenant];
             pim.settle(now);
             pim.look(holding, moments)

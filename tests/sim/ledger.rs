@@ -20,6 +20,8 @@ pub struct Ledger {
     pub ordered: Vec<(RequestId, Timestamp)>,
     /// What each task last read of a ticket: worker, task, ticket, which version, when.
     pub read: Vec<TicketRead>,
+    /// When PIM was looked at, in which tenant and for what.
+    pub looked: Vec<(Timestamp, usize, Holding)>,
     /// When each task last asked whether it may send.
     pub may_send: Vec<(usize, u64, Timestamp)>,
 }

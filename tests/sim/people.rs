@@ -18,16 +18,24 @@ use stint::{
 };
 use uuid::Uuid;
 
-use crate::plan::TicketPlan;
+use crate::plan::{Approver, TicketPlan};
 
-/// Connections: name, tenant, and whether what they ask for is only tried.
-pub const CONNECTIONS: [(&str, usize, bool); 3] =
-    [("desk", 0, false), ("rehearsals", 0, true), ("other-desk", 1, false)];
+/// Connections: name, the tenant that their tickets are for, and whether what they ask for is only tried.
+pub const CONNECTIONS: [(&str, usize, bool); 4] =
+    [("desk", 0, false), ("rehearsals", 0, true), ("other-desk", 1, false), (SHARED, 1, false)];
+
+/// The connection that serves all tenants; its tickets name theirs.
+const SHARED: &str = "shared-desk";
 
 pub const TENANTS: [&str; 2] = ["contoso", "fabrikam"];
 
-/// Entitlements: key, longest minutes, whether protected.
-const ENTITLEMENTS: [(&str, u32, bool); 2] = [("reader", 60, false), ("admin", 30, true)];
+/// Entitlements: key, longest minutes, whether protected, and how many approve.
+const ENTITLEMENTS: [(&str, u32, bool, u8); 3] =
+    [("reader", 60, false, 1), ("admin", 30, true, 1), ("owner", 30, true, 2)];
+
+pub fn is_protected(entitlement: usize) -> bool {
+    ENTITLEMENTS[entitlement].2
+}
 
 pub fn tenant(place: usize) -> TenantName {
     TenantName::new(TENANTS[place])
@@ -58,14 +66,14 @@ pub fn holding(plan: &TicketPlan) -> Holding {
 
 pub fn catalog() -> Catalog {
     let entitlement = |place: usize| {
-        let (key, minutes, protected) = ENTITLEMENTS[place];
+        let (key, minutes, protected, approvers) = ENTITLEMENTS[place];
         Entitlement {
             key: EntitlementKey::new(key),
             title: format!("The {key}"),
             target: target(place),
             min_duration: Duration::minutes(5),
             max_duration: Duration::minutes(minutes),
-            approvers: 1,
+            approvers,
             protected,
             approver_group: None,
             requester_groups: vec![],
@@ -99,8 +107,12 @@ pub fn boss() -> ObjectId {
 /// The users to whom a mail address leads.
 pub fn by_mail(mail: &str) -> Vec<ObjectId> {
     match mail {
-        "boss@example.test" => vec![boss()],
+        "boss@example.test" | "boss-again@example.test" => vec![boss()],
+        "deputy@example.test" => vec![ObjectId(Uuid::from_u128(0xde9))],
         "asker@example.test" => vec![ObjectId(Uuid::from_u128(0xa5ce))],
+        "clerk@example.test" => vec![ObjectId(Uuid::from_u128(0xc1e))],
+        "receiver-0@example.test" => vec![principal(0)],
+        "receiver-1@example.test" => vec![principal(1)],
         _ => vec![],
     }
 }
@@ -115,16 +127,35 @@ fn account(id: &str) -> Account {
     }
 }
 
+/// Whoever is asked to approve a ticket, and whose vote stays open.
+fn voters(plan: &TicketPlan) -> Vec<(Account, bool)> {
+    let yes = |id: &str| (account(id), false);
+    match plan.approver {
+        Approver::Boss => vec![yes("boss")],
+        Approver::Two => vec![yes("boss"), yes("deputy")],
+        Approver::Twice => vec![yes("boss"), yes("boss-again")],
+        Approver::OneOfTwo => vec![yes("boss"), (account("deputy"), true)],
+        Approver::Asker => vec![yes("asker")],
+        Approver::Clerk => vec![yes("clerk")],
+        Approver::Receiver => vec![yes(&format!("receiver-{}", plan.principal))],
+        Approver::Robot => vec![(Account { kind: AccountKind::App, ..account("robot") }, false)],
+        Approver::Stranger => vec![yes("stranger")],
+    }
+}
+
 /// One round of approval.
-pub fn approval(round: usize, self_approved: bool, at: Timestamp, outcome: Outcome) -> Approval {
-    let approver = account(if self_approved { "asker" } else { "boss" });
+pub fn approval(round: usize, plan: &TicketPlan, at: Timestamp, outcome: Outcome) -> Approval {
     let decided_at = (outcome != Outcome::Pending).then_some(at);
+    let vote = |approver, outcome| Vote { approver: Some(approver), outcome, decided_at };
     Approval {
         id: ApprovalId::new(format!("round-{round}")),
         outcome,
         opened_at: at - jiff::SignedDuration::from_secs(1),
         decided_at,
-        votes: vec![Vote { approver: Some(approver), outcome, decided_at }],
+        votes: voters(plan)
+            .into_iter()
+            .map(|(who, open)| vote(who, if open { Outcome::Pending } else { outcome }))
+            .collect(),
         without_approver: false,
     }
 }
@@ -143,12 +174,12 @@ pub fn ticket(place: usize, plan: &TicketPlan, began: Timestamp, approved_at: Ti
         in_scope: true,
         standing: Standing::Approved,
         requester: Some(account("asker")),
-        creator: Some(account("asker")),
+        creator: Some(account("clerk")),
         entitlement: Field::Text(ENTITLEMENTS[plan.entitlement].0.into()),
         principal: Field::Text(principal(plan.principal).to_string()),
         duration: Field::Text(format!("PT{}M", plan.minutes)),
-        tenant: None,
-        approvals: vec![approval(0, plan.self_approved, approved_at, Outcome::Approved)],
+        tenant: is_shared(plan.connection).then(|| Field::Text(TENANTS[CONNECTIONS[plan.connection].1].into())),
+        approvals: vec![approval(0, plan, approved_at, Outcome::Approved)],
         fields_changed_at: None,
         window: Window { start: moment(plan.starts_at), end: moment(plan.ends_at), unknown: None },
         basis: Basis::ReadBack,
@@ -156,15 +187,29 @@ pub fn ticket(place: usize, plan: &TicketPlan, began: Timestamp, approved_at: Ti
     }
 }
 
+/// Whether a connection serves several tenants.
+fn is_shared(connection: usize) -> bool {
+    CONNECTIONS[connection].0 == SHARED
+}
+
+/// The tenant of whatever a connection is told of; `None` where only the ticket says.
+pub fn only_tenant(connection: usize) -> Option<TenantName> {
+    (!is_shared(connection)).then(|| tenant(CONNECTIONS[connection].1))
+}
+
 /// What every connection has.
 pub fn settings(place: usize) -> Common {
     SETTINGS[place].clone()
 }
 
-static SETTINGS: LazyLock<[Common; 3]> = LazyLock::new(|| {
+static SETTINGS: LazyLock<[Common; 4]> = LazyLock::new(|| {
     CONNECTIONS.map(|(name, tenant, dry_run)| Common {
         name: ConnectionName::new(name),
-        tenants: vec![TenantName::new(TENANTS[tenant])],
+        tenants: if name == SHARED {
+            TENANTS.map(TenantName::new).to_vec()
+        } else {
+            vec![TenantName::new(TENANTS[tenant])]
+        },
         base_url: "https://desk.example.test/".parse().expect("a URL"),
         account: None,
         ticket_pattern: Regex::new("SIM-[0-9]+").expect("a pattern"),

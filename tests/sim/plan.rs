@@ -28,12 +28,34 @@ pub struct TicketPlan {
     pub entitlement: usize,
     pub minutes: u32,
     pub approved_at: i64,
-    /// Its requester approves it himself.
-    pub self_approved: bool,
+    /// Who approves it.
+    pub approver: Approver,
     /// No access before so many seconds.
     pub starts_at: Option<i64>,
     /// No access after so many seconds.
     pub ends_at: Option<i64>,
+}
+
+/// Who approves a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approver {
+    Boss,
+    /// The boss and a deputy, where two are needed.
+    Two,
+    /// Two accounts of one person, where two are needed.
+    Twice,
+    /// The boss alone, while the deputy's vote is open, where two are needed.
+    OneOfTwo,
+    /// Whoever asked.
+    Asker,
+    /// Whoever created the ticket.
+    Clerk,
+    /// Whoever receives the access.
+    Receiver,
+    /// An automation.
+    Robot,
+    /// Somebody whom Entra does not know.
+    Stranger,
 }
 
 /// What happens at some moment.
@@ -55,6 +77,8 @@ pub enum Happens {
     HandRevoke(usize),
     /// Somebody grants in Entra what a ticket asks for.
     HandGrant(usize),
+    /// Something becomes of a ticket while a call for it is prepared: so many turns after its attempt was recorded.
+    Midway(usize, Fault, u64),
 }
 
 /// Faults of single calls.
@@ -153,15 +177,37 @@ impl TicketPlan {
     fn drawn(rng: &mut Rng) -> Self {
         let approved_at = rng.between(5, 400);
         let windowed = rng.chance(120);
+        let entitlement = rng.pick(&[0, 0, 0, 1, 1, 2]);
         Self {
-            connection: rng.pick(&[0, 0, 0, 0, 0, 1, 2]),
+            connection: rng.pick(&[0, 0, 0, 0, 0, 1, 2, 3]),
             principal: rng.pick(&[0, 0, 1]),
-            entitlement: rng.pick(&[0, 0, 1]),
+            entitlement,
             minutes: u32::try_from(rng.pick(&[5, 8, 15, 30, 90])).unwrap_or(5),
             approved_at,
-            self_approved: rng.chance(30),
+            approver: Approver::drawn(rng, entitlement),
             starts_at: (windowed && rng.chance(600)).then(|| approved_at + rng.between(30, 600)),
             ends_at: windowed.then(|| approved_at + rng.between(600, 2400)),
+        }
+    }
+}
+
+impl Approver {
+    fn drawn(rng: &mut Rng, entitlement: usize) -> Self {
+        let wrong = rng.chance(80);
+        match (entitlement, wrong) {
+            (2, false) => Self::Two,
+            (2, true) => rng.pick(&[Self::Twice, Self::OneOfTwo]),
+            (_, false) => Self::Boss,
+            (_, true) => rng.pick(&[Self::Asker, Self::Clerk, Self::Receiver, Self::Robot, Self::Stranger]),
+        }
+    }
+
+    /// Whether a ticket that only they approved is not approved; `protected` is what it gives.
+    pub fn never_counts(self, protected: bool) -> bool {
+        match self {
+            Self::Boss | Self::Two => false,
+            Self::Stranger => protected,
+            _ => true,
         }
     }
 }
@@ -170,9 +216,11 @@ fn event(rng: &mut Rng, workers: usize, tickets: usize, calm_at: i64) -> (i64, H
     let at = rng.between(5, calm_at - 1);
     let worker = usize::try_from(rng.below(workers as u64)).unwrap_or(0);
     let ticket = usize::try_from(rng.below(tickets as u64)).unwrap_or(0);
-    let happens = match rng.below(16) {
+    let happens = match rng.below(20) {
         0..3 => Happens::Kill(worker, rng.between(1, 60)),
-        3 | 4 => Happens::Stop(worker, rng.between(5, 90)),
+        3 => Happens::Stop(worker, rng.between(5, 90)),
+        // Long enough for its leases to lapse.
+        4 => Happens::Stop(worker, rng.between(121, 200)),
         5 => Happens::Jump(worker, 600),
         6 => Happens::Jump(worker, -3600),
         7 => Happens::Outage(
@@ -182,6 +230,10 @@ fn event(rng: &mut Rng, workers: usize, tickets: usize, calm_at: i64) -> (i64, H
         8..12 => Happens::Ticket(ticket, rng.pick(&TURNS)),
         12 | 13 => Happens::Order(ticket),
         14 => Happens::HandRevoke(ticket),
+        15..19 => {
+            let into = rng.pick(&[Fault::Ordered, Fault::Ordered, Fault::Edited, Fault::Withdrawn, Fault::Declined]);
+            Happens::Midway(ticket, into, rng.below(9))
+        }
         _ => Happens::HandGrant(ticket),
     };
     (at, happens)
@@ -191,9 +243,11 @@ impl Happens {
     /// The ticket that it names.
     pub fn ticket(self) -> Option<usize> {
         match self {
-            Self::Ticket(ticket, _) | Self::Order(ticket) | Self::HandRevoke(ticket) | Self::HandGrant(ticket) => {
-                Some(ticket)
-            }
+            Self::Ticket(ticket, _)
+            | Self::Order(ticket)
+            | Self::HandRevoke(ticket)
+            | Self::HandGrant(ticket)
+            | Self::Midway(ticket, ..) => Some(ticket),
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use stint::{
     clock::ManualClock,
     domain::{
+        attempt::AttemptOutcome,
         audit::Actor,
         request::EndOrder,
         ticket::{Hint, HintEvent},
@@ -71,6 +72,8 @@ struct Player<'a> {
     checker: Checker,
     calm_at: Timestamp,
     delivered: u64,
+    /// What is to happen while a call is prepared, to which ticket.
+    midway: Vec<(usize, Fault, u64)>,
 }
 
 /// Plays a plan to its end, or to its first violation. `told`: the trace is kept in words.
@@ -94,7 +97,18 @@ impl<'a> Player<'a> {
         let workers = (0..plan.workers).map(|worker| Worker::new(&scene, &clocks[worker], began)).collect();
         let calm_at = began + SignedDuration::from_secs(plan.calm_at);
         let checker = Checker::new(plan, calm_at);
-        Self { plan, scene, clocks, workers, events: BTreeMap::new(), drawn: 0, checker, calm_at, delivered: 0 }
+        Self {
+            plan,
+            scene,
+            clocks,
+            workers,
+            events: BTreeMap::new(),
+            drawn: 0,
+            checker,
+            calm_at,
+            delivered: 0,
+            midway: vec![],
+        }
     }
 
     fn begin(&mut self) {
@@ -102,12 +116,7 @@ impl<'a> Player<'a> {
         let at = |seconds: i64| began + SignedDuration::from_secs(seconds);
         for (place, ticket) in self.plan.tickets.iter().enumerate() {
             self.plan_event(at(ticket.approved_at), Event::Approve(place));
-            let kept = Kept {
-                connection: ticket.connection,
-                self_approved: ticket.self_approved,
-                versions: vec![],
-                rounds: 0,
-            };
+            let kept = Kept { connection: ticket.connection, plan: ticket.clone(), versions: vec![], rounds: 0 };
             self.scene.world().desks.tickets.push(kept);
         }
         for (seconds, happens) in &self.plan.events {
@@ -143,6 +152,7 @@ impl<'a> Player<'a> {
         };
         self.let_through(gate);
         self.check();
+        self.strike_midway();
         let world = self.scene.world();
         world.tally.steps < MOST_STEPS
     }
@@ -248,6 +258,9 @@ impl<'a> Player<'a> {
             if self.workers[worker].stopped.is_some_and(|until| until <= now) {
                 self.workers[worker].stopped = None;
                 self.workers[worker].looks_at = now;
+                // What is ready goes on first: tokio asks the work before its time limit.
+                let grace = now + SignedDuration::from_millis(500);
+                self.workers[worker].tasks.iter_mut().for_each(|task| task.until = task.until.max(grace));
             }
             if self.workers[worker].is_up() {
                 self.workers[worker].tasks.retain(|task| task.until > now);
@@ -373,6 +386,10 @@ impl<'a> Player<'a> {
                 let (tenant, holding) = self.held_by(ticket);
                 self.scene.world().pims[tenant].hand_grant(&holding, now).then_some(Fault::HandGranted)
             }
+            Happens::Midway(ticket, into, turns) => {
+                self.midway.push((ticket, into, turns));
+                None
+            }
         };
         if let Some(met) = met {
             self.scene.world().tally.fault(met);
@@ -382,6 +399,38 @@ impl<'a> Player<'a> {
     fn held_by(&self, ticket: usize) -> (usize, stint::domain::assignment::Holding) {
         let ticket = &self.plan.tickets[ticket];
         (people::CONNECTIONS[ticket.connection].1, people::holding(ticket))
+    }
+
+    /// What was to happen while a call is prepared, once its attempt is recorded and the call has not left.
+    fn strike_midway(&mut self) {
+        let prepared: Vec<_> = self.midway.iter().map(|(ticket, ..)| self.is_prepared(*ticket)).collect();
+        let mut struck = vec![];
+        for (place, _) in prepared.iter().enumerate().filter(|(_, prepared)| **prepared) {
+            let (ticket, into, turns) = &mut self.midway[place];
+            match turns.checked_sub(1) {
+                Some(left) => *turns = left,
+                None => struck.push((place, *ticket, *into)),
+            }
+        }
+        for (place, ticket, into) in struck.into_iter().rev() {
+            self.midway.remove(place);
+            self.scene.world().say(|| format!("midway: {} of ticket {ticket}", into.name()));
+            let met = if into == Fault::Ordered { self.order(ticket) } else { self.turn(ticket, into) };
+            if met {
+                self.scene.world().tally.fault(into);
+            }
+            self.check();
+        }
+    }
+
+    /// Whether a call for access of the ticket's request is recorded, and has not left.
+    fn is_prepared(&self, ticket: usize) -> bool {
+        let world = self.scene.world();
+        let (id, connection) = (people::ticket_id(ticket), people::connection(self.plan.tickets[ticket].connection));
+        let its = world.database.rows.iter().filter(|row| row.ticket == id && row.connection == connection);
+        let open = its.flat_map(|row| world.database.attempts_of(row.id));
+        let mut open = open.filter(|attempt| attempt.is_for_access() && attempt.outcome == AttemptOutcome::Open);
+        open.any(|attempt| world.ledger.sent.iter().all(|sent| sent.call != attempt.id.0))
     }
 
     /// A neighbour is gone. At a failover what was about to be committed is, or is not, and nobody learns which.
@@ -444,7 +493,7 @@ impl<'a> Player<'a> {
             let number = stint::domain::id::TicketNumber::new(format!("SIM-{place}"));
             let hint = Hint { ticket, number, event, approval: newest, told: None };
             let connection = people::connection(kept.connection);
-            let tenant = Some(people::tenant(people::CONNECTIONS[kept.connection].1));
+            let tenant = people::only_tenant(kept.connection);
             let told = Told { connection, tenant, key: format!("delivery-{}", self.delivered), hint };
             (told, delays(world))
         };

@@ -16,6 +16,7 @@ use crate::{
     fault::Fault,
     ledger::TicketRead,
     people,
+    plan::TicketPlan,
     scene::{At, Scene, World},
 };
 
@@ -31,7 +32,7 @@ pub struct Desks {
 #[derive(Debug)]
 pub struct Kept {
     pub connection: usize,
-    pub self_approved: bool,
+    pub plan: TicketPlan,
     /// What it was, and since when; `None`: deleted.
     pub versions: Vec<(Timestamp, Option<Ticket>)>,
     /// How many rounds of approval it has had.
@@ -68,7 +69,7 @@ impl Kept {
             Fault::Reapproved => {
                 self.rounds += 1;
                 ticket.standing = Standing::Approved;
-                ticket.approvals.push(people::approval(self.rounds, self.self_approved, now, Outcome::Approved));
+                ticket.approvals.push(people::approval(self.rounds, &self.plan, now, Outcome::Approved));
             }
             _ => {
                 self.versions.push((now, None));
