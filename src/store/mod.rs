@@ -17,6 +17,7 @@ mod findings;
 mod findings_read;
 mod health;
 pub mod history;
+mod intake;
 mod kin;
 mod leases;
 pub mod log;
@@ -36,7 +37,7 @@ mod told;
 mod tree;
 mod wake;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{
     Connection as _, PgConnection, Postgres, Transaction,
@@ -65,12 +66,16 @@ pub use sweeps::{Sweep, SweepResult};
 pub use tree::Head;
 pub use wake::Wakes;
 
+use self::intake::Intake;
+
 /// stint's database.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
     /// For those who read history: what they ask for may be large, and takes no connection from the work.
     readers: PgPool,
+    /// Where deliveries wait to be taken in, with connections of its own: neither work nor readers hold it up.
+    intake: Arc<Intake>,
 }
 
 /// The longest a reader's query may take.
@@ -91,7 +96,11 @@ impl Store {
         let options: PgConnectOptions = url.parse().map_err(StoreError::from)?;
         let options = options.application_name("stint");
         let readers = options.clone().application_name("stint readers").options([("statement_timeout", READING_TIME)]);
-        Ok(Self { pool: pool(options, connections), readers: pool(readers, connections.min(READERS)) })
+        Ok(Self {
+            intake: Arc::new(Intake::new(options.clone().application_name("stint intake"))),
+            pool: pool(options, connections),
+            readers: pool(readers, connections.min(READERS)),
+        })
     }
 
     /// Opens one connection, to say what keeps it from being opened.
@@ -115,7 +124,7 @@ impl Store {
 
     /// Closes every connection.
     pub async fn close(&self) {
-        tokio::join!(self.pool.close(), self.readers.close());
+        tokio::join!(self.intake.pool.close(), self.pool.close(), self.readers.close());
     }
 }
 
