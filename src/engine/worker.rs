@@ -26,7 +26,8 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            in_flight: 32,
+            // Three quarters of them, 64, for what is not an end.
+            in_flight: 86,
             lease: SignedDuration::from_secs(120),
             step: Duration::from_secs(100),
             idle: SignedDuration::from_secs(30),
@@ -99,6 +100,10 @@ impl Worker {
 
     /// Leases as much as there is room for, and begins it.
     async fn fill(&self, tasks: &mut JoinSet<()>) -> Result<u32, StoreError> {
+        // Whatever has ended by now makes room at once.
+        while let Some(ended) = tasks.try_join_next() {
+            report(ended);
+        }
         let room = self.pace.in_flight.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
         if room == 0 {
             return Ok(0);
@@ -110,22 +115,26 @@ impl Worker {
         let (per_connection, per_tenant) = (self.pace.in_flight.div_ceil(2), self.pace.in_flight.div_ceil(4));
         let asked = Room { ends: room, others, per_connection, per_tenant };
         let leases = self.engine.store.lease_due(now, until, asked).await?;
-        let taken = u32::try_from(leases.iter().filter(|lease| !lease.is_end()).count()).unwrap_or(u32::MAX);
-        let notes_room = others.saturating_sub(taken);
-        let notes = self.engine.store.lease_notes(now, until, notes_room, asked.per_connection).await?;
-        let polls_room = notes_room.saturating_sub(u32::try_from(notes.len()).unwrap_or(u32::MAX));
-        let polls = self.engine.due_polls(until, polls_room).await;
-        let sweeps_room = polls_room.saturating_sub(u32::try_from(polls.len()).unwrap_or(u32::MAX));
-        let sweeps = self.engine.due_sweeps(sweeps_room).await;
-        let taken = leases.len() + notes.len() + polls.len() + sweeps.len();
+        let (mut taken, mut left) = (leases.len(), others);
         for lease in leases {
             let engine = Arc::clone(&self.engine);
             let busy = (!lease.is_end()).then(|| self.busy());
+            left = left.saturating_sub(u32::from(busy.is_some()));
             begin(tasks, self.pace.step, async move {
                 engine.step(lease).await;
                 drop(busy);
             });
         }
+        // Those have begun by now: what follows keeps none of them waiting.
+        if left == 0 {
+            return Ok(u32::try_from(taken).unwrap_or(u32::MAX));
+        }
+        let notes = self.engine.store.lease_notes(now, until, left, asked.per_connection).await?;
+        left = left.saturating_sub(u32::try_from(notes.len()).unwrap_or(u32::MAX));
+        let polls = self.engine.due_polls(until, left).await;
+        left = left.saturating_sub(u32::try_from(polls.len()).unwrap_or(u32::MAX));
+        let sweeps = self.engine.due_sweeps(left).await;
+        taken += notes.len() + polls.len() + sweeps.len();
         for note in notes {
             let engine = Arc::clone(&self.engine);
             let busy = self.busy();

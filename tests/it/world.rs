@@ -161,7 +161,7 @@ async fn empty_database() -> String {
 }
 
 /// A database with stint's schema that no other test uses.
-async fn migrated_database() -> String {
+pub async fn migrated_database() -> String {
     let original = MIGRATED.get_or_init(|| async {
         let original = empty_database().await;
         let store = Store::open(&cluster().url(&original), 1).expect("a store");
