@@ -15,7 +15,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::oneshot;
 
 use self::group::{Group, Waiting};
@@ -25,23 +24,22 @@ use super::{
 };
 use crate::domain::id::ConnectionName;
 
-/// Groups that are written at a time. While one is made durable the next one is put together and sent.
-const AT_WORK: u32 = 2;
+/// Groups that are written at a time. So many senders wait for nobody; of more, those who come meanwhile wait together.
+pub(super) const AT_WORK: u32 = 8;
 
 /// Deliveries of one connection that may wait; further ones are refused, and their sender repeats them.
 const LINE: usize = 1024;
 
 /// A group waits no longer than this for a row or key that somebody else holds.
-const BLOCKED: &str = "250ms";
+pub(super) const BLOCKED: &str = "250ms";
 
 /// A delivery that deadlocks is tried this often.
 const TRIES: u32 = 3;
 
 /// Where deliveries wait.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Intake {
     queue: Mutex<Queue>,
-    pub(super) pool: PgPool,
 }
 
 /// Those who wait: a line for each connection, served in turn.
@@ -74,11 +72,6 @@ enum Setback {
 }
 
 impl Intake {
-    pub(super) fn new(options: PgConnectOptions) -> Self {
-        let pool = super::pool(options.options([("lock_timeout", BLOCKED)]), AT_WORK);
-        Self { queue: Mutex::default(), pool }
-    }
-
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -170,7 +163,7 @@ impl Store {
     /// When the database fails; the caller then answers 503 and the sender repeats.
     pub async fn receive(&self, delivery: &Delivery) -> Result<Received, StoreError> {
         let (answer, answered) = oneshot::channel();
-        if let Some(turn) = self.intake.wait(Waiting { delivery: delivery.clone(), answer })? {
+        if let Some(turn) = self.intake.wait(Waiting { delivery: Box::new(delivery.clone()), answer })? {
             tokio::spawn(self.clone().take_in(turn));
         }
         answered.await.unwrap_or(Err(StoreError::NotTakenIn))
@@ -186,7 +179,7 @@ impl Store {
     async fn take_in_group(&self, group: Group) {
         let mut parts = vec![group];
         while let Some(part) = parts.pop() {
-            match plan::write(&self.intake.pool, part.deliveries()).await {
+            match plan::write(&self.steady, part.deliveries()).await {
                 Ok(outcomes) => part.answer(outcomes).into_iter().for_each(|left| self.alone(left)),
                 Err(error) => match Setback::of(&error) {
                     Setback::Refused if part.len() > 1 => parts.extend(part.halves()),

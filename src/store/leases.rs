@@ -109,7 +109,7 @@ impl Store {
             i64::from(room.per_connection),
             i64::from(room.per_tenant),
         );
-        let rows = rows.fetch_all(&self.pool).await?;
+        let rows = rows.fetch_all(&self.steady).await?;
         let lease = |id, token, is_end| Lease { request: RequestId(id), token, is_end };
         Ok(rows.into_iter().map(|row| lease(row.id, row.token, row.is_end)).collect())
     }

@@ -74,7 +74,9 @@ pub struct Store {
     pool: PgPool,
     /// For those who read history: what they ask for may be large, and takes no connection from the work.
     readers: PgPool,
-    /// Where deliveries wait to be taken in, with connections of its own: neither work nor readers hold it up.
+    /// For what is asked all the time, intake and leases: neither work nor readers hold it up, and it is planned once.
+    steady: PgPool,
+    /// Where deliveries wait to be taken in.
     intake: Arc<Intake>,
 }
 
@@ -97,7 +99,8 @@ impl Store {
         let options = options.application_name("stint");
         let readers = options.clone().application_name("stint readers").options([("statement_timeout", READING_TIME)]);
         Ok(Self {
-            intake: Arc::new(Intake::new(options.clone().application_name("stint intake"))),
+            intake: Arc::default(),
+            steady: steady(&options),
             pool: pool(options, connections),
             readers: pool(readers, connections.min(READERS)),
         })
@@ -124,8 +127,20 @@ impl Store {
 
     /// Closes every connection.
     pub async fn close(&self) {
-        tokio::join!(self.intake.pool.close(), self.pool.close(), self.readers.close());
+        tokio::join!(self.steady.close(), self.pool.close(), self.readers.close());
     }
+}
+
+/// Connections for statements that are large and always alike: planning them anew takes longer than they do. They never need
+/// to walk a table, whatever its size was when they were planned.
+fn steady(options: &PgConnectOptions) -> PgPool {
+    let settings = [
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("jit", "off"),
+        ("lock_timeout", intake::BLOCKED),
+    ];
+    pool(options.clone().application_name("stint intake").options(settings), intake::AT_WORK + 1)
 }
 
 fn pool(options: PgConnectOptions, connections: u32) -> PgPool {

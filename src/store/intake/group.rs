@@ -19,7 +19,7 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// A delivery whose sender waits for an answer.
 #[derive(Debug)]
 pub(in crate::store) struct Waiting {
-    pub delivery: Delivery,
+    pub delivery: Box<Delivery>,
     pub answer: oneshot::Sender<Result<Received, StoreError>>,
 }
 
@@ -64,7 +64,7 @@ impl Group {
 
     /// The first one of each key.
     pub(super) fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
-        self.members.iter().map(|same| &same[0].delivery)
+        self.members.iter().map(|same| &*same[0].delivery)
     }
 
     /// The second half, and the first.

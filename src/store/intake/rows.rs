@@ -78,7 +78,7 @@ struct Events {
     requests: Vec<Option<Uuid>>,
     connections: Vec<String>,
     tenants: Vec<Option<String>>,
-    events: Vec<String>,
+    names: Vec<String>,
     actors: Vec<String>,
     states: Vec<Option<String>>,
     digests: Vec<Vec<u8>>,
@@ -198,7 +198,7 @@ impl Rows {
             &events.requests as &[Option<Uuid>],
             &events.connections,
             &events.tenants as &[Option<String>],
-            &events.events,
+            &events.names,
             &events.actors,
             &events.states as &[Option<String>],
             &events.digests,
@@ -257,7 +257,7 @@ impl Events {
         self.requests.push(request.map(|id| id.0));
         self.connections.push(delivery.connection.to_string());
         self.tenants.push(tenant.map(str::to_owned));
-        self.events.push(event.event.to_owned());
+        self.names.push(event.event.to_owned());
         self.actors.push(event.actor.to_string());
         self.states.push(event.moved.map(|(_, to)| Status::as_str(to).to_owned()));
         self.digests.push(digest(&event.detail).to_vec());
