@@ -27,7 +27,8 @@ pub fn one_after_the_other(graph: &Graph, since: Timestamp, latency: u64) -> Vec
     let together = SignedDuration::try_from(Duration::from_millis(latency) * 4 / 5).expect("a short time");
     let mut firsts: Vec<Call> = vec![];
     for call in graph.calls().into_iter().filter(|call| call.at >= since) {
-        if firsts.last().is_none_or(|first| call.at.duration_since(first.at) >= together) {
+        let is_later = |first: &Call| call.at.duration_since(first.at) >= together;
+        if call.method == "POST" || firsts.last().is_none_or(is_later) {
             firsts.push(call);
         }
     }

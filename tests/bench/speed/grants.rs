@@ -96,7 +96,8 @@ fn post_all(address: &str, tickets: Vec<Ticket>) {
     });
 }
 
-fn await_active(world: &World<'_>, database: &str, tickets: u64) {
+/// Returns once so many requests are in force.
+pub fn await_active(world: &World<'_>, database: &str, tickets: u64) {
     let (began, mut active) = (Instant::now(), 0);
     while active < tickets {
         assert!(began.elapsed() < Duration::from_mins(3), "only {active} of {tickets} are active");

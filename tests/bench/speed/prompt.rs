@@ -22,6 +22,7 @@ use stint::{
 use crate::{
     calls::{Slow, one_after_the_other},
     client::Client,
+    grants::await_active,
     report::{Must, Report, Times, say},
     world::{Stint, TENANTS, Ticket, World, post, tenant_id},
 };
@@ -56,7 +57,8 @@ impl Drop for Over<'_> {
 /// Measures it.
 pub fn measure(world: &World<'_>, report: &mut Report) {
     say("webhook to Graph");
-    let stint = world.stint(&world.database(), None);
+    let database = world.database();
+    let stint = world.stint(&database, None);
     let creates = Creates::default();
     let (latency, each) = (world.size.of(LATENCY, 10), world.size.of(25, 3));
     let (totals, own) = std::thread::scope(|scope| {
@@ -66,6 +68,7 @@ pub fn measure(world: &World<'_>, report: &mut Report) {
         for _ in 0..TENANTS {
             creates.one(&stint, &world.ticket());
         }
+        await_active(world, &database, TENANTS);
         let _slow = Slow::by(&world.sandbox.graph, latency);
         let calls = calls_of_one(world, &creates, &stint, latency);
         let (mut totals, mut own) = (vec![], vec![]);
