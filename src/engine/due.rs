@@ -1,4 +1,4 @@
-//! What is due and how it is begun: steps, notes, searches and comparisons, leased together and performed one by one.
+//! What is due and how it is begun: steps, notes, searches and comparisons, each leased before it is performed.
 
 use std::time::Duration;
 
@@ -35,19 +35,27 @@ impl Due {
 }
 
 impl<P: Ports> Engine<P> {
-    /// Leases what is due for so long, ends and steps first; notes, searches and comparisons take what room is left.
+    /// Leases the steps that are due for so long, ends first.
     ///
     /// # Errors
     /// When nothing can be leased.
-    pub async fn lease(&self, lasting: SignedDuration, room: Room) -> Result<Vec<Due>, StoreError> {
+    pub async fn lease_steps(&self, lasting: SignedDuration, room: Room) -> Result<Vec<Due>, StoreError> {
+        let now = self.clock.now();
+        let leases = self.store.lease_due(now, now + lasting, room).await?;
+        Ok(leases.into_iter().map(Due::Step).collect())
+    }
+
+    /// Leases notes, searches and comparisons for the room that steps left to others.
+    ///
+    /// # Errors
+    /// When nothing can be leased.
+    pub async fn lease_others(&self, lasting: SignedDuration, room: Room) -> Result<Vec<Due>, StoreError> {
         let now = self.clock.now();
         let until = now + lasting;
-        let leases = self.store.lease_due(now, until, room).await?;
-        let mut left = left(room.others, leases.iter().filter(|lease| !lease.is_end()).count());
-        let mut due: Vec<_> = leases.into_iter().map(Due::Step).collect();
+        let mut left = room.others;
         let notes = self.store.lease_notes(now, until, left, room.per_connection).await?;
         left = self::left(left, notes.len());
-        due.extend(notes.into_iter().map(Due::Note));
+        let mut due: Vec<_> = notes.into_iter().map(Due::Note).collect();
         let polls = self.due_polls(until, left).await;
         left = self::left(left, polls.len());
         due.extend(polls.into_iter().map(Due::Poll));

@@ -19,16 +19,28 @@ const MAX_MOVES: u32 = 8;
 /// No further move is begun under a lease this old.
 const LEASE_SPENT: Duration = Duration::from_secs(40);
 
+/// What follows a move.
+enum Next {
+    /// The lease is still held, and something further is due: for this request as it stands now, or as it must be read anew.
+    Move(Option<Box<Request>>),
+    /// Nothing, under this lease.
+    Nothing,
+}
+
 impl<P: Ports> Engine<P> {
     /// Performs what is due for the leased request. Whatever goes wrong, the row says when to come back.
     pub async fn step(&self, lease: Lease) {
         let id = lease.request();
         let began = self.clock.monotonic();
+        let mut known = None;
         for _ in 0..MAX_MOVES {
-            match self.one_move(&lease).await {
-                Ok(true) if self.clock.monotonic().saturating_sub(began) < LEASE_SPENT => {}
-                Ok(true) => return self.give_back(lease, 0).await,
-                Ok(false) => return,
+            let was_known = known.is_some();
+            match self.one_move(&lease, known).await {
+                Ok(Next::Move(moved)) if self.clock.monotonic().saturating_sub(began) < LEASE_SPENT => known = moved,
+                Ok(Next::Move(_)) => return self.give_back(lease, 0).await,
+                Ok(Next::Nothing) => return,
+                // A crash of the database undid the last move: the row says where to go on.
+                Err(StoreError::Illegal(..)) if was_known => known = None,
                 Err(problem) => return self.stumble(lease, problem).await,
             }
         }
@@ -36,24 +48,31 @@ impl<P: Ports> Engine<P> {
         self.give_back(lease, 1).await;
     }
 
-    /// One effect and its move. `true`: the lease is still held and something further is due.
-    async fn one_move(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let Some(request) = self.store.load(lease.request()).await? else { return Ok(false) };
+    /// One effect and its move. The request is known where the last move has just brought it: whatever came in between is
+    /// noticed by the next one.
+    async fn one_move(&self, lease: &Lease, known: Option<Box<Request>>) -> Result<Next, StoreError> {
+        let request = match known {
+            Some(request) => *request,
+            None => match self.store.load(lease.request()).await? {
+                Some(request) => request,
+                None => return Ok(Next::Nothing),
+            },
+        };
         let before = request.state.status();
         let (effect, began) = (due(&request.state).name(), self.clock.monotonic());
         let change = self.change_due(lease, &request).await;
         self.mind_tenants().await;
         let change = match change {
-            Err(StoreError::EndOrdered(_)) => return Ok(true),
+            Err(StoreError::EndOrdered(_)) => return Ok(Next::Move(None)),
             Err(StoreError::HoldingBusy(_)) => Some(self.busy(&request)),
             change => change?,
         };
-        let Some(mut change) = change else { return Ok(false) };
+        let Some(mut change) = change else { return Ok(Next::Nothing) };
         let goes_on = change.due_at <= change.now;
         change.keep_lease = goes_on;
         let moved = match self.store.advance(lease, change.clone()).await {
             Err(StoreError::ApprovalUsed(_)) => self.store.advance(lease, used_up(change)).await?,
-            Err(StoreError::EndOrdered(_)) => return Ok(true),
+            Err(StoreError::EndOrdered(_)) => return Ok(Next::Move(None)),
             moved => moved?,
         };
         let after = moved.state.status();
@@ -63,7 +82,7 @@ impl<P: Ports> Engine<P> {
             self.metrics.moved(after);
             info!(request = %moved.id, from = %before, to = %after, "request moved");
         }
-        Ok(goes_on && !after.is_terminal())
+        Ok(if goes_on && !after.is_terminal() { Next::Move(Some(Box::new(moved))) } else { Next::Nothing })
     }
 
     /// The change that is due; `None` when nothing is.

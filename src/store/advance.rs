@@ -104,6 +104,12 @@ impl Change {
         }
     }
 
+    /// Whether a crash of the database may undo it: the same step goes on at once and commits once more before anything is
+    /// sent or told, which makes this one durable too. Whatever reads it meanwhile is committed after it.
+    fn may_be_lost(&self) -> bool {
+        self.keep_lease && self.attempts.is_empty() && matches!(self.event, Some(Event::Take | Event::Approve(_)))
+    }
+
     /// A change that makes this move.
     #[must_use]
     pub fn to(event: Event, now: Timestamp, due_at: Timestamp) -> Self {
@@ -120,7 +126,7 @@ impl Store {
     /// unknown whether the move was made.
     pub async fn advance(&self, lease: &Lease, mut change: Change) -> Result<Request, StoreError> {
         let mut transaction = begin(&self.pool).await?;
-        let held = lock(&mut transaction, lease).await?;
+        let held = lock(&mut transaction, lease, change.may_be_lost()).await?;
         let request = requests::load(&mut transaction, lease.request).await?;
         let before = request.ok_or(StoreError::LeaseLost(lease.request))?;
         if must_yield(before.end_requested.as_ref(), change.event.as_ref()) {
@@ -168,16 +174,21 @@ struct Held {
     connection: String,
     tenant: Option<String>,
     snapshot_digest: Option<String>,
+    #[expect(dead_code, reason = "asked for what it sets")]
+    unhurried: Option<String>,
 }
 
-/// Locks the row if the lease is still held.
-async fn lock(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<Held, StoreError> {
+/// Locks the row if the lease is still held, and says whether the commit waits for the disk.
+async fn lock(connection: &mut sqlx::PgConnection, lease: &Lease, may_be_lost: bool) -> Result<Held, StoreError> {
     let row = sqlx::query_as!(
         Held,
         "-- store::advance::lock\n\
-         select connection, tenant, snapshot_digest from requests where id = $1 and lease_token = $2 for update",
+         select connection, tenant, snapshot_digest, \
+         case when $3::boolean then set_config('synchronous_commit', 'off', true) end as unhurried \
+         from requests where id = $1 and lease_token = $2 for update",
         lease.request.0,
         lease.token,
+        may_be_lost,
     );
     row.fetch_optional(connection).await?.ok_or(StoreError::LeaseLost(lease.request))
 }

@@ -31,16 +31,23 @@ static EAR: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Ear));
 /// When the commit failed, or came with a warning: whether it holds is unknown.
 pub(super) async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-    let mut committing = pin!(transaction.commit());
-    let mut heard = None;
+    heeding(transaction.commit()).await
+}
+
+/// Does what ends with a commit, be it one statement by itself, and believes the same.
+///
+/// # Errors
+/// When it failed, or came with a warning: whether it holds is unknown.
+pub(super) async fn heeding<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let (mut work, mut heard) = (pin!(work), None);
     let ended = std::future::poll_fn(|context| {
-        let (polled, warning) = listening(|| committing.as_mut().poll(context));
+        let (polled, warning) = listening(|| work.as_mut().poll(context));
         heard = heard.take().or(warning);
         polled
     });
-    ended.await?;
+    let done = ended.await?;
     match heard {
-        None => Ok(()),
+        None => Ok(done),
         Some(warning) => Err(sqlx::Error::Protocol(format!("the commit may not be durable: {warning}"))),
     }
 }

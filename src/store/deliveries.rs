@@ -1,4 +1,6 @@
-//! Taking a delivery in: delivery, request and audit event in one transaction, or nothing.
+//! What a delivery means to the database: delivery, request and audit event in one transaction, or nothing.
+//!
+//! Here is how one is taken in alone. Those that wait together are written together (`intake.rs`), by the same rules.
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -57,12 +59,48 @@ pub enum Received {
     Rejected(String),
 }
 
+impl Delivery {
+    /// The ticket to look at, where it means one.
+    pub(super) fn hint(&self) -> Option<&Hint> {
+        match &self.meant {
+            Meant::Look(hint, _) => Some(hint),
+            Meant::Ignored(_) | Meant::Rejected(_) => None,
+        }
+    }
+}
+
+impl Received {
+    /// What a repeat of the same delivery is told.
+    pub(super) fn repeated(self) -> Self {
+        match self {
+            Self::Request { id, .. } => Self::Request { id, repeat: true },
+            other => other,
+        }
+    }
+
+    /// As the row keeps it: request, outcome, and why it was not accepted.
+    pub(super) fn columns(&self) -> (Option<Uuid>, &'static str, Option<&str>) {
+        match self {
+            Self::Request { id, .. } => (Some(id.0), "accepted", None),
+            Self::Ignored(why) => (None, "ignored", Some(why)),
+            Self::Rejected(why) => (None, "rejected", Some(why)),
+        }
+    }
+
+    /// As an earlier delivery's row tells it.
+    pub(super) fn of_row(request: Option<Uuid>, outcome: &str, detail: Option<String>) -> Self {
+        let detail = detail.unwrap_or_default();
+        match request {
+            Some(id) => Self::Request { id: RequestId(id), repeat: true },
+            None if outcome == "rejected" => Self::Rejected(detail),
+            None => Self::Ignored(detail),
+        }
+    }
+}
+
 impl Store {
-    /// Takes a delivery in. Once this returns, it is committed.
-    ///
-    /// # Errors
-    /// When the database fails; the caller then answers 503 and the sender repeats.
-    pub async fn receive(&self, delivery: &Delivery) -> Result<Received, StoreError> {
+    /// Takes a delivery in, in a transaction of its own.
+    pub(super) async fn receive_alone(&self, delivery: &Delivery) -> Result<Received, StoreError> {
         let mut transaction = begin(&self.pool).await?;
         let Some(row) = insert(&mut transaction, delivery).await? else {
             let received = earlier(&mut transaction, delivery).await?;
@@ -90,12 +128,7 @@ async fn earlier(connection: &mut sqlx::PgConnection, delivery: &Delivery) -> Re
         delivery.key,
     );
     let row = row.fetch_one(connection).await?;
-    let detail = row.detail.unwrap_or_default();
-    Ok(match row.request_id {
-        Some(id) => Received::Request { id: RequestId(id), repeat: true },
-        None if row.outcome == "rejected" => Received::Rejected(detail),
-        None => Received::Ignored(detail),
-    })
+    Ok(Received::of_row(row.request_id, &row.outcome, row.detail))
 }
 
 /// The row's id, or `None` when the delivery is there already. A concurrent copy waits here for the first one's commit.
@@ -130,9 +163,9 @@ async fn look(
         return Ok(Received::Request { id, repeat: true });
     }
     if hint.event == HintEvent::Changed {
-        return Ok(Received::Ignored(format!("no open request rests on {}", hint.number)));
+        return Ok(rests_on_nothing(hint));
     }
-    if let Some(id) = create(connection, delivery, hint, tenant).await? {
+    if let Some(id) = insert_request(connection, &NewRequest::of(delivery, hint, tenant)).await? {
         return Ok(Received::Request { id, repeat: false });
     }
     // Another delivery about the same ticket made the request between the first look and the insert.
@@ -164,8 +197,13 @@ pub(super) async fn wake_open(
     Ok(id.fetch_optional(connection).await?.map(RequestId))
 }
 
+/// What becomes of a change to a ticket that no open request is about.
+pub(super) fn rests_on_nothing(hint: &Hint) -> Received {
+    Received::Ignored(format!("no open request rests on {}", hint.number))
+}
+
 /// The approval that a delivery claims: empty when it claims one without naming it.
-fn mentioned(hint: &Hint) -> Option<&str> {
+pub(super) fn mentioned(hint: &Hint) -> Option<&str> {
     let named = hint.approval.as_ref().map_or("", ApprovalId::as_str);
     (hint.event == HintEvent::Approved).then_some(named)
 }
@@ -186,24 +224,6 @@ pub(super) async fn answered_before(
     Ok(id.fetch_optional(connection).await?.map(RequestId))
 }
 
-async fn create(
-    connection: &mut sqlx::PgConnection,
-    delivery: &Delivery,
-    hint: &Hint,
-    tenant: Option<&TenantName>,
-) -> Result<Option<RequestId>, StoreError> {
-    let new = NewRequest {
-        connection: &delivery.connection,
-        tenant: tenant.map(TenantName::as_str),
-        ticket: hint.ticket.as_str(),
-        number: hint.number.as_str(),
-        at: delivery.received_at,
-        actor: Actor::connection(&delivery.connection),
-        because: json!({ "delivery": delivery.key }),
-    };
-    insert_request(connection, &new).await
-}
-
 /// A request about to be made.
 pub(super) struct NewRequest<'a> {
     pub connection: &'a ConnectionName,
@@ -215,6 +235,32 @@ pub(super) struct NewRequest<'a> {
     pub actor: Actor,
     /// What led to it, for the audit log.
     pub because: Value,
+}
+
+impl<'a> NewRequest<'a> {
+    /// The request that a delivery makes.
+    pub(super) fn of(delivery: &'a Delivery, hint: &'a Hint, tenant: Option<&'a TenantName>) -> Self {
+        Self {
+            connection: &delivery.connection,
+            tenant: tenant.map(TenantName::as_str),
+            ticket: hint.ticket.as_str(),
+            number: hint.number.as_str(),
+            at: delivery.received_at,
+            actor: Actor::connection(&delivery.connection),
+            because: json!({ "delivery": delivery.key }),
+        }
+    }
+
+    /// What is appended to the audit log with it.
+    pub(super) fn event(&self) -> AuditEvent {
+        AuditEvent {
+            at: self.at,
+            event: "received",
+            actor: self.actor.clone(),
+            moved: Some((None, Status::Received)),
+            detail: json!({ "ticket": { "id": self.ticket, "number": self.number }, "because": self.because }),
+        }
+    }
 }
 
 /// Makes a request with its audit event; `None` when the ticket has an open one.
@@ -238,15 +284,8 @@ pub(super) async fn insert_request(
     if made.execute(&mut *connection).await?.rows_affected() == 0 {
         return Ok(None);
     }
-    let event = AuditEvent {
-        at: new.at,
-        event: "received",
-        actor: new.actor.clone(),
-        moved: Some((None, Status::Received)),
-        detail: json!({ "ticket": { "id": new.ticket, "number": new.number }, "because": new.because }),
-    };
     let about = audit::About { request: Some(id), connection: Some(new.connection.as_str()), tenant: new.tenant };
-    audit::append(connection, &about, &event).await?;
+    audit::append(connection, &about, &new.event()).await?;
     Ok(Some(id))
 }
 
@@ -256,11 +295,7 @@ async fn conclude(
     delivery: &Delivery,
     received: &Received,
 ) -> Result<(), StoreError> {
-    let (request, outcome, detail) = match received {
-        Received::Request { id, .. } => (Some(id.0), "accepted", None),
-        Received::Ignored(why) => (None, "ignored", Some(why)),
-        Received::Rejected(why) => (None, "rejected", Some(why)),
-    };
+    let (request, outcome, detail) = received.columns();
     sqlx::query!(
         "-- store::deliveries::conclude\n\
          update deliveries set request_id = $2, outcome = $3, detail = $4 where id = $1",
@@ -271,16 +306,25 @@ async fn conclude(
     )
     .execute(&mut *connection)
     .await?;
-    if let Some(why) = detail {
-        let event = AuditEvent {
-            at: delivery.received_at,
-            event: if outcome == "rejected" { "delivery-rejected" } else { "delivery-ignored" },
-            actor: Actor::connection(&delivery.connection),
-            moved: None,
-            detail: json!({ "delivery": delivery.key, "why": why }),
-        };
+    if let Some(event) = refusal(delivery, received) {
         let about = audit::About { request: None, connection: Some(delivery.connection.as_str()), tenant: None };
         audit::append(connection, &about, &event).await?;
     }
     Ok(())
+}
+
+/// What is appended to the audit log about a delivery that is not accepted.
+pub(super) fn refusal(delivery: &Delivery, received: &Received) -> Option<AuditEvent> {
+    let (event, why) = match received {
+        Received::Request { .. } => return None,
+        Received::Ignored(why) => ("delivery-ignored", why),
+        Received::Rejected(why) => ("delivery-rejected", why),
+    };
+    Some(AuditEvent {
+        at: delivery.received_at,
+        event,
+        actor: Actor::connection(&delivery.connection),
+        moved: None,
+        detail: json!({ "delivery": delivery.key, "why": why }),
+    })
 }

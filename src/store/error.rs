@@ -1,6 +1,6 @@
 //! What can go wrong at the database, told apart by what to do about it.
 
-use std::fmt::Display;
+use std::{fmt::Display, sync::Arc};
 
 use crate::domain::{id::RequestId, lifecycle::IllegalMove};
 
@@ -16,6 +16,12 @@ pub enum StoreError {
     /// None of the servers that the URL names takes writes; what each of them said.
     #[error("no database server takes writes: {0}")]
     NoServer(String),
+    /// A delivery was not taken in: too many wait, or the database cannot be reached.
+    #[error("the delivery was not taken in")]
+    NotTakenIn,
+    /// What befell the group that a delivery was taken in with; it may or may not be there.
+    #[error("{0}")]
+    Group(Arc<Self>),
     /// A reader's query took longer than readers may take.
     #[error("a reader's query took too long")]
     TookTooLong,

@@ -6,7 +6,7 @@
 
 use std::{
     str::FromStr as _,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -108,10 +108,10 @@ async fn open(server: &PgConnectOptions) -> Result<PgConnection, StoreError> {
         .unwrap_or_else(|_| Err(StoreError::NoServer("it does not answer".into())))
 }
 
-/// Turns both pools to whichever server takes writes, until they are closed.
-pub(super) async fn follow(servers: Vec<[PgConnectOptions; 2]>, pools: [PgPool; 2], turned: std::sync::Arc<Turned>) {
+/// Turns all pools to whichever server takes writes, until they are closed.
+pub(super) async fn follow(servers: Vec<[PgConnectOptions; 3]>, pools: [PgPool; 3], turned: Arc<Turned>) {
     let mut used = 0;
-    let plain: Vec<_> = servers.iter().map(|[options, _]| options.clone()).collect();
+    let plain: Vec<_> = servers.iter().map(|[options, ..]| options.clone()).collect();
     while !pools[0].is_closed() {
         tokio::select! {
             () = pools[0].close_event() => return,

@@ -66,14 +66,34 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn lease_due(&self, now: Timestamp, until: Timestamp, room: Room) -> Result<Vec<Lease>, StoreError> {
-        // A reading follows a lease on what is still being verified, so it covers the hints so far.
+        // A reading follows a lease on what is still being verified, so it covers the hints so far. Of what waits, no more of
+        // a connection and tenant can be chosen than there is room for, so no more is looked at: a backlog costs nothing.
+        // A lease need not outlive a crash of the database: one that is lost changes no row. So nobody waits for the disk.
         let rows = sqlx::query!(
             "-- store::leases::lease_due\n\
-             with open as (select id, connection, tenant, leased_until > $1 as leased, \
+             with recursive pairs as (\
+             (select connection, coalesce(tenant, '') as tenant from requests \
+             where due_at is not null and end_requested is null and coalesce(held_state, state) not in ('active', 'ending') \
+             order by connection, coalesce(tenant, '') limit 1) \
+             union all select next.connection, next.tenant from pairs cross join lateral (\
+             select r.connection, coalesce(r.tenant, '') as tenant from requests r \
+             where r.due_at is not null and r.end_requested is null and coalesce(r.held_state, r.state) not in ('active', 'ending') \
+             and (r.connection, coalesce(r.tenant, '')) > (pairs.connection, pairs.tenant) \
+             order by r.connection, coalesce(r.tenant, '') limit 1) as next), \
+             candidates as (select id from requests where leased_until > $1 \
+             union select id from requests where due_at <= $1 \
+             and (end_requested is not null or coalesce(held_state, state) in ('active', 'ending')) \
+             union select first.id from pairs cross join lateral (\
+             select r.id from requests r \
+             where r.due_at is not null and r.end_requested is null and coalesce(r.held_state, r.state) not in ('active', 'ending') \
+             and r.connection = pairs.connection and coalesce(r.tenant, '') = pairs.tenant \
+             and r.due_at <= $1 and (r.leased_until is null or r.leased_until <= $1) \
+             order by r.due_at limit $4) as first), \
+             open as (select id, connection, tenant, leased_until > $1 as leased, \
              due_at + case when coalesce(held_state, state) = 'active' then interval '30 seconds' else interval '0' end as due_at, \
              end_requested is not null or coalesce(held_state, state) = 'ending' \
              or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1 as is_end \
-             from requests where leased_until > $1 or due_at <= $1), \
+             from requests where id in (select id from candidates)), \
              by_connection as (select connection, count(*) as leased from open where leased and not is_end group by connection), \
              by_tenant as (select tenant, is_end, count(*) as leased from open where leased group by tenant, is_end), \
              of_tenants as (select open.id, open.connection, open.tenant, open.due_at, open.is_end, \
@@ -84,11 +104,13 @@ impl Store {
              from of_tenants left join by_connection using (connection) where tenant is null or nth <= $6::bigint), \
              placed as (select id, is_end, row_number() over (partition by is_end order by due_at) as place \
              from of_connections where is_end or nth <= $5::bigint), \
-             chosen as (select id from placed where place <= case when is_end then $3::bigint else $4::bigint end) \
+             chosen as (select id from placed where place <= case when is_end then $3::bigint else $4::bigint end), \
+             unhurried as materialized (select set_config('synchronous_commit', 'off', true) as set) \
              update requests set lease_token = gen_random_uuid(), leased_until = $2, woken = false, \
              hinted_approval = case when coalesce(held_state, state) in ('received', 'verifying') then null \
              else hinted_approval end \
-             where id in (select id from requests where id in (select id from chosen) and due_at <= $1 \
+             where (select set from unhurried) = 'off' \
+             and id in (select id from requests where id in (select id from chosen) and due_at <= $1 \
              and (leased_until is null or leased_until <= $1) for update skip locked) \
              returning id, lease_token as \"token!\", (end_requested is not null \
              or coalesce(held_state, state) = 'ending' \
@@ -100,7 +122,7 @@ impl Store {
             i64::from(room.per_connection),
             i64::from(room.per_tenant),
         );
-        let rows = rows.fetch_all(&self.pool).await?;
+        let rows = rows.fetch_all(&self.steady).await?;
         let lease = |id, token, is_end| Lease::drawn(RequestId(id), token, is_end);
         Ok(rows.into_iter().map(|row| lease(row.id, row.token, row.is_end)).collect())
     }
@@ -113,7 +135,8 @@ impl Store {
         let next = sqlx::query_scalar!(
             "-- store::leases::next_due\n\
              select min(at) from (\
-             select min(greatest(due_at, leased_until)) as at from requests where due_at is not null \
+             select min(due_at) as at from requests where due_at is not null and leased_until is null \
+             union all select min(greatest(due_at, leased_until)) from requests where due_at is not null and leased_until is not null \
              union all select min(greatest(due_at, leased_until)) from notes where due_at is not null) as due"
         );
         Ok(next.fetch_one(&self.pool).await?.map(jiff_sqlx::Timestamp::to_jiff))

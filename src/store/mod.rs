@@ -19,6 +19,7 @@ mod findings_read;
 mod health;
 pub mod history;
 mod hosts;
+mod intake;
 mod kin;
 mod leases;
 pub mod log;
@@ -69,12 +70,18 @@ pub use sweeps::{Sweep, SweepResult};
 pub use tree::Head;
 pub use wake::Wakes;
 
+use self::intake::Intake;
+
 /// stint's database.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
     /// For those who read history: what they ask for may be large, and takes no connection from the work.
     readers: PgPool,
+    /// For what is asked all the time, intake and leases: neither work nor readers hold it up, and it is planned once.
+    steady: PgPool,
+    /// Where deliveries wait to be taken in.
+    intake: Arc<Intake>,
     /// Those that the URL names.
     servers: Arc<[PgConnectOptions]>,
 }
@@ -84,6 +91,15 @@ const READING_TIME: &str = "10s";
 
 /// A connection that was idle for so long is asked whether it still lives.
 const ASKED_AFTER: Duration = Duration::from_secs(1);
+
+/// For statements that are large and always alike: planning them anew takes longer than they do. They never need to walk a
+/// table, whatever its size was when they were planned.
+const STEADY: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+    ("lock_timeout", intake::BLOCKED),
+];
 
 /// Connections for readers; further ones wait.
 const READERS: u32 = 8;
@@ -96,15 +112,16 @@ impl Store {
     /// When the URL cannot be read.
     pub fn open(url: &str, connections: u32) -> Result<Self, StoreError> {
         let servers = hosts::parse(url)?;
-        let pairs: Vec<_> = servers.iter().map(|server| [as_worker(server), as_reader(server)]).collect();
+        let options: Vec<_> = servers.iter().map(for_pools).collect();
         let turned = Arc::new(Turned::default());
-        let [pool, readers] = pairs[0].clone();
-        let pool = open_pool(pool, connections, &turned);
-        let readers = open_pool(readers, connections.min(READERS), &turned);
-        if pairs.len() > 1 {
-            tokio::spawn(hosts::follow(pairs, [pool.clone(), readers.clone()], turned));
+        let [worker, reader, steady] = options[0].clone();
+        let pool = open_pool(worker, connections, &turned);
+        let readers = open_pool(reader, connections.min(READERS), &turned);
+        let steady = open_pool(steady, intake::AT_WORK + 1, &turned);
+        if options.len() > 1 {
+            tokio::spawn(hosts::follow(options, [pool.clone(), readers.clone(), steady.clone()], turned));
         }
-        Ok(Self { pool, readers, servers: servers.into() })
+        Ok(Self { pool, readers, steady, intake: Arc::default(), servers: servers.into() })
     }
 
     /// Opens one connection to a server that takes writes, to say what keeps it from being opened.
@@ -113,8 +130,9 @@ impl Store {
     /// When no server can be reached, or each one refuses or takes no writes.
     pub async fn reach(&self) -> Result<(), StoreError> {
         let found = hosts::choose(&self.servers).await?;
-        self.pool.set_connect_options(as_worker(&self.servers[found]));
-        self.readers.set_connect_options(as_reader(&self.servers[found]));
+        for (pool, options) in [&self.pool, &self.readers, &self.steady].into_iter().zip(for_pools(&self.servers[found])) {
+            pool.set_connect_options(options);
+        }
         Ok(())
     }
 
@@ -129,16 +147,15 @@ impl Store {
 
     /// Closes every connection.
     pub async fn close(&self) {
-        tokio::join!(self.pool.close(), self.readers.close());
+        tokio::join!(self.steady.close(), self.pool.close(), self.readers.close());
     }
 }
 
-fn as_worker(server: &PgConnectOptions) -> PgConnectOptions {
-    server.clone().application_name("stint")
-}
-
-fn as_reader(server: &PgConnectOptions) -> PgConnectOptions {
-    server.clone().application_name("stint readers").options([("statement_timeout", READING_TIME)])
+/// How each pool connects to this server: for work, for readers, and for what is asked all the time.
+fn for_pools(server: &PgConnectOptions) -> [PgConnectOptions; 3] {
+    let named = |name| server.clone().application_name(name);
+    let readers = named("stint readers").options([("statement_timeout", READING_TIME)]);
+    [named("stint"), readers, named("stint intake").options(STEADY)]
 }
 
 fn open_pool(options: PgConnectOptions, connections: u32, turned: &Arc<Turned>) -> PgPool {

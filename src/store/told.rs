@@ -34,8 +34,7 @@ pub(super) async fn keep(
     name: &ConnectionName,
     told: &Told,
 ) -> Result<(), StoreError> {
-    let ticket = serde_json::to_value(&told.ticket)
-        .map_err(|error| StoreError::bad("told_tickets", "ticket", &told.ticket.id, error))?;
+    let ticket = document(told)?;
     sqlx::query!(
         "-- store::told::keep\n\
          insert into told_tickets (connection, ticket_id, ticket, told_at) values ($1, $2, $3, $4) \
@@ -50,4 +49,10 @@ pub(super) async fn keep(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// As the row keeps it.
+pub(super) fn document(told: &Told) -> Result<serde_json::Value, StoreError> {
+    serde_json::to_value(&told.ticket)
+        .map_err(|error| StoreError::bad("told_tickets", "ticket", &told.ticket.id, error))
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     pages::{FROM, Kind, TO},
-    place::Process,
+    process::Process,
 };
 
 /// The argument by which this program runs as the bare handler.

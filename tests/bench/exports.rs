@@ -9,8 +9,8 @@ use std::{
 use stint::store::export::SOURCES;
 
 use crate::{
-    pgbench,
     place::Place,
+    programs::program,
     report::{Must, Report, say},
 };
 
@@ -57,7 +57,7 @@ fn one_form(place: &Place<'_>, format: &str, copy: &str, least: f64, report: &mu
 /// Seconds that psql takes.
 fn copied(place: &Place<'_>, copy: &str) -> f64 {
     let began = Instant::now();
-    let mut command = Command::new(pgbench::program(place, "psql"));
+    let mut command = Command::new(program("psql"));
     command.args(["--quiet", "--no-psqlrc", "--command", copy]).arg(place.url());
     let status = command.stdout(Stdio::null()).status().expect("psql");
     assert!(status.success(), "psql failed");

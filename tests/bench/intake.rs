@@ -12,7 +12,8 @@ use stint::{
 
 use crate::{
     client::Client,
-    place::{Place, Process},
+    place::Place,
+    process::Process,
     report::{Must, Report, say},
 };
 

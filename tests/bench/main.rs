@@ -9,12 +9,16 @@
 
 mod bare;
 mod client;
+mod cluster;
 mod exports;
 mod fill;
 mod intake;
 mod pages;
 mod pgbench;
 mod place;
+#[expect(dead_code, reason = "the other bench asks for the most memory")]
+mod process;
+mod programs;
 mod report;
 
 use std::process::ExitCode;

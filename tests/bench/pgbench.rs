@@ -6,6 +6,7 @@ use crate::{
     bare::{NOTE, ORDER, PAGE},
     pages::{FROM, Kind, TO},
     place::Place,
+    programs::program,
     report::Times,
 };
 
@@ -15,7 +16,7 @@ const VALUES: u64 = 10;
 /// Times of page and audit event together.
 pub fn page(place: &Place<'_>, kind: Kind) -> Times {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut command = Command::new(program(place, "pgbench"));
+    let mut command = Command::new(program("pgbench"));
     command.args(["--no-vacuum", "--protocol=prepared", "--client=1", "--log"]);
     command.arg(format!("--log-prefix={}", folder.path().join("times").display()));
     command.arg(format!("--transactions={}", place.size.of(2000, 40)));
@@ -38,17 +39,6 @@ pub fn page(place: &Place<'_>, kind: Kind) -> Times {
         );
     }
     Times::of(micros)
-}
-
-/// A program of the server's own version.
-pub fn program(_: &Place<'_>, name: &str) -> std::path::PathBuf {
-    let known = std::env::var_os("STINT_PG_BIN").map(std::path::PathBuf::from);
-    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut folders: Vec<_> = debian.map(|entry| entry.path().join("bin")).collect();
-    folders.sort();
-    folders.extend(known);
-    let found = folders.into_iter().rev().map(|folder| folder.join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| name.into())
 }
 
 /// A moment as a literal without colons, which pgbench would take for variables.

@@ -2,29 +2,25 @@
 //! and the bare handler as processes of their own.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-use sqlx::{Connection as _, PgConnection};
 use stint::{
     clock::Clock,
     config::{SANDBOX, SANDBOX_CATALOG},
     demo::world::SECRETS,
-    sandbox::{ApiToken, Postgres, PostgresOptions, Sandbox, story},
-    store::Store,
+    sandbox::{ApiToken, Postgres, Sandbox, story},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{Size, bare, client::Client, fill, report::say};
-
-/// The same for everybody who is measured: Postgres writes through to the disk, and has memory as a small server has it.
-const SETTINGS: [&str; 4] =
-    ["shared_buffers = '1GB'", "max_wal_size = '4GB'", "random_page_cost = 1.1", "checkpoint_timeout = '15min'"];
+use crate::{
+    Size, bare,
+    client::Client,
+    cluster, fill,
+    process::{Process, free_port},
+};
 
 /// Everything that is needed to measure.
 pub struct Place<'a> {
@@ -43,26 +39,11 @@ pub struct Place<'a> {
     postgres: Postgres,
 }
 
-/// A process that serves HTTP, ended with this.
-pub struct Process {
-    child: Child,
-    /// Where it listens, such as `127.0.0.1:8080`.
-    pub address: String,
-}
-
 impl<'a> Place<'a> {
     /// Fills the history and starts everybody.
     pub fn set_up(runtime: &'a Runtime, size: Size) -> Self {
-        let guard = Some(PathBuf::from(env!("CARGO_BIN_EXE_stint")));
-        let options = PostgresOptions { fsync: true, guard, ..PostgresOptions::default() };
-        let mut postgres = Postgres::start_with(options).expect("a private Postgres");
-        runtime.block_on(settle(&postgres.url("postgres")));
-        postgres.restart().expect("Postgres with its settings");
-        let (full, empty) = (postgres.url("full"), postgres.url("empty"));
-        for name in ["full", "empty"] {
-            runtime.block_on(postgres.create_database(name)).expect("a database");
-            runtime.block_on(migrate(&postgres.url(name)));
-        }
+        let postgres = cluster::start(runtime);
+        let [full, empty] = ["full", "empty"].map(|name| cluster::database(runtime, &postgres, name));
         fill::fill(runtime, &full, size.requests);
         let clock = Clock::system();
         let sandbox = runtime.block_on(Sandbox::start(Arc::new(move || clock.now()))).expect("simulators");
@@ -97,25 +78,9 @@ impl<'a> Place<'a> {
     }
 }
 
-async fn migrate(url: &str) {
-    let store = Store::open(url, 1).expect("a store");
-    store.migrate().await.expect("a schema");
-    store.close().await;
-}
-
 fn issue(sandbox: &Sandbox) -> String {
     let lena = ApiToken::user(story::TENANT, story::API_AUDIENCE, story::LENA_ID, "Lena Vogt", &["Stint.Auditor"]);
     sandbox.entra.issue_api_token(&lena)
-}
-
-async fn settle(url: &str) {
-    let mut connection = PgConnection::connect(url).await.expect("a connection");
-    for setting in SETTINGS {
-        let statement = sqlx::AssertSqlSafe(format!("alter system set {setting}"));
-        sqlx::raw_sql(statement).execute(&mut connection).await.expect("a setting");
-    }
-    // What is not written by now would be replayed at the restart.
-    sqlx::raw_sql("checkpoint").execute(&mut connection).await.expect("a checkpoint");
 }
 
 fn write_config() -> TempDir {
@@ -144,47 +109,6 @@ fn serve(folder: &TempDir, database: &str, login: &str) -> Process {
         command.env(format!("STINT__{key}"), value);
     }
     // What stint logs is part of what it does; where it goes is not.
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("stint");
-    let process = Process { child, address };
-    process.await_listening();
-    process
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
-}
-
-impl Process {
-    /// A program that says in its first line where it listens.
-    pub fn telling(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("a process");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("its output");
-        BufReader::new(out).read_line(&mut line).expect("a line");
-        Self { child, address: line.trim().to_owned() }
-    }
-
-    fn await_listening(&self) {
-        let began = Instant::now();
-        while std::net::TcpStream::connect(&self.address).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(30), "nobody listens on {}", self.address);
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Resident memory, in bytes.
-    pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if self.child.kill().and_then(|()| self.child.wait()).is_err() {
-            say(&format!("{} may still run", self.address));
-        }
-    }
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    Process::listening(command, address)
 }

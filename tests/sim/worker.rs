@@ -114,7 +114,16 @@ impl Worker {
         let kept = IN_FLIGHT / 4;
         let others = room.saturating_sub(kept);
         let room = Room { ends: room, others, per_connection: IN_FLIGHT / 2, per_tenant: IN_FLIGHT / 4 };
-        let work = Box::pin(async move { engine.lease(LEASE, room).await.unwrap_or_default() });
+        let work = Box::pin(async move {
+            let mut due = engine.lease_steps(LEASE, room).await.unwrap_or_default();
+            let steps = due.iter().filter(|due| !due.is_end()).count();
+            let left = room.others.saturating_sub(u32::try_from(steps).unwrap_or(u32::MAX));
+            if left > 0 {
+                let room = Room { others: left, ..room };
+                due.extend(engine.lease_others(LEASE, room).await.unwrap_or_default());
+            }
+            due
+        });
         Task { id, work, until: now + SignedDuration::from_hours(1), is_lease: true }
     }
 

@@ -119,6 +119,12 @@ impl Graph {
         lock(&self.state).ledger.clone()
     }
 
+    /// The same without the first so many, for whoever has seen them.
+    #[must_use]
+    pub fn ledger_after(&self, seen: usize) -> Vec<Entry> {
+        lock(&self.state).ledger.iter().skip(seen).cloned().collect()
+    }
+
     /// The most calls of the tenant that were under way at once. Without [`Knobs::latency_ms`] calls hardly meet.
     #[must_use]
     pub fn most_in_flight(&self, tenant: Uuid) -> MostInFlight {
