@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::{Engine, Live, Ports};
+use super::{Due, Engine, Live, Ports};
 use crate::store::{Room, StoreError};
 
 /// How much a worker does at a time.

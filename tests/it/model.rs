@@ -291,7 +291,8 @@ impl Both {
         match (request.state.underlying(), self.rng.below(10)) {
             (_, 0) => None,
             (_, 1) => Some(hold),
-            (State::Received, _) => Some(Event::Take),
+            // Mostly not in the table.
+            (State::Received, _) | (_, 9) => Some(Event::Take),
             (State::Verifying, 2) => Some(Event::Reject(vec![Reason::new("no", "no")])),
             (State::Verifying, 3) => Some(end(EndCause::Withdrawn)),
             (State::Verifying, _) => Some(Event::Approve(Box::new(self.decision()))),
@@ -308,8 +309,6 @@ impl Both {
             (State::Assigning(_), 7) => Some(end(EndCause::Revoked)),
             (State::Active(..), 2..6) => Some(end(self.rng.pick(&[EndCause::Expired, EndCause::Withdrawn]))),
             (State::Ending(..), 2..6) => Some(Event::Gone(now, vec![])),
-            // Not in the table.
-            (_, 9) => Some(Event::Take),
             _ => None,
         }
     }

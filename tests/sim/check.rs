@@ -7,6 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use stint::domain::{
     attempt::{ABSENT_APART, Attempt, AttemptKind, AttemptOutcome, SETTLE},
+    duration::Duration,
     id::RequestId,
     request::{Decision, State, Status},
     ticket::{Field, Standing, Ticket},
@@ -114,7 +115,9 @@ impl Checker {
         if self.events != world.database.events.len() {
             let events = world.database.events[self.events..].to_vec();
             self.events = world.database.events.len();
-            events.iter().for_each(|event| self.moved(world, event));
+            for event in &events {
+                self.moved(world, event);
+            }
             self.states_are_told(&world.database);
             self.attempts_are_closed(world);
         }
@@ -201,8 +204,8 @@ impl Checker {
         self.must(age <= FRESH, "I9", || format!("{id} asks for access {age:#} after its ticket was read"));
         let Some(ticket) = &world.desks.tickets[place].versions[read.version].1 else { return };
         let text = |field: &Field| if let Field::Text(text) = field { text.clone() } else { String::new() };
-        let asked = text(&ticket.duration).parse::<stint::domain::duration::Duration>().map(|d| d.signed());
-        let given = attempt.duration.map(|duration| duration.signed());
+        let asked = text(&ticket.duration).parse::<Duration>().map(Duration::signed);
+        let given = attempt.duration.map(Duration::signed);
         let newest = ticket.newest_approval();
         let unedited = ticket.fields_changed_at.is_none_or(|edited| edited <= decision.approved_at);
         let same = ticket.standing == Standing::Approved
@@ -242,7 +245,9 @@ impl Checker {
         let open = |row: &&AttemptRow| row.attempt.outcome == AttemptOutcome::Open && (row.request == id || same(row));
         let open = world.database.attempts.iter().filter(open).count();
         self.must(open == 1, "I7", || format!("{open} attempts are open for {id} and what it asks for"));
-        wrong.into_iter().for_each(|what| self.wrong("I7", || what));
+        for what in wrong {
+            self.wrong("I7", || what);
+        }
     }
 
     /// Until when a request may have what it asks for, by the first call that may have been carried out.
@@ -331,7 +336,9 @@ impl Checker {
                 }
             }
         }
-        wrong.into_iter().for_each(|(invariant, what)| self.wrong(invariant, || what));
+        for (invariant, what) in wrong {
+            self.wrong(invariant, || what);
+        }
     }
 
     /// A move was committed.
@@ -342,10 +349,10 @@ impl Checker {
         self.must(before == from, "I5", || format!("{id} moved from {from:?}, and stood at {before:?}"));
         if let Some(from) = from {
             world.tally.edge(from, to);
-            let resumed = from == Status::Held && event.event == "resumed";
+            let resumed = from == Status::Held && event.name == "resumed";
             let legal = EDGES.contains(&(from, to)) || resumed;
             self.must(legal && !from.is_terminal(), "I6", || {
-                format!("{id} moved from {from} to {to} by {}", event.event)
+                format!("{id} moved from {from} to {to} by {}", event.name)
             });
         } else {
             self.must(to == Status::Received, "I6", || format!("{id} began as {to}"));
@@ -354,7 +361,7 @@ impl Checker {
             Some(place) => self.standing[place] = (id, to, world.now),
             None => self.standing.push((id, to, world.now)),
         }
-        match event.event {
+        match event.name {
             "active" => self.is_active(world, id),
             _ if to == Status::Ended => self.is_gone(world, id),
             "rejected" | "failed" => self.came_to_nothing(world, id),
@@ -429,7 +436,9 @@ impl Checker {
             }
         }
         self.attempts.clone_from(rows);
-        wrong.into_iter().for_each(|what| self.wrong("I12", || what));
+        for what in wrong {
+            self.wrong("I12", || what);
+        }
     }
 
     /// Once faults stopped, nothing open stands still without a reason.
@@ -456,7 +465,9 @@ impl Checker {
                 ));
             }
         }
-        wrong.into_iter().for_each(|what| self.wrong("I19", || what));
+        for what in wrong {
+            self.wrong("I19", || what);
+        }
     }
 
     /// What must hold when everything has had its time.

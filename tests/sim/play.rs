@@ -58,7 +58,7 @@ const MOST_STEPS: u64 = 60_000;
 enum Event {
     Happens(Happens),
     Approve(usize),
-    Deliver(Box<Told>, bool),
+    Deliver(Box<Told>),
     Calm,
 }
 
@@ -167,7 +167,7 @@ impl<'a> Player<'a> {
         let world = self.scene.world();
         let up = |worker: usize| self.workers[worker].is_up();
         let may = |gate: &&crate::scene::Gate| {
-            gate.open.is_none() && up(gate.worker) && gate.not_before.is_none_or(|at| at <= world.now)
+            !gate.is_open && up(gate.worker) && gate.not_before.is_none_or(|at| at <= world.now)
         };
         world.gates.iter().filter(may).map(|gate| gate.id).collect()
     }
@@ -188,7 +188,7 @@ impl<'a> Player<'a> {
                 world.gates[place].not_before = Some(world.now + wait);
                 return;
             }
-            world.gates[place].open = Some(fault);
+            (world.gates[place].is_open, world.gates[place].fault) = (true, fault);
             world.tally.steps += 1;
             let latency = latency(&mut world.rng);
             world.pass(latency);
@@ -235,7 +235,9 @@ impl<'a> Player<'a> {
         let at_gates: Vec<_> = self.scene.world().gates.iter().filter(|g| g.worker == worker).map(|g| g.task).collect();
         let blocked = self.workers[worker].tasks.iter().map(|task| task.id).filter(|id| !at_gates.contains(id));
         let blocked: Vec<_> = blocked.collect();
-        blocked.into_iter().for_each(|task| self.poll(worker, task));
+        for task in blocked {
+            self.poll(worker, task);
+        }
     }
 
     /// When a worker that found nothing looks again.
@@ -335,7 +337,7 @@ impl<'a> Player<'a> {
         match event {
             Event::Happens(happens) => self.go_wrong(happens),
             Event::Approve(ticket) => self.approve(ticket),
-            Event::Deliver(told, again) => self.deliver(*told, again),
+            Event::Deliver(told) => self.deliver(&told),
             Event::Calm => self.calm_down(),
         }
     }
@@ -443,8 +445,9 @@ impl<'a> Player<'a> {
         let cut: Vec<_> = {
             let world = &mut *self.scene.world();
             let mut cut = vec![];
-            for gate in world.gates.iter_mut().filter(|gate| matches!(gate.at, At::Commit(_)) && gate.open.is_none()) {
-                gate.open = Some(Some(if world.rng.chance(500) { Fault::DbUnknown } else { Fault::DbLost }));
+            for gate in world.gates.iter_mut().filter(|gate| matches!(gate.at, At::Commit(_)) && !gate.is_open) {
+                gate.is_open = true;
+                gate.fault = Some(if world.rng.chance(500) { Fault::DbUnknown } else { Fault::DbLost });
                 cut.push((gate.worker, gate.task));
             }
             cut
@@ -499,15 +502,15 @@ impl<'a> Player<'a> {
         };
         for delay in delays {
             let at = self.now() + delay;
-            self.plan_event(at, Event::Deliver(Box::new(told.clone()), true));
+            self.plan_event(at, Event::Deliver(Box::new(told.clone())));
         }
     }
 
     /// A delivery reaches whichever worker is up; what is not answered is sent again.
-    fn deliver(&mut self, told: Told, may_fail: bool) {
+    fn deliver(&mut self, told: &Told) {
         let again = |player: &mut Self, seconds: i64| {
             let at = player.now() + SignedDuration::from_secs(seconds);
-            player.plan_event(at, Event::Deliver(Box::new(told.clone()), true));
+            player.plan_event(at, Event::Deliver(Box::new(told.clone())));
         };
         let up: Vec<_> = (0..self.workers.len()).filter(|worker| self.workers[*worker].is_up()).collect();
         let down = {
@@ -521,8 +524,8 @@ impl<'a> Player<'a> {
             let world = &mut *self.scene.world();
             let worker = world.rng.pick(&up);
             let at = self.clocks[worker].now();
-            let request = world.database.receive(&told, at);
-            let fault = (may_fail && !world.calm).then(|| met(world, &[Fault::DeliveryUnacknowledged], 0)).flatten();
+            let request = world.database.receive(told, at);
+            let fault = (!world.calm).then(|| met(world, &[Fault::DeliveryUnacknowledged], 0)).flatten();
             if let Some(fault) = fault {
                 world.tally.fault(fault);
             }

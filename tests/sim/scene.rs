@@ -65,8 +65,10 @@ pub struct Gate {
     pub at: At,
     /// It is not let through before then.
     pub not_before: Option<Timestamp>,
-    /// Let through, and how.
-    pub open: Option<Option<Fault>>,
+    /// Let through.
+    pub is_open: bool,
+    /// With this going wrong.
+    pub fault: Option<Fault>,
 }
 
 /// Before what a gate stands.
@@ -301,16 +303,16 @@ impl Future for AtGate {
             let id = world.drawn;
             let (worker, task) = world.polled;
             let not_before = self.wait.map(|wait| world.now + wait);
-            world.gates.push(Gate { id, worker, task, at: self.at, not_before, open: None });
+            world.gates.push(Gate { id, worker, task, at: self.at, not_before, is_open: false, fault: None });
             self.id = Some(id);
             return Poll::Pending;
         };
-        let Some(place) = world.gates.iter().position(|gate| gate.id == id && gate.open.is_some()) else {
+        let Some(place) = world.gates.iter().position(|gate| gate.id == id && gate.is_open) else {
             return Poll::Pending;
         };
         let gate = world.gates.remove(place);
         self.id = None;
-        Poll::Ready(gate.open.flatten())
+        Poll::Ready(gate.fault)
     }
 }
 

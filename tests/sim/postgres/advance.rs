@@ -44,7 +44,9 @@ impl Database {
             return Err(StoreError::ApprovalUsed(id));
         }
         let closed = told?;
-        closed.into_iter().for_each(|event| self.tell(Some(id), event, None));
+        for event in closed {
+            self.tell(Some(id), event, None);
+        }
         self.write_row(lease, &before, &after, &change);
         self.write_event(&before, &after, &change);
         if over {

@@ -175,7 +175,7 @@ impl Database {
     }
 
     pub fn settle_removals(&mut self, tenant: &TenantName, read: &[Target], shown: &[Held], now: Timestamp) {
-        let settled = now - SETTLE;
+        let quiet_since = now - SETTLE;
         let shows = |row: &AttemptRow| shown.iter().any(|held| held.holding == row.holding);
         let over: Vec<_> = self.rows.iter().filter(|row| row.due_at.is_none()).map(|row| row.id).collect();
         let mut closed = vec![];
@@ -183,19 +183,21 @@ impl Database {
             let left = row.tenant == *tenant
                 && row.attempt.outcome == AttemptOutcome::Open
                 && row.attempt.kind == AttemptKind::Remove
-                && row.attempt.send_not_after <= settled;
+                && row.attempt.send_not_after <= quiet_since;
             if left && over.contains(&row.request) && read.contains(&row.holding.target) {
                 row.attempt.closed_at = Some(now);
                 row.attempt.outcome = if shows(row) { AttemptOutcome::Absent } else { AttemptOutcome::Accepted };
                 closed.push(row.request);
             }
         }
-        closed.into_iter().for_each(|request| self.tell(Some(request), "attempt-closed", None));
+        for request in closed {
+            self.tell(Some(request), "attempt-closed", None);
+        }
         for row in self.rows.iter_mut().filter(|row| row.tenant.as_ref() == Some(tenant) && row.due_at.is_none()) {
             let Some(from) = row.in_force_from.filter(|_| row.in_force_until.is_none()) else { continue };
             let its = || self.attempts.iter().filter(|a| a.request == row.id);
             let gone = its().any(|a| read.contains(&a.holding.target))
-                && its().all(|a| a.attempt.send_not_after <= settled)
+                && its().all(|a| a.attempt.send_not_after <= quiet_since)
                 && !its().any(shows);
             if gone {
                 row.in_force_until = Some(now.max(from));

@@ -84,7 +84,7 @@ pub struct AttemptRow {
 #[derive(Clone, Debug)]
 pub struct Event {
     pub request: Option<RequestId>,
-    pub event: &'static str,
+    pub name: &'static str,
     pub moved: Option<(Option<Status>, Status)>,
 }
 
@@ -241,8 +241,8 @@ impl Database {
         Ok(())
     }
 
-    fn tell(&mut self, request: Option<RequestId>, event: &'static str, moved: Option<(Option<Status>, Status)>) {
-        self.events.push(Event { request, event, moved });
+    fn tell(&mut self, request: Option<RequestId>, name: &'static str, moved: Option<(Option<Status>, Status)>) {
+        self.events.push(Event { request, name, moved });
     }
 
     /// When anything falls due next.
