@@ -114,7 +114,8 @@ impl<P: Ports> Worker<P> {
         let asked = Room { ends: room, others, per_connection, per_tenant };
         let steps = self.engine.lease_steps(self.pace.lease, asked).await?;
         let mut taken = steps.len();
-        let left = others.saturating_sub(u32::try_from(steps.iter().filter(|due| !due.is_end()).count()).unwrap_or(u32::MAX));
+        let left =
+            others.saturating_sub(u32::try_from(steps.iter().filter(|due| !due.is_end()).count()).unwrap_or(u32::MAX));
         self.begin(tasks, steps);
         // Those have begun by now: what follows keeps none of them waiting.
         if left > 0 {

@@ -130,7 +130,9 @@ impl Store {
     /// When no server can be reached, or each one refuses or takes no writes.
     pub async fn reach(&self) -> Result<(), StoreError> {
         let found = hosts::choose(&self.servers).await?;
-        for (pool, options) in [&self.pool, &self.readers, &self.steady].into_iter().zip(for_pools(&self.servers[found])) {
+        for (pool, options) in
+            [&self.pool, &self.readers, &self.steady].into_iter().zip(for_pools(&self.servers[found]))
+        {
             pool.set_connect_options(options);
         }
         Ok(())
