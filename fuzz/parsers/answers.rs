@@ -17,7 +17,7 @@ pub fn answer(input: &[u8]) {
                 HeaderValue::from_bytes(value).ok().filter(|value| !value.is_empty())?,
             ))
         });
-    let headers = HeaderMap::from_iter(headers);
+    let headers: HeaderMap = headers.collect();
     let answer = Answer { status: StatusCode::OK, headers, body: body.to_vec() };
     let wait = answer.retry_after(now());
     let said = answer.headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse::<u32>().ok());

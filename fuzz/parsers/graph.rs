@@ -26,7 +26,7 @@ use server::{Reply, SERVER};
 
 const ANA: &str = "2c7e4b1a-93d8-4f05-8a6c-5b1d0e9f7a32";
 const ROLE: &str = "fe930be7-5e62-47db-91af-98c3a49a38b1";
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// One client for all, since making one takes time.
 static WIRE: LazyLock<Wire> = LazyLock::new(wire);

@@ -98,19 +98,18 @@ pub fn duration(input: &[u8]) {
     assert_eq!(duration.to_string().parse(), Ok(duration), "{text:?} is written as {duration}");
     let (mut seconds, mut number, mut units) = (0_u64, 0_u64, String::new());
     for c in text.strip_prefix("PT").expect("a prefix").chars() {
-        match c.to_digit(10) {
-            Some(digit) => number = number * 10 + u64::from(digit),
-            None => {
-                let unit = match c {
-                    'H' => 3600,
-                    'M' => 60,
-                    'S' => 1,
-                    other => panic!("{other:?} is no unit"),
-                };
-                units.push(c);
-                seconds += std::mem::take(&mut number) * unit;
-            }
+        if let Some(digit) = c.to_digit(10) {
+            number = number * 10 + u64::from(digit);
+            continue;
         }
+        let unit = match c {
+            'H' => 3600,
+            'M' => 60,
+            'S' => 1,
+            other => panic!("{other:?} is no unit"),
+        };
+        units.push(c);
+        seconds += std::mem::take(&mut number) * unit;
     }
     assert_eq!(seconds, u64::from(duration.as_secs()), "{text:?}");
     assert!("HMS HM HS MS H M S".split(' ').any(|order| order == units), "{text:?} names its units in order");

@@ -35,7 +35,7 @@ impl Asked {
 }
 
 /// Everything that is wrong once all is over and no process runs.
-pub async fn faults(ground: &Ground, asked: &[Asked], acked: &[String]) -> Vec<String> {
+pub async fn faults(ground: &Ground, asked: &[Asked], kept: &[String]) -> Vec<String> {
     let mut sql = PgConnection::connect(&ground.database_url).await.expect("a connection");
     let mut faults = vec![];
     for asked in asked {
@@ -53,9 +53,9 @@ pub async fn faults(ground: &Ground, asked: &[Asked], acked: &[String]) -> Vec<S
     if !left.is_empty() {
         faults.push(format!("still in force: {left:?}"));
     }
-    for id in acked {
-        let kept = "select count(*) from deliveries where headers->>'identifier' = $1";
-        let count: i64 = sqlx::query_scalar(kept).bind(id).fetch_one(&mut sql).await.expect("a count");
+    for id in kept {
+        let query = "select count(*) from deliveries where headers->>'identifier' = $1";
+        let count: i64 = sqlx::query_scalar(query).bind(id).fetch_one(&mut sql).await.expect("a count");
         if count != 1 {
             faults.push(format!("the delivery {id} was answered 2xx and is kept {count} times"));
         }
@@ -126,9 +126,9 @@ async fn events(sql: &mut PgConnection, faults: &mut Vec<String>) {
 /// What was appended is sealed whole, the tree is what its leaves make, and the newest head is signed and has its root.
 async fn log(ground: &Ground, sql: &mut PgConnection, faults: &mut Vec<String>) {
     let sealer = Sealer::new(ground.store.clone(), Some(ground.key.clone()), vec![]);
-    let sealed = sealer.seal(ground.clock.now()).await;
-    if !matches!(sealed, Ok(Sealing::Whole(_))) || sealer.is_forked() {
-        faults.push(format!("the audit log is not sealed: {sealed:?}, forked: {}", sealer.is_forked()));
+    let state = sealer.seal(ground.clock.now()).await;
+    if !matches!(state, Ok(Sealing::Whole(_))) || sealer.is_forked() {
+        faults.push(format!("the audit log is not sealed: {state:?}, forked: {}", sealer.is_forked()));
     }
     let unsealed = "select (select count(*) from audit_events) - (select count(*) from audit_leaves)";
     let unsealed: i64 = sqlx::query_scalar(unsealed).fetch_one(sql).await.expect("a count");

@@ -41,7 +41,9 @@ pub async fn play(count: u64, seed: u64) -> bool {
         if !faults.is_empty() {
             wrong += 1;
             println!("failover {number} of seed {seed}:");
-            faults.iter().for_each(|fault| println!("    {fault}"));
+            for fault in &faults {
+                println!("    {fault}");
+            }
         }
     }
     load.ends().await;

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(30);
 const REST: Duration = Duration::from_millis(500);
 
 /// A sender that was not answered for so long gives up, and the run with it.
-const NEVER: Duration = Duration::from_secs(120);
+const NEVER: Duration = Duration::from_mins(2);
 
 /// How many times each ticket's webhook is sent at once: ticket systems send twice now and then.
 const COPIES: usize = 2;
@@ -277,7 +277,7 @@ impl Load {
         let wire = Wire::new(Limits::default()).map_err(|e| e.to_string())?;
         let base = base.parse().map_err(|_| "no address")?;
         let answer = wire.send(&base, &call, &credential).await.map_err(|e| e.to_string())?;
-        if answer.status.is_success() { Ok(answer.body.to_vec()) } else { Err(format!("{path}: {}", answer.status)) }
+        if answer.status.is_success() { Ok(answer.body.clone()) } else { Err(format!("{path}: {}", answer.status)) }
     }
 
     /// Ends both processes.

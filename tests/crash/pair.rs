@@ -17,7 +17,7 @@ use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 /// How long the nodes may take to become a pair; a loaded machine needs a while.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The monitor is told to notice within seconds what it would notice within half a minute.
 const HASTE: [&str; 7] = [
@@ -237,7 +237,9 @@ fn kill_tree(root: u32) {
     loop {
         let known = tree.len();
         // Who stands still starts nothing new.
-        tree.iter().for_each(|pid| send(*pid, Signal::STOP));
+        for pid in &tree {
+            send(*pid, Signal::STOP);
+        }
         tree.extend(
             parents().into_iter().filter(|(_, parent)| tree.contains(parent)).map(|(pid, _)| pid).collect::<Vec<_>>(),
         );
@@ -245,7 +247,9 @@ fn kill_tree(root: u32) {
             break;
         }
     }
-    tree.iter().for_each(|pid| send(*pid, Signal::KILL));
+    for pid in &tree {
+        send(*pid, Signal::KILL);
+    }
 }
 
 fn send(pid: i32, signal: Signal) {

@@ -108,7 +108,9 @@ impl Place {
             if !faults.is_empty() {
                 wrong += 1;
                 println!("{case}:");
-                faults.iter().for_each(|fault| println!("    {fault}"));
+                for fault in &faults {
+                    println!("    {fault}");
+                }
             }
         }
         println!("crash points by kind: {tally:#?}");

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{SERVICE, ground::Ground};
 
 /// How long it may take to start, or to say that it took note of the time; a loaded machine needs seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What it said last.
 #[derive(Clone, Debug, Default)]

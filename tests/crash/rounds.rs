@@ -54,7 +54,9 @@ pub async fn play(count: u64, seed: u64) -> bool {
         if !faults.is_empty() {
             wrong += 1;
             println!("round {round} of seed {seed}:");
-            faults.iter().for_each(|fault| println!("    {fault}"));
+            for fault in &faults {
+                println!("    {fault}");
+            }
         }
     }
     load.ends().await;
@@ -83,7 +85,9 @@ async fn one(load: &mut Load, cluster: &Arc<Mutex<Postgres>>, kills: &mut Kills,
     })
     .await;
     let cancelled: Vec<_> = tickets.iter().filter(|_| dice.below(4) == 0).cloned().collect();
-    cancelled.iter().for_each(|ticket| load.cancel(ticket));
+    for ticket in &cancelled {
+        load.cancel(ticket);
+    }
     // Whatever broke off is settled; then the ends are near.
     load.pass(SignedDuration::from_mins(7)).await;
     load.ground.clock.advance(SignedDuration::from_mins(52));
@@ -109,15 +113,13 @@ async fn one(load: &mut Load, cluster: &Arc<Mutex<Postgres>>, kills: &mut Kills,
 async fn kill_some(load: &Load, cluster: &Arc<Mutex<Postgres>>, kills: &mut Kills, dice: &mut Dice) {
     for _ in 0..=dice.below(4) {
         tokio::time::sleep(Duration::from_millis(40 + dice.below(400))).await;
-        match dice.below(3) {
-            which @ (0 | 1) => {
-                kills.service += 1;
-                load.kill(usize::from(which == 1)).await;
-            }
-            _ => {
-                kills.postgres += 1;
-                kill_postgres(cluster).await;
-            }
+        let which = dice.below(3);
+        if which == 2 {
+            kills.postgres += 1;
+            kill_postgres(cluster).await;
+        } else {
+            kills.service += 1;
+            load.kill(usize::from(which == 1)).await;
         }
     }
 }

@@ -31,7 +31,7 @@ fn faults() -> Vec<Fault> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim/planted");
     let entries = fs::read_dir(&folder).expect("the folder of planted faults");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"));
-    let mut names: Vec<_> = names.filter(|name| name.ends_with(".patch")).collect();
+    let mut names: Vec<_> = names.filter(|name| Path::new(name).extension().is_some_and(|it| it == "patch")).collect();
     names.sort();
     names.into_iter().map(|name| parsed(&read(&format!("tests/sim/planted/{name}")), name)).collect()
 }

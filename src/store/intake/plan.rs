@@ -50,7 +50,7 @@ pub(super) async fn write(
 ) -> Result<Vec<Option<Received>>, StoreError> {
     let deliveries: Vec<&Delivery> = deliveries.collect();
     let known = known(pool, &deliveries).await?;
-    let plans: Vec<_> = deliveries.iter().zip(known).map(|(delivery, known)| plan(delivery, known)).collect();
+    let plans: Vec<_> = deliveries.iter().zip(&known).map(|(delivery, known)| plan(delivery, known)).collect();
     let joined = if plans.iter().all(|plan| matches!(plan, Plan::Repeat)) {
         HashSet::new()
     } else {
@@ -98,7 +98,7 @@ async fn known(pool: &PgPool, deliveries: &[&Delivery]) -> Result<Vec<Known>, St
     Ok(rows.fetch_all(pool).await?)
 }
 
-fn plan(delivery: &Delivery, known: Known) -> Plan<'_> {
+fn plan<'a>(delivery: &'a Delivery, known: &Known) -> Plan<'a> {
     if known.repeat {
         return Plan::Repeat;
     }

@@ -176,7 +176,7 @@ impl Database {
 
     pub fn settle_removals(&mut self, tenant: &TenantName, read: &[Target], shown: &[Held], now: Timestamp) {
         let quiet_since = now - SETTLE;
-        let shows = |row: &AttemptRow| shown.iter().any(|held| held.holding == row.holding);
+        let is_there = |row: &AttemptRow| shown.iter().any(|held| held.holding == row.holding);
         let over: Vec<_> = self.rows.iter().filter(|row| row.due_at.is_none()).map(|row| row.id).collect();
         let mut closed = vec![];
         for row in &mut self.attempts {
@@ -186,7 +186,7 @@ impl Database {
                 && row.attempt.send_not_after <= quiet_since;
             if left && over.contains(&row.request) && read.contains(&row.holding.target) {
                 row.attempt.closed_at = Some(now);
-                row.attempt.outcome = if shows(row) { AttemptOutcome::Absent } else { AttemptOutcome::Accepted };
+                row.attempt.outcome = if is_there(row) { AttemptOutcome::Absent } else { AttemptOutcome::Accepted };
                 closed.push(row.request);
             }
         }
@@ -198,7 +198,7 @@ impl Database {
             let its = || self.attempts.iter().filter(|a| a.request == row.id);
             let gone = its().any(|a| read.contains(&a.holding.target))
                 && its().all(|a| a.attempt.send_not_after <= quiet_since)
-                && !its().any(shows);
+                && !its().any(is_there);
             if gone {
                 row.in_force_until = Some(now.max(from));
             }
