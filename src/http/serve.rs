@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` sets no timer at all, so a slow client could hold a connection for ever; this loop gives hyper its
 //! timers and a fixed number of places. When all are taken, a new connection gets the place of the one whose caller has
-//! kept stint waiting longest ([`places`]): so a crowd of callers who say nothing, or say it slowly, delays nobody else.
+//! kept stint waiting longest (`places.rs`): so a crowd of callers who say nothing, or say it slowly, delays nobody else.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
