@@ -4,6 +4,9 @@
 //! `STINT_SIM_SEEDS` says how many, `STINT_SIM_SEED` which is the first; `./dev sim` sets both and plays in release. A
 //! failing seed is told with its smallest plan and its schedule, and plays again exactly by itself. `STINT_SIM_COUNT=1`
 //! goes on after a failure and counts the seeds that violate each invariant.
+//!
+//! `planted/` holds faults that a tired hand could write, each a patch that says which invariant it breaks. `./dev sim
+//! --planted` plants one after the other and sees that schedules tell of it.
 
 #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
