@@ -70,6 +70,9 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let whole = all(first, seeds, counts);
     report(&whole, seeds, first);
+    if !counts {
+        tell_first(&whole);
+    }
     let violating = whole.violations.values().flat_map(BTreeMap::keys).collect::<std::collections::BTreeSet<_>>().len();
     let differs = !is_repeatable(first, seeds.min(20));
     let missed = if seeds >= ALL_IS_REACHED_FROM { whole.tally.missed() } else { vec![] };
@@ -152,15 +155,18 @@ fn report(whole: &Whole, seeds: u64, first: u64) {
             println!("violated {invariant} seed {seed}: {what}");
         }
     }
-    // One of each kind is told whole, the first one.
+    if seeds == 1 && whole.violations.is_empty() {
+        println!("seed {first}: {:#?}", Plan::of(first));
+        play(&Plan::of(first), true).lines.iter().for_each(|line| println!("{line}"));
+    }
+}
+
+/// One of each kind is told whole, the first one.
+fn tell_first(whole: &Whole) {
     for (invariant, failed) in &whole.violations {
         if let Some(seed) = failed.keys().next() {
             tell(*seed, invariant);
         }
-    }
-    if seeds == 1 && whole.violations.is_empty() {
-        println!("seed {first}: {:#?}", Plan::of(first));
-        play(&Plan::of(first), true).lines.iter().for_each(|line| println!("{line}"));
     }
 }
 
