@@ -477,6 +477,34 @@ impl Checker {
             }
         }
         wrong.into_iter().for_each(|what| self.wrong("I19", || what));
+        self.what_was_called_off_is_gone(world, calm_at);
+    }
+
+    /// What was ordered to end, or whose ticket was closed, is not in force for long.
+    fn what_was_called_off_is_gone(&mut self, world: &World, calm_at: Timestamp) {
+        let ordered = world.ledger.ordered.iter().copied();
+        let closed = world.database.rows.iter().filter_map(|row| {
+            let kept = world.desks.tickets.iter().enumerate().find(|(place, kept)| {
+                people::ticket_id(*place) == row.ticket && people::connection(kept.connection) == row.connection
+            });
+            let (since, ticket) = kept?.1.versions.last()?;
+            let is_closed = ticket.as_ref().is_some_and(|ticket| ticket.standing == Standing::Closed);
+            is_closed.then_some((row.id, *since))
+        });
+        let called_off: Vec<_> = ordered.chain(closed).collect();
+        for (id, at) in called_off {
+            let long = world.now > at.max(calm_at) + SETTLES;
+            let Some(row) = world.database.row(id).filter(|row| long && row.state.status() != Status::Held) else {
+                continue;
+            };
+            let holding = row.decision.as_ref().map(Decision::holding);
+            let shared = world.database.rows.iter().any(|other| {
+                let same = other.decision.as_ref().map(Decision::holding) == holding;
+                other.id != id && same && !other.state.status().is_terminal()
+            });
+            let left = Self::in_force(world, id).filter(|_| !shared);
+            self.must(left.is_none(), "I11", || format!("{id} was called off at {at}, and is in force"));
+        }
     }
 
     /// What must hold when everything has had its time.
