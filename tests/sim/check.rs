@@ -16,7 +16,7 @@ use stint::domain::{
 use crate::{
     ledger::{Asks, Done, Sent, What},
     people,
-    plan::Plan,
+    plan::{Plan, TicketPlan},
     postgres::{AttemptRow, Database, Event, Row},
     scene::World,
     tally::EDGES,
@@ -175,6 +175,7 @@ impl Checker {
         self.must(!kept.plan.approver.never_counts(protected), "I8", || {
             format!("{id} was approved by {:?}", kept.plan.approver)
         });
+        self.keeps_to_its_limits(world, sent, id, &kept.plan);
         self.is_as_approved(world, sent, (place, id, attempt), decision);
         let asked = world.ledger.may_send.iter().find(|asked| (asked.0, asked.1) == (sent.worker, sent.task));
         let asked = asked.map(|(_, _, at)| *at);
@@ -248,6 +249,18 @@ impl Checker {
         for what in wrong {
             self.wrong("I7", || what);
         }
+    }
+
+    /// What is asked for lies within the entitlement's longest time and the ticket's change window.
+    fn keeps_to_its_limits(&mut self, world: &World, sent: &Sent, id: RequestId, ticket: &TicketPlan) {
+        let moment = |seconds: i64| world.began + SignedDuration::from_secs(seconds);
+        let begins = self.jumps || ticket.starts_at.is_none_or(|start| sent.at >= moment(start));
+        self.must(begins, "I9", || format!("{id} asks for access before its change window begins"));
+        let Asks::For(time) = sent.asks else { return };
+        let longest = people::longest(ticket.entitlement);
+        self.must(time <= longest, "I4", || format!("{id} asks for {time:#}, and its entitlement gives {longest:#}"));
+        let ends = self.jumps || ticket.ends_at.is_none_or(|end| sent.at + time <= moment(end) + TOLERANCE);
+        self.must(ends, "I4", || format!("{id} asks for access beyond its change window"));
     }
 
     /// Until when a request may have what it asks for, by the first call that may have been carried out.
@@ -381,6 +394,13 @@ impl Checker {
             grant.call.is_some() && grant.holding == decision.holding() && grant.start <= world.now && over >= lately
         });
         self.must(was, "I6", || format!("{id} became active, and nothing of it was in force"));
+        let until = Self::approved_until(world, id);
+        let bent = world.pims[place].grants.iter().find(|grant| {
+            let late =
+                grant.end().is_none_or(|end| until.is_some_and(|until| end > until + SignedDuration::from_secs(120)));
+            grant.request == Some(id) && grant.bent && grant.is_in_force(world.now) && late
+        });
+        self.must(bent.is_none(), "I4", || format!("{id} became active with another end than was approved: {bent:?}"));
         let dry = people::CONNECTIONS.iter().any(|(name, _, dry)| *name == row.connection.as_str() && *dry);
         self.must(!dry, "I6", || format!("{id} is a dry run and became active"));
     }
@@ -467,6 +487,34 @@ impl Checker {
         }
         for what in wrong {
             self.wrong("I19", || what);
+        }
+        self.what_was_called_off_is_gone(world, calm_at);
+    }
+
+    /// What was ordered to end, or whose ticket was closed, is not in force for long.
+    fn what_was_called_off_is_gone(&mut self, world: &World, calm_at: Timestamp) {
+        let ordered = world.ledger.ordered.iter().copied();
+        let closed = world.database.rows.iter().filter_map(|row| {
+            let kept = world.desks.tickets.iter().enumerate().find(|(place, kept)| {
+                people::ticket_id(*place) == row.ticket && people::connection(kept.connection) == row.connection
+            });
+            let (since, ticket) = kept?.1.versions.last()?;
+            let is_closed = ticket.as_ref().is_some_and(|ticket| ticket.standing == Standing::Closed);
+            is_closed.then_some((row.id, *since))
+        });
+        let called_off: Vec<_> = ordered.chain(closed).collect();
+        for (id, at) in called_off {
+            let long = world.now > at.max(calm_at) + SETTLES;
+            let Some(row) = world.database.row(id).filter(|row| long && row.state.status() != Status::Held) else {
+                continue;
+            };
+            let holding = row.decision.as_ref().map(Decision::holding);
+            let shared = world.database.rows.iter().any(|other| {
+                let same = other.decision.as_ref().map(Decision::holding) == holding;
+                other.id != id && same && !other.state.status().is_terminal()
+            });
+            let left = Self::in_force(world, id).filter(|_| !shared);
+            self.must(left.is_none(), "I11", || format!("{id} was called off at {at}, and is in force"));
         }
     }
 

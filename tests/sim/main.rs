@@ -4,6 +4,9 @@
 //! `STINT_SIM_SEEDS` says how many, `STINT_SIM_SEED` which is the first; `./dev sim` sets both and plays in release. A
 //! failing seed is told with its smallest plan and its schedule, and plays again exactly by itself. `STINT_SIM_COUNT=1`
 //! goes on after a failure and counts the seeds that violate each invariant.
+//!
+//! `planted/` holds faults that a tired hand could write, each a patch that says which invariant it breaks. `./dev sim
+//! --planted` plants one after the other and sees that schedules tell of it.
 
 #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
@@ -67,6 +70,9 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let whole = all(first, seeds, counts);
     report(&whole, seeds, first);
+    if !counts {
+        tell_first(&whole);
+    }
     let violating = whole.violations.values().flat_map(BTreeMap::keys).collect::<std::collections::BTreeSet<_>>().len();
     let differs = !is_repeatable(first, seeds.min(20));
     let missed = if seeds >= ALL_IS_REACHED_FROM { whole.tally.missed() } else { vec![] };
@@ -149,15 +155,18 @@ fn report(whole: &Whole, seeds: u64, first: u64) {
             println!("violated {invariant} seed {seed}: {what}");
         }
     }
-    // One of each kind is told whole, the first one.
+    if seeds == 1 && whole.violations.is_empty() {
+        println!("seed {first}: {:#?}", Plan::of(first));
+        play(&Plan::of(first), true).lines.iter().for_each(|line| println!("{line}"));
+    }
+}
+
+/// One of each kind is told whole, the first one.
+fn tell_first(whole: &Whole) {
     for (invariant, failed) in &whole.violations {
         if let Some(seed) = failed.keys().next() {
             tell(*seed, invariant);
         }
-    }
-    if seeds == 1 && whole.violations.is_empty() {
-        println!("seed {first}: {:#?}", Plan::of(first));
-        play(&Plan::of(first), true).lines.iter().for_each(|line| println!("{line}"));
     }
 }
 

@@ -33,6 +33,11 @@ pub const TENANTS: [&str; 2] = ["contoso", "fabrikam"];
 const ENTITLEMENTS: [(&str, u32, bool, u8); 3] =
     [("reader", 60, false, 1), ("admin", 30, true, 1), ("owner", 30, true, 2)];
 
+/// The longest time that an entitlement gives.
+pub fn longest(entitlement: usize) -> jiff::SignedDuration {
+    jiff::SignedDuration::from_mins(i64::from(ENTITLEMENTS[entitlement].1))
+}
+
 pub fn is_protected(entitlement: usize) -> bool {
     ENTITLEMENTS[entitlement].2
 }

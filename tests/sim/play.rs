@@ -262,7 +262,9 @@ impl<'a> Player<'a> {
                 self.workers[worker].looks_at = now;
                 // What is ready goes on first: tokio asks the work before its time limit.
                 let grace = now + SignedDuration::from_millis(500);
-                self.workers[worker].tasks.iter_mut().for_each(|task| task.until = task.until.max(grace));
+                for task in &mut self.workers[worker].tasks {
+                    task.until = task.until.max(grace);
+                }
             }
             if self.workers[worker].is_up() {
                 self.workers[worker].tasks.retain(|task| task.until > now);
