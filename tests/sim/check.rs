@@ -234,7 +234,8 @@ impl Checker {
             let unknown = matches!(attempt.outcome, AttemptOutcome::Absent | AttemptOutcome::NotSent);
             let Some(left) = left.filter(|_| unknown) else { continue };
             let settled = self.jumps || sent.at >= attempt.send_not_after + SETTLE;
-            if !settled || attempt.absent_reads < 2 || !looked_twice(world, left, sent) {
+            let looked = self.jumps || looked_twice(world, left, sent);
+            if !settled || attempt.absent_reads < 2 || !looked {
                 wrong.push(format!(
                     "{id} asks again {:#} after a call of unknown outcome",
                     sent.at.duration_since(left.at)
