@@ -78,12 +78,12 @@ async fn known(pool: &PgPool, deliveries: &[&Delivery]) -> Result<Vec<Known>, St
     let keys: Vec<_> = deliveries.iter().map(|delivery| delivery.key.clone()).collect();
     let tickets: Vec<_> = hints().map(|hint| Some(hint?.ticket.to_string())).collect();
     let approvals: Vec<_> = hints().map(|hint| hint?.approval.as_ref().map(ApprovalId::to_string)).collect();
-    // Each is looked up by itself, whatever the planner thinks how many there are.
+    // Each is looked up by itself, whatever the planner thinks how many there are: `exists` would read the whole table.
     let rows = sqlx::query_as!(
         Known,
         "-- store::intake::known\n\
-         select exists (select from deliveries \
-         where connection = given.connection and delivery_key = given.key) as \"repeat!\", \
+         select coalesce((select true from deliveries \
+         where connection = given.connection and delivery_key = given.key), false) as \"repeat!\", \
          (select id from requests where connection = given.connection and ticket_id = given.ticket \
          and state not in ('ended', 'rejected', 'failed')) as open, \
          (select id from requests where connection = given.connection and ticket_id = given.ticket \
