@@ -24,8 +24,8 @@ use super::{
 };
 use crate::domain::id::ConnectionName;
 
-/// Groups that are written at a time. So many senders wait for nobody; of more, those who come meanwhile wait together.
-pub(super) const AT_WORK: u32 = 8;
+/// Groups that are written at a time: while one is made durable, the next one is put together and written.
+pub(super) const AT_WORK: u32 = 2;
 
 /// Deliveries of one connection that may wait; further ones are refused, and their sender repeats them.
 const LINE: usize = 1024;
