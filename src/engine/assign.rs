@@ -64,10 +64,9 @@ impl<P: Ports> Engine<P> {
             return Ok(held);
         }
         let now = self.clock.now();
-        let Some(duration) = remaining(request, decision, now) else {
-            let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
-            return Ok(Change::to(failed("too-late", detail), now, now));
-        };
+        if remaining(request, decision, now).is_none() {
+            return Ok(too_late(now));
+        }
         if let Some(full) = self.over_the_rate(tenant, request, decision, now).await? {
             return Ok(hold_until(request, full, now, retry::parked(now)));
         }
@@ -83,7 +82,9 @@ impl<P: Ports> Engine<P> {
         if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
             return Ok(*change);
         }
+        // Looking may have taken long: what is left counts from here.
         let now = self.clock.now();
+        let Some(duration) = remaining(request, decision, now) else { return Ok(too_late(now)) };
         let Some(attempt) = planned(duration, &kin, now) else {
             return Ok(hold_until(request, waits(), now, retry::next_try(now, request.looks)));
         };
@@ -317,6 +318,11 @@ pub(super) fn not_sent(mut attempt: Attempt, now: Timestamp, change: Change) -> 
 
 pub(super) fn failed(code: &str, detail: &str) -> Event {
     Event::Fail(Failure { code: code.to_owned(), detail: detail.to_owned() })
+}
+
+fn too_late(now: Timestamp) -> Change {
+    let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
+    Change::to(failed("too-late", detail), now, now)
 }
 
 /// PIM took the schedule request and it came to nothing there.
