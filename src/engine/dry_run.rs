@@ -157,14 +157,18 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Change, StoreError> {
         let found = self.found(tenant, request, decision).await?;
         let now = self.clock.now();
-        if let Some(change) = found {
+        // What shows as somebody else's may be what PIM made of the question, of which the rest shows later.
+        let (is_early, shows) = (now < attempt.settled_at(), found.is_some());
+        if let Some(change) = found.filter(|found| !(is_early && matches!(found.event, Some(Event::Validated(_))))) {
             if matches!(change.event, Some(Event::Validated(_) | Event::End(_))) {
                 attempt.close(AttemptOutcome::Accepted, None, now);
             }
             return Ok(Change { attempts: vec![attempt], ..change });
         }
-        attempt.count_absent(now);
-        if attempt.is_proved_absent(now) {
+        if !shows {
+            attempt.count_absent(now);
+        }
+        if !shows && attempt.is_proved_absent(now) {
             attempt.close(AttemptOutcome::Accepted, None, now);
             return Ok(Change { attempts: vec![attempt], ..over(GRANTABLE, now) });
         }

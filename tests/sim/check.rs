@@ -32,7 +32,7 @@ const FRESH: SignedDuration = SignedDuration::from_secs(5);
 const LAG: SignedDuration = SignedDuration::from_secs(120 + 80);
 
 /// After calm an open request waits no longer than this without being held: the longest wait that began before, and what
-/// follows it.
+/// follows it. Clocks that were set add as much as they are apart.
 const SETTLES: SignedDuration = SignedDuration::from_mins(15 + 20);
 
 /// Which invariants are asked here, and in what way.
@@ -76,13 +76,16 @@ pub struct Checker {
     /// How each request stands, and since when.
     standing: Vec<(RequestId, Status, Timestamp)>,
     jumps: bool,
+    /// How long after calm an open request may wait without being held.
+    settles: SignedDuration,
     calm_at: Option<Timestamp>,
     looked_at: Option<Timestamp>,
 }
 
 impl Checker {
     pub fn new(plan: &Plan, calm_at: Timestamp) -> Self {
-        Self { jumps: plan.jumps(), calm_at: Some(calm_at), ..Self::default() }
+        let settles = SETTLES + plan.apart();
+        Self { jumps: plan.jumps(), settles, calm_at: Some(calm_at), ..Self::default() }
     }
 
     fn wrong(&mut self, invariant: &'static str, what: impl FnOnce() -> String) {
@@ -464,7 +467,7 @@ impl Checker {
 
     /// Once faults stopped, nothing open stands still without a reason.
     fn is_alive(&mut self, world: &World) {
-        let Some(calm_at) = self.calm_at.filter(|calm_at| world.now > *calm_at + SETTLES) else { return };
+        let Some(calm_at) = self.calm_at.filter(|calm_at| world.now > *calm_at + self.settles) else { return };
         if self.looked_at.is_some_and(|at| world.now < at + SignedDuration::from_mins(1)) {
             return;
         }
@@ -478,7 +481,7 @@ impl Checker {
                 State::Active(_, assignment) => assignment.ends_at + SignedDuration::from_mins(10) < world.now,
                 _ => false,
             };
-            if waits && world.now.duration_since(since.max(calm_at)) > SETTLES {
+            if waits && world.now.duration_since(since.max(calm_at)) > self.settles {
                 wrong.push(format!(
                     "{} is {} since {since}, and faults stopped at {calm_at}",
                     row.id,
@@ -505,7 +508,7 @@ impl Checker {
         });
         let called_off: Vec<_> = ordered.chain(closed).collect();
         for (id, at) in called_off {
-            let long = world.now > at.max(calm_at) + SETTLES;
+            let long = world.now > at.max(calm_at) + self.settles;
             let Some(row) = world.database.row(id).filter(|row| long && row.state.status() != Status::Held) else {
                 continue;
             };

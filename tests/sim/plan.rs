@@ -2,6 +2,8 @@
 //!
 //! Everything is drawn before the first step, so that shrinking can leave single parts out.
 
+use jiff::SignedDuration;
+
 use crate::{fault::Fault, rng::Rng};
 
 /// A schedule before it is played. Times are seconds from its beginning.
@@ -170,6 +172,15 @@ impl Plan {
     /// Whether a wall clock is ever set: then ends and waits that are told by it may be off by as much.
     pub fn jumps(&self) -> bool {
         self.events.iter().any(|(_, happens)| matches!(happens, Happens::Jump(..)))
+    }
+
+    /// How far two workers' clocks may come to be apart. What one of them says shall wait, waits so much longer for others.
+    pub fn apart(&self) -> SignedDuration {
+        let seconds = self.events.iter().map(|(_, happens)| match happens {
+            Happens::Jump(_, by) => by.abs(),
+            _ => 0,
+        });
+        SignedDuration::from_secs(seconds.sum())
     }
 }
 

@@ -310,7 +310,7 @@ impl<'a> Player<'a> {
         let over = world.database.rows.iter().all(|row| row.state.status().is_terminal());
         let told = world.database.notes.iter().all(|note| note.due_at.is_none());
         let gone = world.pims.iter().flat_map(|pim| &pim.grants).all(|g| g.call.is_none() || !g.is_in_force(world.now));
-        (waits && quiet && over && told && gone) || world.now > self.calm_at + HORIZON
+        (waits && quiet && over && told && gone) || world.now > self.calm_at + HORIZON + self.plan.apart()
     }
 
     fn happen(&mut self) {
