@@ -148,7 +148,9 @@ pub(super) fn absent(
     let Some(mut witness) = request.attempts.last().cloned() else { return gone(request, vec![], now) };
     let removed = |a: &Attempt| a.kind == AttemptKind::Remove && a.outcome == AttemptOutcome::Accepted;
     let may_show = |a: &&Attempt| {
-        let made = a.may_have_moved_the_end() && a.outcome == AttemptOutcome::Accepted;
+        // A question may have been carried out: whoever asks for its end has seen that.
+        let made =
+            (a.may_have_moved_the_end() || a.kind == AttemptKind::Validate) && a.outcome == AttemptOutcome::Accepted;
         a.outcome == AttemptOutcome::Open || (made && !request.attempts.iter().any(removed))
     };
     let settled = request.attempts.iter().filter(may_show).map(Attempt::settled_at).max();

@@ -161,6 +161,8 @@ impl<P: Ports> Engine<P> {
         let (is_early, shows) = (now < attempt.settled_at(), found.is_some());
         if let Some(change) = found.filter(|found| !(is_early && matches!(found.event, Some(Event::Validated(_))))) {
             if matches!(change.event, Some(Event::Validated(_) | Event::End(_))) {
+                // Looks that missed what it made are no proof that it is gone.
+                (attempt.absent_reads, attempt.last_absent_at) = (0, None);
                 attempt.close(AttemptOutcome::Accepted, None, now);
             }
             return Ok(Change { attempts: vec![attempt], ..change });
