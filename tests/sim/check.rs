@@ -456,7 +456,7 @@ impl Checker {
             let before = self.attempts.get(place).map(|row| row.attempt.outcome);
             let now = row.attempt.outcome;
             if before != Some(now) && now != AttemptOutcome::Open && row.attempt.is_for_access() {
-                wrong.extend(misjudged(world, row));
+                wrong.extend(misjudged(world, row, self.jumps));
             }
         }
         self.attempts.clone_from(rows);
@@ -561,7 +561,7 @@ fn asks(world: &World, done: &Done) -> Asks {
 }
 
 /// Whether an attempt was closed otherwise than it came out.
-fn misjudged(world: &World, row: &AttemptRow) -> Option<String> {
+fn misjudged(world: &World, row: &AttemptRow, jumps: bool) -> Option<String> {
     let attempt = &row.attempt;
     let done = |call| world.ledger.done.iter().any(|done| done.call == call && done.what != What::Validate);
     let gave = |call| world.pims.iter().flat_map(|pim| &pim.grants).any(|grant| grant.call == Some(call));
@@ -571,6 +571,8 @@ fn misjudged(world: &World, row: &AttemptRow) -> Option<String> {
     let any = own().any(|other| done(other.attempt.id.0));
     let wrong = match attempt.outcome {
         AttemptOutcome::Accepted => !(carried_out || any),
+        // The settle time is told by a wall clock, and one that was set ahead tells that it is over.
+        AttemptOutcome::Absent if jumps => false,
         AttemptOutcome::Refused | AttemptOutcome::NotSent | AttemptOutcome::Absent => {
             if attempt.kind == AttemptKind::Update { false } else { made && lives(world, attempt) }
         }
