@@ -320,7 +320,8 @@ pub(super) fn failed(code: &str, detail: &str) -> Event {
     Event::Fail(Failure { code: code.to_owned(), detail: detail.to_owned() })
 }
 
-fn too_late(now: Timestamp) -> Change {
+/// What is left of the approved time is too short to be asked for.
+pub(super) fn too_late(now: Timestamp) -> Change {
     let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
     Change::to(failed("too-late", detail), now, now)
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     Desk, Engine, Entra, Ports, Records, Tenant,
-    assign::{came_to_nothing, failed, not_sent, order, remaining},
+    assign::{came_to_nothing, not_sent, order, remaining, too_late},
     reread::{TICKET_FRESH, too_slow},
     retry,
     step::{go_on, hold_until},
@@ -80,10 +80,7 @@ impl<P: Ports> Engine<P> {
         if let Some(left_open) = left_open(request, now) {
             return Ok(Change { attempts: left_open, ..go_on(request, now, now) });
         }
-        let Some(duration) = remaining(request, decision, now) else {
-            let detail = "what is left of the approved time is shorter than PIM's minimum of five minutes";
-            return Ok(Change::to(failed("too-late", detail), now, now));
-        };
+        let Some(duration) = remaining(request, decision, now) else { return Ok(too_late(now)) };
         if let Some(full) = self.over_the_rate(tenant, request, decision, now).await? {
             return Ok(hold_until(request, full, now, retry::parked(now)));
         }
