@@ -174,28 +174,16 @@ pub(super) fn started_by_now(request: &Request) -> Timestamp {
 
 /// It is over; what is left of it, if anything, is what these others hold.
 pub(super) fn gone(request: &Request, others: Vec<CoHolder>, now: Timestamp) -> Change {
-    let attempts = close_open(request, AttemptOutcome::Absent, AttemptOutcome::Accepted, now);
-    Change { attempts, ..Change::to(Event::Gone(now, others), now, now) }
-}
-
-/// Closes what is open, attempts to end and all others each with their own outcome.
-pub(super) fn close_open(
-    request: &Request,
-    assign: AttemptOutcome,
-    end: AttemptOutcome,
-    now: Timestamp,
-) -> Vec<Attempt> {
     let open = request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open);
     let close = |attempt: &Attempt| {
         let mut attempt = attempt.clone();
         let outcome = match attempt.kind {
-            AttemptKind::Remove | AttemptKind::Cancel => end,
-            AttemptKind::Assign | AttemptKind::Update => assign,
-            // Whether it was ever sent is not known; nothing is told as done on a guess.
-            AttemptKind::Validate | AttemptKind::RevokeSessions => AttemptOutcome::Absent,
+            AttemptKind::Remove | AttemptKind::Cancel => AttemptOutcome::Accepted,
+            // Whether a question or a sign-out was ever sent is not known; nothing is told as done on a guess.
+            _ => AttemptOutcome::Absent,
         };
         attempt.close(outcome, None, now);
         attempt
     };
-    open.map(close).collect()
+    Change { attempts: open.map(close).collect(), ..Change::to(Event::Gone(now, others), now, now) }
 }

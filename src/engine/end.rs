@@ -8,19 +8,19 @@ use uuid::Uuid;
 
 use super::{
     Engine, Entra, Ports, Records, Tenant,
-    absence::{PROOF_AFTER, absent, close_open, contested, forget_absence, overdue, started_by_now, told_by},
+    absence::{PROOF_AFTER, absent, contested, forget_absence, overdue, started_by_now, told_by},
     assign::{justification, take_ids},
     retry,
     step::{go_on, hold_until},
 };
 use crate::{
     domain::{
-        assignment::{Answer, Instance, Progress, RemoveOrder, ScheduleRequest},
+        assignment::{Answer, Instance, Progress, RemoveOrder, ScheduleRequest, Sighting},
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         lifecycle::Event,
         overlap::covered_until,
         request::{Assignment, Decision, EndCause, EndOrder, Hold, Request},
-        sight::{Seen, hanging, judge},
+        sight::{Seen, hanging, judge, made_by_attempt},
     },
     graph::{Sent, Way},
     store::{Change, Lease, NewFinding, StoreError},
@@ -76,7 +76,7 @@ impl<P: Ports> Engine<P> {
         // What PIM has yet to carry out would change the assignment behind the back of whatever is done now.
         if shows && let Some(hanging) = hanging(&sighting, request) {
             if may_be_cancelled(request) {
-                return self.cancel(lease, tenant, request, decision, hanging).await;
+                return self.cancel(lease, tenant, request, decision, &sighting, hanging).await;
             }
             if covered_until(&kin, now).is_some() {
                 return Ok(stuck(request, hanging, now));
@@ -94,14 +94,14 @@ impl<P: Ports> Engine<P> {
                 Ok(contested(request, &instance, order, now))
             }
             Seen::InForce { instance, .. } | Seen::OfKin { instance, .. } if order.remove => {
-                self.remove(lease, tenant, request, decision, &instance).await
+                self.remove(lease, tenant, request, decision, &sighting, &instance).await
             }
             Seen::InForce { instance, .. } | Seen::OfKin { instance, .. } => {
                 Ok(overdue(request, &instance, assignment, order, now))
             }
             // What was in force once does not start again.
             Seen::Known(schedule_request) if assignment.is_none() && may_still_start(&schedule_request) => {
-                self.cancel(lease, tenant, request, decision, &schedule_request).await
+                self.cancel(lease, tenant, request, decision, &sighting, &schedule_request).await
             }
             Seen::Known(_) => Ok(absent(request, assignment, order, started_by_now(request), now)),
             _ => Ok(absent(request, assignment, order, Timestamp::MIN, now)),
@@ -118,6 +118,7 @@ impl<P: Ports> Engine<P> {
         tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
+        sighting: &Sighting,
         instance: &Instance,
     ) -> Result<Change, StoreError> {
         let now = self.clock.now();
@@ -128,9 +129,10 @@ impl<P: Ports> Engine<P> {
         if let Err(change) = self.may_send(tenant, request, decision, Way::Remove) {
             return Ok(*change);
         }
-        let Some((attempt, request)) = self.record(lease, request, Attempt::new(AttemptKind::Remove, now)).await?
-        else {
-            return Ok(go_on(request, now, now + REMOVE_AGAIN));
+        let attempt = Attempt::new(AttemptKind::Remove, now);
+        let request = match self.record(lease, request, sighting, &attempt).await? {
+            Ok(request) => request,
+            Err(change) => return Ok(*change),
         };
         // While this attempt is open nobody else may begin to hold it; somebody may have just before.
         let kin = self.kin(&request, decision).await?;
@@ -149,6 +151,7 @@ impl<P: Ports> Engine<P> {
         tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
+        sighting: &Sighting,
         schedule_request: &ScheduleRequest,
     ) -> Result<Change, StoreError> {
         let now = self.clock.now();
@@ -158,9 +161,10 @@ impl<P: Ports> Engine<P> {
         if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
             return Ok(*change);
         }
-        let Some((attempt, request)) = self.record(lease, request, Attempt::new(AttemptKind::Cancel, now)).await?
-        else {
-            return Ok(go_on(request, now, now + REMOVE_AGAIN));
+        let attempt = Attempt::new(AttemptKind::Cancel, now);
+        let request = match self.record(lease, request, sighting, &attempt).await? {
+            Ok(request) => request,
+            Err(change) => return Ok(*change),
         };
         let deadline = self.clock.monotonic() + Wait::from_secs(5);
         let target = &decision.entitlement.target;
@@ -169,28 +173,54 @@ impl<P: Ports> Engine<P> {
         Ok(removed(&request, attempt, sent, self.clock.now()))
     }
 
-    /// Records an attempt to end it; `None` while an earlier one may still take effect, or may have and reads lag. An open
-    /// attempt to assign has served its purpose once the assignment shows.
+    /// Records an attempt to end it, or says what is done instead: an earlier one may still take effect, or may have and
+    /// reads lag; or nothing tells yet whether an attempt to assign did. One attempt is open at a time, and none is closed
+    /// on a guess.
     pub(super) async fn record(
         &self,
         lease: &Lease,
         request: &Request,
-        attempt: Attempt,
-    ) -> Result<Option<(Attempt, Request)>, StoreError> {
+        sighting: &Sighting,
+        attempt: &Attempt,
+    ) -> Result<Result<Request, Box<Change>>, StoreError> {
         let now = self.clock.now();
-        let may_act = |a: &&Attempt| matches!(a.outcome, AttemptOutcome::Open | AttemptOutcome::Accepted);
-        let wait_until = |a: &Attempt| if may_act(&a) { a.settled_at() } else { a.recorded_at + REMOVE_AGAIN };
+        let may_act = |a: &Attempt| matches!(a.outcome, AttemptOutcome::Open | AttemptOutcome::Accepted);
+        let wait_until = |a: &Attempt| if may_act(a) { a.settled_at() } else { a.recorded_at + REMOVE_AGAIN };
         let mut ends = request.attempts.iter().filter(|a| !a.is_for_access());
         if ends.any(|a| now < wait_until(a)) {
-            return Ok(None);
+            return Ok(Err(Box::new(go_on(request, now, now + REMOVE_AGAIN))));
         }
-        let mut attempts = close_open(request, AttemptOutcome::Accepted, AttemptOutcome::Absent, now);
+        let mut attempts = closed(request, sighting, now);
+        if attempts.iter().any(|a| a.outcome == AttemptOutcome::Open) {
+            return Ok(Err(Box::new(Change { attempts, ..go_on(request, now, now + REMOVE_AGAIN) })));
+        }
         // The earlier ones are closed first: one open attempt at a time.
         attempts.push(attempt.clone());
         let change = Change { attempts, keep_lease: true, ..go_on(request, now, now) };
-        let request = self.store.advance(lease, change).await?;
-        Ok(Some((attempt, request)))
+        Ok(Ok(self.store.advance(lease, change).await?))
     }
+}
+
+/// What is open, closed by what the look shows: an attempt to assign, or to move the end, was taken if PIM has it in its
+/// books, and stays open otherwise until that proves it absent; any other came to nothing, since there is still something to
+/// end.
+fn closed(request: &Request, sighting: &Sighting, now: Timestamp) -> Vec<Attempt> {
+    let open = request.attempts.iter().filter(|a| a.outcome == AttemptOutcome::Open).cloned();
+    let close = |mut attempt: Attempt| {
+        let outcome = if !matches!(attempt.kind, AttemptKind::Assign | AttemptKind::Update) {
+            Some(AttemptOutcome::Absent)
+        } else if made_by_attempt(sighting, request, &attempt).is_some() {
+            Some(AttemptOutcome::Accepted)
+        } else {
+            attempt.count_absent(now);
+            attempt.is_proved_absent(now).then_some(AttemptOutcome::Absent)
+        };
+        if let Some(outcome) = outcome {
+            attempt.close(outcome, None, now);
+        }
+        attempt
+    };
+    open.map(close).collect()
 }
 
 /// Whether another cancellation is worth a try.

@@ -73,7 +73,7 @@ impl<P: Ports> Engine<P> {
         if until.duration_since(now) < GRANTABLE.start().signed() + MARGIN {
             return Ok(go_on(request, now, until));
         }
-        self.cut_back(lease, tenant, request, decision, until).await
+        self.cut_back(lease, tenant, request, decision, sighting, until).await
     }
 
     async fn cut_back(
@@ -82,14 +82,17 @@ impl<P: Ports> Engine<P> {
         tenant: &Tenant<P::Entra>,
         request: &Request,
         decision: &Decision,
+        sighting: &Sighting,
         until: Timestamp,
     ) -> Result<Change, StoreError> {
         let now = self.clock.now();
         if let Err(change) = self.may_send(tenant, request, decision, Way::Write) {
             return Ok(Change { due_at: change.due_at.min(until), ..*change });
         }
-        let Some((attempt, request)) = self.record(lease, request, Attempt::cut_back(until, now)).await? else {
-            return Ok(go_on(request, now, now + MARGIN));
+        let attempt = Attempt::cut_back(until, now);
+        let request = match self.record(lease, request, sighting, &attempt).await? {
+            Ok(request) => request,
+            Err(change) => return Ok(*change),
         };
         let kin = self.kin(&request, decision).await?;
         if covered_until(&kin, self.clock.now()) != Some(until) {
