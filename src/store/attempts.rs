@@ -1,6 +1,9 @@
 //! Attempts as rows; written only inside a move.
 
+use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Column, ToSqlx};
+use serde::Deserialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::StoreError;
@@ -12,24 +15,24 @@ use crate::domain::{
     request::Decision,
 };
 
-/// An attempt as its row holds it.
+/// An attempt as `to_jsonb` tells its row.
+#[derive(Deserialize)]
 struct Row {
-    id: Uuid,
-    request_id: Uuid,
-    kind: String,
-    recorded_at: Column,
-    send_not_after: Column,
-    duration_seconds: Option<i32>,
-    ends_at: Option<Column>,
-    outcome: String,
+    id: AttemptId,
+    kind: AttemptKind,
+    recorded_at: Timestamp,
+    send_not_after: Timestamp,
+    duration_seconds: Option<u32>,
+    ends_at: Option<Timestamp>,
+    outcome: AttemptOutcome,
     code: Option<String>,
-    http_status: Option<i32>,
+    http_status: Option<u16>,
     graph_request_id: Option<String>,
     schedule_request_id: Option<String>,
     schedule_id: Option<String>,
-    closed_at: Option<Column>,
-    absent_reads: i32,
-    last_absent_at: Option<Column>,
+    closed_at: Option<Timestamp>,
+    absent_reads: u32,
+    last_absent_at: Option<Timestamp>,
 }
 
 /// Every attempt of a request, oldest first.
@@ -46,41 +49,36 @@ pub(super) async fn of_requests(
     connection: &mut sqlx::PgConnection,
     requests: &[Uuid],
 ) -> Result<Vec<(Uuid, Attempt)>, StoreError> {
-    let rows = sqlx::query_as!(
-        Row,
+    let rows = sqlx::query!(
         "-- store::attempts::of_requests\n\
-         select id, request_id, kind, recorded_at as \"recorded_at: Column\", \
-         send_not_after as \"send_not_after: Column\", duration_seconds, ends_at as \"ends_at: Column\", outcome, code, \
-         http_status, graph_request_id, schedule_request_id, schedule_id, closed_at as \"closed_at: Column\", \
-         absent_reads, last_absent_at as \"last_absent_at: Column\" \
-         from attempts where request_id = any($1) order by request_id, number",
+         select request_id, to_jsonb(a) as \"attempt!\" from attempts a \
+         where request_id = any($1) order by request_id, number",
         requests
     );
-    rows.fetch_all(connection).await?.into_iter().map(Row::attempt).collect()
+    let rows = rows.fetch_all(connection).await?.into_iter();
+    rows.map(|row| Ok((row.request_id, read(RequestId(row.request_id), row.attempt)?))).collect()
 }
 
-impl Row {
-    fn attempt(self) -> Result<(Uuid, Attempt), StoreError> {
-        let unknown = |column, text: &str| StoreError::bad("attempts", column, self.id, format!("unknown {text:?}"));
-        let attempt = Attempt {
-            id: AttemptId(self.id),
-            kind: kind(&self.kind).ok_or_else(|| unknown("kind", &self.kind))?,
-            recorded_at: self.recorded_at.to_jiff(),
-            send_not_after: self.send_not_after.to_jiff(),
-            duration: self.duration_seconds.and_then(|s| u32::try_from(s).ok()).map(Duration::seconds),
-            ends_at: self.ends_at.map(Column::to_jiff),
-            outcome: outcome(&self.outcome).ok_or_else(|| unknown("outcome", &self.outcome))?,
-            code: self.code,
-            http_status: self.http_status.and_then(|s| u16::try_from(s).ok()),
-            graph_request_id: self.graph_request_id,
-            schedule_request_id: self.schedule_request_id,
-            schedule_id: self.schedule_id,
-            closed_at: self.closed_at.map(Column::to_jiff),
-            absent_reads: u32::try_from(self.absent_reads).unwrap_or(0),
-            last_absent_at: self.last_absent_at.map(Column::to_jiff),
-        };
-        Ok((self.request_id, attempt))
-    }
+/// The attempt in a row that is told as a document.
+pub(super) fn read(of: RequestId, row: Value) -> Result<Attempt, StoreError> {
+    let row = Row::deserialize(row).map_err(|error| StoreError::bad("attempts", "any", of, error))?;
+    Ok(Attempt {
+        id: row.id,
+        kind: row.kind,
+        recorded_at: row.recorded_at,
+        send_not_after: row.send_not_after,
+        duration: row.duration_seconds.map(Duration::seconds),
+        ends_at: row.ends_at,
+        outcome: row.outcome,
+        code: row.code,
+        http_status: row.http_status,
+        graph_request_id: row.graph_request_id,
+        schedule_request_id: row.schedule_request_id,
+        schedule_id: row.schedule_id,
+        closed_at: row.closed_at,
+        absent_reads: row.absent_reads,
+        last_absent_at: row.last_absent_at,
+    })
 }
 
 /// Writes an attempt whole.
@@ -135,13 +133,4 @@ pub(super) async fn put_at(
     .await
     .map_err(|error| StoreError::of_request(error, request))?;
     Ok(())
-}
-
-fn kind(name: &str) -> Option<AttemptKind> {
-    AttemptKind::ALL.into_iter().find(|kind| kind.as_str() == name)
-}
-
-fn outcome(name: &str) -> Option<AttemptOutcome> {
-    use AttemptOutcome::{Absent, Accepted, NotSent, Open, Refused};
-    [Open, Accepted, Refused, NotSent, Absent].into_iter().find(|outcome| outcome.as_str() == name)
 }

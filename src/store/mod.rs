@@ -24,6 +24,7 @@ mod kin;
 mod leases;
 pub mod log;
 mod moments;
+mod moved;
 mod neighbours;
 mod notes;
 mod polls;

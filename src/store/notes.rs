@@ -5,10 +5,7 @@ use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::{
-    id::{ConnectionName, RequestId, TicketId},
-    note::NewNote,
-};
+use crate::domain::id::{ConnectionName, RequestId, TicketId};
 
 /// A note whose turn it is, with the right to write it.
 #[derive(Debug)]
@@ -124,25 +121,4 @@ struct Row {
     token: Uuid,
     connection: String,
     ticket_id: String,
-}
-
-/// Queues a note; the same step of the same request is told once.
-pub(super) async fn queue(
-    connection: &mut sqlx::PgConnection,
-    request: RequestId,
-    note: &NewNote,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "-- store::notes::queue\n\
-         insert into notes (request_id, step, text, created_at, due_at) values ($1, $2, $3, $4, $4) \
-         on conflict (request_id, step) do nothing",
-        request.0,
-        note.step,
-        note.text,
-        now.to_sqlx(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }

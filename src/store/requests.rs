@@ -1,11 +1,12 @@
 //! Requests as rows: read whole, and told to end.
 
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx;
+use jiff_sqlx::{Timestamp as Column, ToSqlx};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::{Store, StoreError, audit, begin, commit::commit};
+use super::{Store, StoreError, attempts, audit, begin, commit::commit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ConnectionName, EntitlementKey, RequestId, TenantName, TicketId, TicketNumber},
@@ -56,7 +57,7 @@ impl Store {
     /// When the database fails or the row does not hold what it must.
     pub async fn load(&self, id: RequestId) -> Result<Option<Request>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        load(&mut connection, id).await
+        Ok(load(&mut connection, &[id.0]).await?.pop())
     }
 
     /// Orders a request to end. The order outlives restarts and comes before whatever a running step would do next.
@@ -92,7 +93,7 @@ impl Store {
             other_than.0,
         );
         let row = row.fetch_one(&self.pool).await?;
-        let moment = |column: Option<jiff_sqlx::Timestamp>| column.map(jiff_sqlx::Timestamp::to_jiff);
+        let moment = |column: Option<Column>| column.map(Column::to_jiff);
         Ok(Spent { given_at: moment(row.given_at), called_off_at: moment(row.called_off_at) })
     }
 
@@ -131,7 +132,7 @@ impl Store {
              where due_at is not null group by state"
         );
         let rows = rows.fetch_all(&self.pool).await?;
-        let oldest = rows.iter().filter_map(|row| row.oldest.map(jiff_sqlx::Timestamp::to_jiff)).min();
+        let oldest = rows.iter().filter_map(|row| row.oldest.map(Column::to_jiff)).min();
         let counts = rows.into_iter().filter_map(|row| Some((Status::named(&row.state)?, row.count)));
         Ok((counts.collect(), oldest))
     }
@@ -177,41 +178,85 @@ pub(super) async fn order_end_in(
     Ok(Ordered::Recorded)
 }
 
-pub(super) async fn load(connection: &mut sqlx::PgConnection, id: RequestId) -> Result<Option<Request>, StoreError> {
-    let row = sqlx::query!(
-        "-- store::requests::load\n\
-         select connection, ticket_id, ticket_number, state, held_state, hold, decision, assignment, end_order, \
-         reasons, failure, received_at, state_since, hinted_at, looks, end_requested, doubt from requests where id = $1",
-        id.0
-    );
-    let Some(row) = row.fetch_optional(&mut *connection).await? else {
-        return Ok(None);
+/// Requests with all of their attempts, by one statement: its name, its condition on `r`, and what that binds. Attempts change
+/// only under a lease, so whoever holds that reads them as they are, even where the row had to be waited for.
+macro_rules! request_rows {
+    ($name:literal, $condition:literal, $($bound:expr),+) => {
+        sqlx::query_as!(
+            $crate::store::requests::RequestRow,
+            "-- store::" + $name + "\n\
+             select id, connection, tenant, ticket_id, ticket_number, state, held_state, hold, decision, assignment, \
+             end_order, reasons, failure, received_at, state_since, hinted_at, looks, end_requested, doubt, snapshot_digest, \
+             (select jsonb_agg(to_jsonb(a) order by a.number) from attempts a where a.request_id = r.id) as attempts \
+             from requests r where " + $condition,
+            $($bound),+
+        )
     };
-    let columns = StateColumns {
-        id,
-        state: row.state,
-        held_state: row.held_state,
-        hold: row.hold,
-        decision: row.decision,
-        assignment: row.assignment,
-        end_order: row.end_order,
-        reasons: row.reasons,
-        failure: row.failure,
-    };
-    Ok(Some(Request {
-        id,
-        connection: ConnectionName::new(row.connection),
-        ticket: TicketId::new(row.ticket_id),
-        number: TicketNumber::new(row.ticket_number),
-        received_at: row.received_at.to_jiff(),
-        state: columns.state()?,
-        state_since: row.state_since.to_jiff(),
-        hinted_at: row.hinted_at.to_jiff(),
-        looks: u32::try_from(row.looks).unwrap_or(0),
-        attempts: super::attempts::of_request(connection, id).await?,
-        end_requested: row.end_requested.map(|order| parse(id, "end_requested", order)).transpose()?,
-        doubt: row.doubt.map(|doubt| parse(id, "doubt", doubt)).transpose()?,
-    }))
+}
+pub(super) use request_rows;
+
+/// What [`request_rows`] reads.
+pub(super) struct RequestRow {
+    pub id: Uuid,
+    pub connection: String,
+    pub tenant: Option<String>,
+    pub ticket_id: String,
+    pub ticket_number: String,
+    pub state: String,
+    pub held_state: Option<String>,
+    pub hold: Option<Value>,
+    pub decision: Option<Value>,
+    pub assignment: Option<Value>,
+    pub end_order: Option<Value>,
+    pub reasons: Option<Value>,
+    pub failure: Option<Value>,
+    pub received_at: Column,
+    pub state_since: Column,
+    pub hinted_at: Column,
+    pub looks: i32,
+    pub end_requested: Option<Value>,
+    pub doubt: Option<Value>,
+    /// Digest of the ticket's snapshot.
+    pub snapshot_digest: Option<String>,
+    pub attempts: Option<Value>,
+}
+
+pub(super) async fn load(connection: &mut sqlx::PgConnection, ids: &[Uuid]) -> Result<Vec<Request>, StoreError> {
+    let rows = request_rows!("requests::load", "id = any($1) order by id", ids);
+    rows.fetch_all(connection).await?.into_iter().map(RequestRow::request).collect()
+}
+
+impl RequestRow {
+    /// The request that this row holds.
+    pub(super) fn request(self) -> Result<Request, StoreError> {
+        let id = RequestId(self.id);
+        let attempts: Vec<Value> = self.attempts.map_or(Ok(vec![]), |rows| parse(id, "attempts", rows))?;
+        let columns = StateColumns {
+            id,
+            state: self.state,
+            held_state: self.held_state,
+            hold: self.hold,
+            decision: self.decision,
+            assignment: self.assignment,
+            end_order: self.end_order,
+            reasons: self.reasons,
+            failure: self.failure,
+        };
+        Ok(Request {
+            id,
+            connection: ConnectionName::new(self.connection),
+            ticket: TicketId::new(self.ticket_id),
+            number: TicketNumber::new(self.ticket_number),
+            received_at: self.received_at.to_jiff(),
+            state: columns.state()?,
+            state_since: self.state_since.to_jiff(),
+            hinted_at: self.hinted_at.to_jiff(),
+            looks: u32::try_from(self.looks).unwrap_or(0),
+            attempts: attempts.into_iter().map(|row| attempts::read(id, row)).collect::<Result<_, _>>()?,
+            end_requested: self.end_requested.map(|order| parse(id, "end_requested", order)).transpose()?,
+            doubt: self.doubt.map(|doubt| parse(id, "doubt", doubt)).transpose()?,
+        })
+    }
 }
 
 impl StateColumns {

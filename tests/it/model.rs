@@ -202,7 +202,11 @@ impl Both {
         let told = self.store.advance(&self.leases[place].0, change.clone()).await;
         let modelled = self.model.advance(&self.leases[place].1, change.clone());
         match (told, modelled) {
-            (Ok(real), Ok(model)) => assert_eq!(real, self.translated(model), "after {change:?}"),
+            (Ok(real), Ok(model)) => {
+                let kept = self.store.load(id).await.expect("loaded");
+                assert_eq!(kept.as_ref(), Some(&real), "what is told is what is kept, after {change:?}");
+                assert_eq!(real, self.translated(model), "after {change:?}");
+            }
             (Err(real), Err(model)) => assert_eq!(kind(&real), kind(&model), "of {change:?}"),
             (real, model) => panic!("{real:?} and {model:?} of {change:?}"),
         }
