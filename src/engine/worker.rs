@@ -10,6 +10,10 @@ use tracing::{error, warn};
 use super::{Due, Engine, Live, Ports};
 use crate::store::{Room, StoreError};
 
+/// How long a free place waits for others, while all were taken, and for how many of them.
+const MOMENT: Duration = Duration::from_millis(10);
+const TOGETHER: usize = 8;
+
 /// How much a worker does at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -63,9 +67,8 @@ impl<P: Ports> Worker<P> {
         let mut tasks = JoinSet::new();
         while !stop.is_cancelled() {
             match self.fill(&mut tasks).await {
-                Ok(0) => self.wait(&mut tasks, &stop).await,
-                Ok(_) if u32::try_from(tasks.len()).unwrap_or(u32::MAX) < self.pace.in_flight => {}
-                Ok(_) => join_one(&mut tasks).await,
+                // All that is due was taken, or has no place.
+                Ok(_) => self.wait(&mut tasks, &stop).await,
                 Err(problem) => {
                     warn!(%problem, "nothing can be leased; trying again");
                     let again = self.engine.clock.now() + SignedDuration::from_secs(1);
@@ -104,7 +107,7 @@ impl<P: Ports> Worker<P> {
         while let Some(ended) = tasks.try_join_next() {
             report(ended);
         }
-        let room = self.pace.in_flight.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX));
+        let room = self.room(tasks);
         if room == 0 {
             return Ok(0);
         }
@@ -149,10 +152,17 @@ impl<P: Ports> Worker<P> {
         Arc::clone(&self.others)
     }
 
+    /// Places that are free.
+    fn room(&self, tasks: &JoinSet<()>) -> u32 {
+        self.pace.in_flight.saturating_sub(u32::try_from(tasks.len()).unwrap_or(u32::MAX))
+    }
+
     /// Waits for a wake, a finished step, or the time of the next one.
     async fn wait(&self, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
         let now = self.engine.clock.now();
-        let next = self.engine.next_due().await;
+        // Without a place for more it is a finished step that is waited for, or an end, for which some are kept.
+        let full = self.room_for_others(self.room(tasks)) == 0;
+        let next = if full { Some(now) } else { self.engine.next_due().await };
         if next.is_some_and(|next| next <= now) && tasks.is_empty() {
             // Another worker is just taking it: a moment later it is not due any more.
             let _ = tokio::time::timeout(Duration::from_millis(20), stop.cancelled()).await;
@@ -167,9 +177,26 @@ impl<P: Ports> Worker<P> {
             () = stop.cancelled() => {}
             () = self.engine.wake.notified() => {}
             () = self.engine.clock.sleep_until(until) => {}
-            Some(ended) = tasks.join_next() => report(ended),
+            Some(ended) = tasks.join_next() => {
+                report(ended);
+                if full {
+                    gather(tasks).await;
+                }
+            }
         }
     }
+}
+
+/// While all places are taken, those that end within a moment are filled together: looking for what is due costs the same
+/// for one as for many.
+async fn gather(tasks: &mut JoinSet<()>) {
+    let more = async {
+        for _ in 0..TOGETHER {
+            join_one(tasks).await;
+        }
+    };
+    // Whether so many ended or the moment did makes no difference.
+    let _ = tokio::time::timeout(MOMENT, more).await;
 }
 
 /// A step that takes too long is dropped; its lease lapses and the row says where to go on.

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Lease, Store, StoreError, attempts, begin,
-    commit::commit,
+    Lease, Store, StoreError, begin,
+    commit::{commit, heeding},
     deliveries::{NewRequest, insert_request},
     findings,
     moved::Move,
@@ -104,7 +104,7 @@ impl Change {
 
     /// Whether a crash of the database may undo it: the same step goes on at once and commits once more before anything is
     /// sent or told, which makes this one durable too. Whatever reads it meanwhile is committed after it.
-    fn may_be_lost(&self) -> bool {
+    pub(super) fn may_be_lost(&self) -> bool {
         self.keep_lease && self.attempts.is_empty() && matches!(self.event, Some(Event::Take | Event::Approve(_)))
     }
 
@@ -123,32 +123,58 @@ impl Store {
     /// [`StoreError::EndOrdered`] and [`StoreError::Illegal`] change nothing; after [`StoreError::Database`] it is
     /// unknown whether the move was made.
     pub async fn advance(&self, lease: &Lease, change: Change) -> Result<Request, StoreError> {
-        let (now, confirms) = (change.now, matches!(change.event, Some(Event::Confirm(_))));
-        let mut transaction = begin(&self.pool).await?;
-        let moved = match make(&mut transaction, lease, change).await {
-            Ok(moved) => moved,
-            Err(error) => {
-                // The row is free at once, not when somebody next uses the connection.
-                transaction.rollback().await?;
-                return Err(error);
-            }
-        };
-        commit(transaction).await?;
-        let changed = confirms || moved.after.state.status().is_terminal();
+        let mut connection = self.pool.acquire().await?;
+        let moved = plan(read(&mut connection, lease).await?, change.clone())?;
+        // One statement suffices for most moves. It changes nothing where somebody wrote to the row after it was read.
+        let done = moved.is_alone() && heeding(moved.write(&mut connection, lease)).await?;
+        drop(connection);
+        let moved = if done { moved } else { self.advance_locked(lease, change).await? };
+        let changed = matches!(moved.change.event, Some(Event::Confirm(_))) || moved.is_last();
         if let Some(decision) = moved.before.state.decision().filter(|_| changed) {
             // After the commit, so that rows are never locked crosswise; what is not woken comes by itself, only later.
-            let woken = self.wake_kin(moved.before.id, decision, now).await;
+            let woken = self.wake_kin(moved.before.id, decision, moved.change.now).await;
             woken
                 .unwrap_or_else(|problem| tracing::warn!(request = %moved.before.id, %problem, "others are not woken"));
         }
         Ok(moved.after)
     }
+
+    /// The same in a transaction of several statements, with the row locked.
+    async fn advance_locked(&self, lease: &Lease, change: Change) -> Result<Move, StoreError> {
+        let mut transaction = begin(&self.pool).await?;
+        match make(&mut transaction, lease, change).await {
+            Ok(moved) => {
+                commit(transaction).await?;
+                Ok(moved)
+            }
+            Err(error) => {
+                // The row is free at once, not when somebody next uses the connection.
+                transaction.rollback().await?;
+                Err(error)
+            }
+        }
+    }
 }
 
-/// Makes the move inside a transaction.
-async fn make(connection: &mut sqlx::PgConnection, lease: &Lease, mut change: Change) -> Result<Move, StoreError> {
-    let row = lock(connection, lease, change.may_be_lost()).await?;
-    let (name, tenant, digest) = (row.connection.clone(), row.tenant.clone(), row.snapshot_digest.clone());
+async fn make(connection: &mut sqlx::PgConnection, lease: &Lease, change: Change) -> Result<Move, StoreError> {
+    lock(connection, lease).await?;
+    let moved = plan(read(connection, lease).await?, change)?;
+    if !moved.write(connection, lease).await? {
+        return Err(StoreError::LeaseLost(lease.request));
+    }
+    for finding in &moved.change.findings {
+        findings::raise(connection, &moved.about(), finding, moved.change.now).await?;
+    }
+    if moved.is_last() {
+        follow_up(connection, lease, moved.change.now).await?;
+    }
+    Ok(moved)
+}
+
+/// What the change makes of the request in this row.
+fn plan(row: RequestRow, mut change: Change) -> Result<Move, StoreError> {
+    let (version, connection, tenant) = (row.version.clone(), row.connection.clone(), row.tenant.clone());
+    let digest = row.snapshot_digest.clone();
     let before = row.request()?;
     if must_yield(before.end_requested.as_ref(), change.event.as_ref()) {
         return Err(StoreError::EndOrdered(before.id));
@@ -157,39 +183,33 @@ async fn make(connection: &mut sqlx::PgConnection, lease: &Lease, mut change: Ch
         Some(event) => apply(before.state.clone(), event).map_err(|illegal| StoreError::Illegal(before.id, illegal))?,
         None => before.state.clone(),
     };
-    let over = state.status().is_terminal();
-    if over {
+    if state.status().is_terminal() {
         close_what_is_open(&before, &mut change);
     }
     // What was decided on stays as it was, the tenant first of all.
-    let undecided = change.reading.take().filter(|_| before.state.decision().is_none());
-    let decided = before.state.decision().is_some();
-    let moved = Move {
-        tenant: undecided.as_ref().and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned()).or(tenant),
-        snapshot_digest: undecided.as_ref().map(|r| r.digest.clone()).or(digest).filter(|_| !decided),
-        connection: name,
-        after: after(&before, state, &change, undecided.as_ref()),
-        reading: undecided,
+    let undecided = before.state.decision().is_none();
+    change.reading = change.reading.filter(|_| undecided);
+    let reading = change.reading.as_ref();
+    let after = after(&before, state, &change);
+    Ok(Move {
+        tenant: reading.and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned()).or(tenant),
+        snapshot_digest: reading.map(|r| r.digest.clone()).or(digest).filter(|_| undecided),
+        events: of_attempts(&before, &after, &change)?,
+        version,
+        connection,
         before,
-    };
-    let events = write_attempts(connection, &moved, &change).await?;
-    moved.write(connection, lease, &change, events).await?;
-    for finding in &change.findings {
-        findings::raise(connection, &moved.about(), finding, change.now).await?;
-    }
-    if over {
-        follow_up(connection, lease, change.now).await?;
-    }
-    Ok(moved)
+        after,
+        change,
+    })
 }
 
 /// The request as the change leaves it.
-fn after(before: &Request, state: State, change: &Change, reading: Option<&Reading>) -> Request {
+fn after(before: &Request, state: State, change: &Change) -> Request {
     let moved = before.state.underlying().status() != state.underlying().status();
     let looked = change.event.is_some() || change.heard_until.is_some();
     let end_taken_up = matches!(change.event, Some(Event::End(_))) || state.status().is_terminal();
     Request {
-        number: reading.map_or_else(|| before.number.clone(), |reading| reading.number.clone()),
+        number: change.reading.as_ref().map_or_else(|| before.number.clone(), |reading| reading.number.clone()),
         state_since: if moved { change.now } else { before.state_since },
         looks: if looked { 0 } else { before.looks.saturating_add(1) },
         attempts: attempts_after(before, change),
@@ -212,17 +232,17 @@ fn attempts_after(before: &Request, change: &Change) -> Vec<Attempt> {
     attempts
 }
 
-/// Locks the row if the lease is still held, and says whether the commit waits for the disk.
-async fn lock(connection: &mut sqlx::PgConnection, lease: &Lease, may_be_lost: bool) -> Result<RequestRow, StoreError> {
-    let row = request_rows!(
-        "advance::lock",
-        "id = $1 and lease_token = $2 \
-         and (not $3::boolean or set_config('synchronous_commit', 'off', true) = 'off') for update",
-        lease.request.0,
-        lease.token,
-        may_be_lost
-    );
+/// The request, if the lease is still held.
+async fn read(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<RequestRow, StoreError> {
+    let row = request_rows!("advance::read", "id = $1 and lease_token = $2", lease.request.0, lease.token);
     row.fetch_optional(connection).await?.ok_or(StoreError::LeaseLost(lease.request))
+}
+
+/// Waits for whoever writes to the row, and keeps others from it.
+async fn lock(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<(), StoreError> {
+    let row = sqlx::query!("-- store::advance::lock\nselect from requests where id = $1 for update", lease.request.0);
+    row.execute(connection).await?;
+    Ok(())
 }
 
 /// Once somebody ordered the end, that order comes before every move towards access and before every other end.
@@ -270,22 +290,11 @@ fn close_what_is_open(before: &Request, change: &mut Change) {
     }
 }
 
-/// Writes the attempts that changed; gives what the log tells of them.
-async fn write_attempts(
-    connection: &mut sqlx::PgConnection,
-    moved: &Move,
-    change: &Change,
-) -> Result<Vec<AuditEvent>, StoreError> {
-    let before = &moved.before;
-    let Some(decision) = moved.after.state.decision().or(before.state.decision()) else { return Ok(vec![]) };
+/// What the log tells of the attempts that changed.
+fn of_attempts(before: &Request, after: &Request, change: &Change) -> Result<Vec<AuditEvent>, StoreError> {
     let mut events = vec![];
-    for attempt in &change.attempts {
-        let earlier = before.attempts.iter().find(|a| a.id == attempt.id);
-        if earlier == Some(attempt) {
-            continue;
-        }
-        attempts::put(connection, before.id, decision, attempt).await?;
-        let event = match earlier {
+    for attempt in after.attempts.iter().filter(|attempt| !before.attempts.contains(attempt)) {
+        let event = match before.attempts.iter().find(|earlier| earlier.id == attempt.id) {
             None => "attempt-recorded",
             // Looks for it are only counted. All else that is learnt of a closed one, such as another outcome, is told anew:
             // what is shown of it must be what the log says.

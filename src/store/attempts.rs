@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Column, ToSqlx};
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::StoreError;
@@ -12,11 +12,10 @@ use crate::domain::{
     attempt::{Attempt, AttemptKind, AttemptOutcome},
     duration::Duration,
     id::{AttemptId, RequestId, TenantName},
-    request::Decision,
 };
 
 /// An attempt as `to_jsonb` tells its row.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Row {
     id: AttemptId,
     kind: AttemptKind,
@@ -81,14 +80,37 @@ pub(super) fn read(of: RequestId, row: Value) -> Result<Attempt, StoreError> {
     })
 }
 
-/// Writes an attempt whole.
-pub(super) async fn put(
-    connection: &mut sqlx::PgConnection,
+/// The row of an attempt at this holding, as `jsonb_populate_recordset` takes it.
+pub(super) fn row(
     request: RequestId,
-    decision: &Decision,
+    tenant: &TenantName,
+    holding: &Holding,
     attempt: &Attempt,
-) -> Result<(), StoreError> {
-    put_at(connection, request, &decision.tenant, &decision.holding(), attempt).await
+) -> Result<Value, StoreError> {
+    let attempt = attempt.clone();
+    let row = Row {
+        id: attempt.id,
+        kind: attempt.kind,
+        recorded_at: attempt.recorded_at,
+        send_not_after: attempt.send_not_after,
+        duration_seconds: attempt.duration.map(Duration::as_secs),
+        ends_at: attempt.ends_at,
+        outcome: attempt.outcome,
+        code: attempt.code,
+        http_status: attempt.http_status,
+        graph_request_id: attempt.graph_request_id,
+        schedule_request_id: attempt.schedule_request_id,
+        schedule_id: attempt.schedule_id,
+        closed_at: attempt.closed_at,
+        absent_reads: attempt.absent_reads,
+        last_absent_at: attempt.last_absent_at,
+    };
+    let mut row = serde_json::to_value(row).map_err(|error| StoreError::bad("attempts", "any", request, error))?;
+    row["request_id"] = json!(request);
+    row["tenant"] = json!(tenant);
+    row["principal_id"] = json!(holding.principal);
+    row["target"] = json!(holding.target.to_string());
+    Ok(row)
 }
 
 /// Writes an attempt at this holding whole.

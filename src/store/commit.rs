@@ -38,7 +38,7 @@ pub(super) async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(),
 ///
 /// # Errors
 /// When it failed, or came with a warning: whether it holds is unknown.
-pub(super) async fn heeding<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+pub(super) async fn heeding<T, E: From<sqlx::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let (mut work, mut heard) = (pin!(work), None);
     let ended = std::future::poll_fn(|context| {
         let (polled, warning) = listening(|| work.as_mut().poll(context));
@@ -48,7 +48,7 @@ pub(super) async fn heeding<T>(work: impl Future<Output = Result<T, sqlx::Error>
     let done = ended.await?;
     match heard {
         None => Ok(done),
-        Some(warning) => Err(sqlx::Error::Protocol(format!("the commit may not be durable: {warning}"))),
+        Some(warning) => Err(sqlx::Error::Protocol(format!("the commit may not be durable: {warning}")).into()),
     }
 }
 

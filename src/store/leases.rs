@@ -139,7 +139,7 @@ impl Store {
              union all select min(greatest(due_at, leased_until)) from requests where due_at is not null and leased_until is not null \
              union all select min(greatest(due_at, leased_until)) from notes where due_at is not null) as due"
         );
-        Ok(next.fetch_one(&self.pool).await?.map(jiff_sqlx::Timestamp::to_jiff))
+        Ok(next.fetch_one(&self.steady).await?.map(jiff_sqlx::Timestamp::to_jiff))
     }
 
     /// Whether a call may be sent under this lease: it is still held, and nobody ordered the request to end.

@@ -4,24 +4,27 @@ use jiff_sqlx::{Timestamp as Column, ToSqlx};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Change, Lease, Reading, StoreError, audit, requests};
+use super::{Change, Lease, StoreError, attempts, audit, requests};
 use crate::domain::{
     audit::{AuditEvent, digest, facts},
     in_force::{Span, span},
-    note,
+    note::{self, NewNote},
     request::{Assignment, Request, State, Status},
 };
 
-/// A request before and after a move, with what its row holds besides.
+/// A change, and the request before and after it.
 pub(super) struct Move {
+    pub change: Change,
     pub before: Request,
     pub after: Request,
+    /// Which version of the row `before` was read from.
+    pub version: String,
     pub connection: String,
     pub tenant: Option<String>,
     /// Digest of the ticket snapshot beside it, while nothing is decided: a decision holds its own.
     pub snapshot_digest: Option<String>,
-    /// The ticket as just read; what was decided on stays as it was.
-    pub reading: Option<Reading>,
+    /// What the log tells besides the move itself.
+    pub events: Vec<AuditEvent>,
 }
 
 /// A state spread over its columns.
@@ -39,7 +42,7 @@ struct Parts {
     entitlement_key: Option<String>,
 }
 
-/// Events column by column.
+/// Events column by column; no two of a move have the same details.
 #[derive(Default)]
 struct Events {
     at: Vec<Column>,
@@ -60,41 +63,35 @@ impl Move {
         }
     }
 
-    /// Writes the row, these events followed by the move's own, and the note that tells of it.
+    /// Whether the request is over.
+    pub(super) fn is_last(&self) -> bool {
+        self.after.state.status().is_terminal()
+    }
+
+    /// Whether [`Self::write`] writes all of it.
+    pub(super) fn is_alone(&self) -> bool {
+        self.change.findings.is_empty() && !self.is_last()
+    }
+
+    /// Writes row, attempts, events, and the note that tells of it; `false`, and nothing is written, when the lease is lost or
+    /// the row is not the version any more that `before` was read from.
     ///
     /// # Errors
-    /// [`StoreError::ApprovalUsed`] when another request rests on the approval; when the database fails.
-    pub(super) async fn write(
-        &self,
-        connection: &mut sqlx::PgConnection,
-        lease: &Lease,
-        change: &Change,
-        mut events: Vec<AuditEvent>,
-    ) -> Result<(), StoreError> {
-        let Self { before, after, reading, .. } = self;
-        events.extend(self.event(change));
+    /// [`StoreError::ApprovalUsed`], [`StoreError::HoldingBusy`]; when the database fails.
+    pub(super) async fn write(&self, connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<bool, StoreError> {
+        let Self { change, after, .. } = self;
+        let events: Vec<_> = self.events.iter().cloned().chain(self.event()).collect();
         let events = Events::of(&events);
-        let told = change.event.as_ref();
-        let note =
-            told.and_then(|event| note::for_move(before.id, &before.state, event, &after.state, &after.attempts));
+        let note = self.note();
         let parts = Parts::of(&after.state)?;
-        let over = after.state.status().is_terminal();
-        let keeps = change.keep_lease && !over;
-        let span = self.span(change);
-        sqlx::query!(
+        let keeps = change.keep_lease && !self.is_last();
+        let span = self.span();
+        let reading = change.reading.as_ref();
+        let written = sqlx::query_scalar!(
             "-- store::moved::write\n\
-             with told as materialized (select nextval('audit_events_id_seq') as id, new.* from (\
-             select * from unnest($31::timestamptz[], $32::text[], $33::text[], $34::text[], $35::text[], $36::bytea[], \
-             $37::jsonb[]) with ordinality as new (at, event, actor, state_from, state_to, digest, detail, nth) order by nth) \
-             as new), \
-             event as (insert into audit_events \
-             (id, at, request_id, connection, tenant, event, actor, state_from, state_to, detail_sha256) overriding system value \
-             select id, at, $1, $30, $13, event, actor, state_from, state_to, digest from told), \
-             detail as (insert into audit_details (event_id, detail) select id, detail from told), \
-             pending as (insert into audit_pending (event_id) select id from told), \
-             note as (insert into notes (request_id, step, text, created_at, due_at) \
-             select $1, $38, $39, $19, $19 where $38::text is not null on conflict (request_id, step) do nothing) \
-             update requests set state = $2, held_state = $3, hold = $4, decision = coalesce($5, decision), \
+             with unhurried as materialized (select set_config('synchronous_commit', \
+             case when $43 then 'off' else current_setting('synchronous_commit') end, true) as set), \
+             written as (update requests set state = $2, held_state = $3, hold = $4, decision = coalesce($5, decision), \
              assignment = coalesce($6, assignment), end_order = coalesce($7, end_order), reasons = coalesce($8, reasons), \
              failure = coalesce($9, failure), principal_id = coalesce($10, principal_id), \
              principal_name = coalesce($11, principal_name), entitlement_key = coalesce($12, entitlement_key), \
@@ -107,7 +104,30 @@ impl Move {
              end_requested = case when $25 then null else end_requested end, doubt = $26, \
              hinted_approval = case when $28 then '' when hinted_at <= $27 then null else hinted_approval end, \
              approval_given_at = coalesce($29, approval_given_at), in_force_from = $40, in_force_until = $41 \
-             where id = $1",
+             where id = $1 and lease_token = $42 and xmin::text = $44 and (select set from unhurried) is not null returning id), \
+             attempt as (insert into attempts (id, request_id, tenant, principal_id, target, kind, recorded_at, send_not_after, \
+             duration_seconds, ends_at, outcome, code, http_status, graph_request_id, schedule_request_id, schedule_id, \
+             closed_at, absent_reads, last_absent_at) \
+             select new.id, new.request_id, new.tenant, new.principal_id, new.target, new.kind, new.recorded_at, \
+             new.send_not_after, new.duration_seconds, new.ends_at, new.outcome, new.code, new.http_status, \
+             new.graph_request_id, new.schedule_request_id, new.schedule_id, new.closed_at, new.absent_reads, \
+             new.last_absent_at from jsonb_populate_recordset(null::attempts, $45) as new where exists (select from written) \
+             on conflict (id) do update set outcome = excluded.outcome, code = excluded.code, \
+             http_status = excluded.http_status, graph_request_id = excluded.graph_request_id, \
+             schedule_request_id = excluded.schedule_request_id, schedule_id = excluded.schedule_id, \
+             closed_at = excluded.closed_at, absent_reads = excluded.absent_reads, last_absent_at = excluded.last_absent_at), \
+             event as (insert into audit_events \
+             (at, request_id, connection, tenant, event, actor, state_from, state_to, detail_sha256) \
+             select at, $1, $30, $13, event, actor, state_from, state_to, digest \
+             from unnest($31::timestamptz[], $32::text[], $33::text[], $34::text[], $35::text[], $36::bytea[]) \
+             with ordinality as new (at, event, actor, state_from, state_to, digest, nth) where exists (select from written) \
+             order by nth returning id, detail_sha256), \
+             detail as (insert into audit_details (event_id, detail) select event.id, new.detail \
+             from unnest($36::bytea[], $37::jsonb[]) as new (digest, detail) join event on event.detail_sha256 = new.digest), \
+             pending as (insert into audit_pending (event_id) select id from event), \
+             note as (insert into notes (request_id, step, text, created_at, due_at) \
+             select $1, $38, $39, $19, $19 where $38::text is not null and exists (select from written) on conflict (request_id, step) do nothing) \
+             select id from written",
             lease.request.0,
             after.state.status().as_str(),
             parts.held_state,
@@ -123,13 +143,13 @@ impl Move {
             self.tenant,
             change.approval.as_ref().map(|approval| approval.id.as_str()),
             after.number.as_str(),
-            reading.as_ref().and_then(|r| r.url.as_deref()),
-            reading.as_ref().map(|r| &r.snapshot),
-            reading.as_ref().map(|r| r.digest.as_str()),
+            reading.and_then(|r| r.url.as_deref()),
+            reading.map(|r| &r.snapshot),
+            reading.map(|r| r.digest.as_str()),
             change.now.to_sqlx(),
             after.state_since.to_sqlx(),
             i32::try_from(after.looks).unwrap_or(i32::MAX),
-            (!over).then(|| change.due_at.to_sqlx()) as Option<Column>,
+            (!self.is_last()).then(|| change.due_at.to_sqlx()) as Option<Column>,
             keeps.then_some(lease.token),
             keeps,
             after.end_requested.is_none(),
@@ -149,32 +169,50 @@ impl Move {
             note.as_ref().map(|note| note.text.as_str()),
             span.map(|span| span.from.to_sqlx()) as Option<Column>,
             span.and_then(|span| span.until).map(ToSqlx::to_sqlx) as Option<Column>,
-        )
-        .execute(connection)
-        .await
-        .map_err(|error| StoreError::of_request(error, lease.request))?;
-        Ok(())
+            lease.token,
+            change.may_be_lost(),
+            self.version,
+            self.attempts()?,
+        );
+        let written = written.fetch_all(connection).await;
+        Ok(!written.map_err(|error| StoreError::of_request(error, lease.request))?.is_empty())
+    }
+
+    /// The attempts that changed, as rows.
+    fn attempts(&self) -> Result<Value, StoreError> {
+        let (before, after) = (&self.before, &self.after);
+        let Some(decision) = after.state.decision().or(before.state.decision()) else { return Ok(json!([])) };
+        let (tenant, holding) = (&decision.tenant, decision.holding());
+        let changed = after.attempts.iter().filter(|attempt| !before.attempts.contains(attempt));
+        let rows: Result<_, _> = changed.map(|attempt| attempts::row(before.id, tenant, &holding, attempt)).collect();
+        Ok(Value::Array(rows?))
     }
 
     /// What the log tells of the move itself.
-    fn event(&self, change: &Change) -> Option<AuditEvent> {
-        let event = change.event.as_ref()?;
+    fn event(&self) -> Option<AuditEvent> {
+        let event = self.change.event.as_ref()?;
         let mut detail = facts(event, &self.before.state, &self.after.state);
         // What was read without a decision is sealed with the move that followed from it.
         if let Some(digest) = &self.snapshot_digest {
             detail["snapshot_digest"] = json!(digest);
         }
         Some(AuditEvent {
-            at: change.now,
+            at: self.change.now,
             event: event.name(),
-            actor: change.actor.clone(),
+            actor: self.change.actor.clone(),
             moved: Some((Some(self.before.state.status()), self.after.state.status())),
             detail,
         })
     }
 
+    /// What the ticket is told of it.
+    fn note(&self) -> Option<NewNote> {
+        let (before, after) = (&self.before, &self.after);
+        note::for_move(before.id, &before.state, self.change.event.as_ref()?, &after.state, &after.attempts)
+    }
+
     /// When the request's assignment may have been in force.
-    fn span(&self, change: &Change) -> Option<Span> {
+    fn span(&self) -> Option<Span> {
         let (before, after) = (&self.before.state, &self.after.state);
         let decision = after.decision().or(before.decision())?;
         let assignment = assignment_of(after).or(assignment_of(before));
@@ -182,7 +220,7 @@ impl Move {
             State::Ended(order) => order.confirmed_at,
             _ => None,
         };
-        span(after.underlying().status(), decision, assignment, &self.after.attempts, gone_at, change.now)
+        span(after.underlying().status(), decision, assignment, &self.after.attempts, gone_at, self.change.now)
     }
 }
 

@@ -178,8 +178,8 @@ pub(super) async fn order_end_in(
     Ok(Ordered::Recorded)
 }
 
-/// Requests with all of their attempts, by one statement: its name, its condition on `r`, and what that binds. Attempts change
-/// only under a lease, so whoever holds that reads them as they are, even where the row had to be waited for.
+/// Requests with all of their attempts, by one statement: its name, its condition on `r`, and what that binds. The
+/// version tells whether somebody has written to the row since.
 macro_rules! request_rows {
     ($name:literal, $condition:literal, $($bound:expr),+) => {
         sqlx::query_as!(
@@ -187,6 +187,7 @@ macro_rules! request_rows {
             "-- store::" + $name + "\n\
              select id, connection, tenant, ticket_id, ticket_number, state, held_state, hold, decision, assignment, \
              end_order, reasons, failure, received_at, state_since, hinted_at, looks, end_requested, doubt, snapshot_digest, \
+             xmin::text as \"version!\", \
              (select jsonb_agg(to_jsonb(a) order by a.number) from attempts a where a.request_id = r.id) as attempts \
              from requests r where " + $condition,
             $($bound),+
@@ -218,6 +219,7 @@ pub(super) struct RequestRow {
     pub doubt: Option<Value>,
     /// Digest of the ticket's snapshot.
     pub snapshot_digest: Option<String>,
+    pub version: String,
     pub attempts: Option<Value>,
 }
 

@@ -2,11 +2,12 @@
 
 use std::{future::Future, pin::Pin, task::Poll};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stint::{
     domain::{
         audit::Actor,
         id::{TenantName, TicketNumber},
+        lifecycle::Event,
     },
     sandbox::{
         Retry,
@@ -14,7 +15,7 @@ use stint::{
         jira::{Account, IssueDraft, JiraFault, JiraFaultKind, JiraOn},
         story,
     },
-    store::{Change, Ordered, Reading, Room},
+    store::{Change, Ordered, Reading, Room, StoreError},
 };
 
 use crate::world::{It, minutes, seconds};
@@ -427,4 +428,63 @@ async fn a_later_reading_does_not_move_a_decided_request_to_another_tenant() {
     assert_eq!(it.document(&id).await["tenant"], "contoso");
     it.until(&id, "ended").await;
     it.ends().await;
+}
+
+/// Returns once a statement waits for a row that another transaction wrote to.
+async fn somebody_waits(it: &It) {
+    let mut sql = it.sql().await;
+    let waits = "select exists (select from pg_stat_activity \
+                 where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0)";
+    for _ in 0..100_000 {
+        if sqlx::query_scalar(waits).fetch_one(&mut sql).await.expect("an answer") {
+            return;
+        }
+    }
+    panic!("nobody waits");
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_row_between_reading_and_moving_it_counts() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft::default());
+    let id = it.taken_in(&ticket).await;
+    let (now, store) = (it.world.clock.now(), &it.world.service.store);
+    let room = Room { ends: 1, others: 1, per_connection: 1, per_tenant: 8 };
+    let lease = store.lease_due(now, now + seconds(120), room).await.expect("a lease").remove(0);
+    let take = || Change { keep_lease: true, ..Change::to(Event::Take, now, now) };
+    let order = sqlx::query("update requests set end_requested = $1::jsonb, woken = true");
+    let order = order.bind(json!({
+        "cause": "revoked", "ordered_at": now, "actor": Actor::stint(), "reason": "enough", "remove": true,
+        "confirmed_at": null, "continued_by": []
+    }));
+    let mut sql = it.sql().await;
+    let mut others = sqlx::Connection::begin(&mut sql).await.expect("begun");
+    order.execute(&mut *others).await.expect("ordered");
+    // The move has read the row without that, and waits for it.
+    let moves = store.advance(&lease, take());
+    let lets_go = async {
+        somebody_waits(&it).await;
+        others.commit().await.expect("committed");
+    };
+    let (moved, ()) = tokio::join!(moves, lets_go);
+    assert!(matches!(moved, Err(StoreError::EndOrdered(_))), "{moved:?}");
+    assert_eq!(it.document(&id).await["status"], "received");
+    let told: i64 = sqlx::query_scalar("select count(*) from audit_events where state_to = 'verifying'")
+        .fetch_one(&mut it.sql().await)
+        .await
+        .expect("a count");
+    assert_eq!(told, 0, "nothing of a move that was not made is told");
+    // What forbids nothing does not keep it from being made.
+    sqlx::query("update requests set end_requested = null, woken = false").execute(&mut sql).await.expect("taken back");
+    let mut others = sqlx::Connection::begin(&mut sql).await.expect("begun");
+    sqlx::query("update requests set woken = true").execute(&mut *others).await.expect("woken");
+    let moves = store.advance(&lease, take());
+    let lets_go = async {
+        somebody_waits(&it).await;
+        others.commit().await.expect("committed");
+    };
+    let (moved, ()) = tokio::join!(moves, lets_go);
+    assert_eq!(moved.expect("moved").state.status().as_str(), "verifying");
+    let due: bool = sqlx::query_scalar("select woken from requests").fetch_one(&mut sql).await.expect("a row");
+    assert!(due, "what was heard meanwhile is not forgotten");
 }

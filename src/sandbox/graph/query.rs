@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::wire::Pairs;
 use super::refusal::Refusal;
+use super::state::Holding;
 
 /// The query of one list call.
 pub(super) struct Query {
@@ -32,6 +33,11 @@ impl Query {
     pub(super) fn wanted(&self, property: &str) -> Option<&str> {
         let clause = self.filter.iter().find(|clause| clause.equal && clause.property == property)?;
         clause.value.as_str()
+    }
+
+    /// Whether rows about this holding may pass the filter: what names another principal need not be drawn up first.
+    pub(super) fn may_mean(&self, holding: &Holding) -> bool {
+        self.wanted("principalId").is_none_or(|wanted| wanted.eq_ignore_ascii_case(&holding.principal))
     }
 
     /// A property that rows do not have cannot be filtered by.

@@ -36,7 +36,7 @@ impl Graph {
         query.only(if surface.is_of_groups() { &OF_GROUP_REQUESTS } else { &OF_REQUESTS })?;
         let knobs = state.knobs.clone();
         let requests = &state.tenant(asked.caller.tenant).requests;
-        let shown = requests.iter().filter(|row| row.is_shown(surface, asked.now));
+        let shown = requests.iter().filter(|row| query.may_mean(&row.holding) && row.is_shown(surface, asked.now));
         let rows = shown.map(|request| super::render::plain(self.request_row(request, asked.now, &knobs, false)));
         Ok((200, Some(query.page(&self.url, uri, rows.collect(), knobs.page_size))))
     }
@@ -53,7 +53,7 @@ impl Graph {
         let query = list_query(asked, surface)?;
         let knobs = state.knobs.clone();
         let rows = state.tenant(asked.caller.tenant).assignments.iter();
-        let shown = rows.filter(|row| row.is_of(surface) && row.is_shown(asked.now));
+        let shown = rows.filter(|row| query.may_mean(&row.holding) && row.is_of(surface) && row.is_shown(asked.now));
         let rows = shown.map(|row| row.schedule_row(asked.now, &knobs)).collect();
         Ok((200, Some(query.page(&self.url, asked.request.uri(), rows, knobs.page_size))))
     }
@@ -70,7 +70,7 @@ impl Graph {
         let query = list_query(asked, surface)?;
         let knobs: Knobs = state.knobs.clone();
         let rows = state.tenant(asked.caller.tenant).assignments.iter();
-        let shown = rows.filter(|row| row.is_of(surface) && row.is_instance(asked.now));
+        let shown = rows.filter(|row| query.may_mean(&row.holding) && row.is_of(surface) && row.is_instance(asked.now));
         let rows = shown.map(|row| row.instance_row(&knobs)).collect();
         Ok((200, Some(query.page(&self.url, asked.request.uri(), rows, knobs.page_size))))
     }
