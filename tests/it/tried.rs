@@ -3,6 +3,7 @@
 use std::{future::Future, pin::Pin, task::Poll};
 
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 use stint::{
     domain::{
         audit::Actor,
@@ -430,6 +431,10 @@ async fn a_later_reading_does_not_move_a_decided_request_to_another_tenant() {
     it.ends().await;
 }
 
+async fn run(sql: &mut PgConnection, statements: &'static str) {
+    sqlx::raw_sql(statements).execute(sql).await.expect("statements that run");
+}
+
 /// Returns once a statement waits for a row that another transaction wrote to.
 async fn somebody_waits(it: &It) {
     let mut sql = it.sql().await;
@@ -458,15 +463,15 @@ async fn what_is_written_to_a_row_between_reading_and_moving_it_counts() {
         "confirmed_at": null, "continued_by": []
     }));
     let mut sql = it.sql().await;
-    let mut others = sqlx::Connection::begin(&mut sql).await.expect("begun");
-    order.execute(&mut *others).await.expect("ordered");
+    run(&mut sql, "begin").await;
+    order.execute(&mut sql).await.expect("ordered");
     // The move has read the row without that, and waits for it.
-    let moves = store.advance(&lease, take());
+    let advance = store.advance(&lease, take());
     let lets_go = async {
         somebody_waits(&it).await;
-        others.commit().await.expect("committed");
+        run(&mut sql, "commit").await;
     };
-    let (moved, ()) = tokio::join!(moves, lets_go);
+    let (moved, ()) = tokio::join!(advance, lets_go);
     assert!(matches!(moved, Err(StoreError::EndOrdered(_))), "{moved:?}");
     assert_eq!(it.document(&id).await["status"], "received");
     let told: i64 = sqlx::query_scalar("select count(*) from audit_events where state_to = 'verifying'")
@@ -475,15 +480,14 @@ async fn what_is_written_to_a_row_between_reading_and_moving_it_counts() {
         .expect("a count");
     assert_eq!(told, 0, "nothing of a move that was not made is told");
     // What forbids nothing does not keep it from being made.
-    sqlx::query("update requests set end_requested = null, woken = false").execute(&mut sql).await.expect("taken back");
-    let mut others = sqlx::Connection::begin(&mut sql).await.expect("begun");
-    sqlx::query("update requests set woken = true").execute(&mut *others).await.expect("woken");
-    let moves = store.advance(&lease, take());
+    run(&mut sql, "update requests set end_requested = null, woken = false").await;
+    run(&mut sql, "begin; update requests set woken = true").await;
+    let advance = store.advance(&lease, take());
     let lets_go = async {
         somebody_waits(&it).await;
-        others.commit().await.expect("committed");
+        run(&mut sql, "commit").await;
     };
-    let (moved, ()) = tokio::join!(moves, lets_go);
+    let (moved, ()) = tokio::join!(advance, lets_go);
     assert_eq!(moved.expect("moved").state.status().as_str(), "verifying");
     let due: bool = sqlx::query_scalar("select woken from requests").fetch_one(&mut sql).await.expect("a row");
     assert!(due, "what was heard meanwhile is not forgotten");
