@@ -320,8 +320,11 @@ async fn a_tenant_takes_no_more_places_than_its_share_for_ends_or_for_anything_e
         change.execute(&mut sql).await.expect("changed");
     }
     // Of what is due at the same moment any may come first.
-    let earlier = sqlx::query("update requests set due_at = due_at - interval '1 second' where id = $1::uuid");
-    earlier.bind(&ids[5]).execute(&mut sql).await.expect("changed");
+    for (place, id) in (1..).zip(&ids) {
+        let in_turn =
+            "update requests set due_at = due_at - interval '1 minute' + $2 * interval '1 second' where id = $1::uuid";
+        sqlx::query(in_turn).bind(id).bind(f64::from(place)).execute(&mut sql).await.expect("changed");
+    }
     let now = it.world.clock.now();
     let room = Room { ends: 8, others: 8, per_connection: 8, per_tenant: 1 };
     let store = &it.world.service.store;
