@@ -53,10 +53,7 @@ impl<P: Ports> Engine<P> {
     async fn one_move(&self, lease: &Lease, known: Option<Box<Request>>) -> Result<Next, StoreError> {
         let request = match known {
             Some(request) => *request,
-            None => match self.store.load(lease.request()).await? {
-                Some(request) => request,
-                None => return Ok(Next::Nothing),
-            },
+            None => self.store.read(lease).await?,
         };
         let before = request.state.status();
         let (effect, began) = (due(&request.state).name(), self.clock.monotonic());

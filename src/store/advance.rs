@@ -9,7 +9,7 @@ use super::{
     deliveries::{NewRequest, insert_request},
     findings,
     moved::Move,
-    requests::{self, RequestRow, request_rows},
+    requests::{self, Kept},
 };
 use crate::domain::{
     attempt::{Attempt, AttemptOutcome},
@@ -123,16 +123,24 @@ impl Store {
     /// [`StoreError::EndOrdered`] and [`StoreError::Illegal`] change nothing; after [`StoreError::Database`] it is
     /// unknown whether the move was made.
     pub async fn advance(&self, lease: &Lease, change: Change) -> Result<Request, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let moved = plan(read(&mut connection, lease).await?, change.clone())?;
-        // One statement suffices for most moves. It changes nothing where somebody wrote to the row after it was read.
-        let done = moved.is_alone() && heeding(moved.write(&mut connection, lease)).await?;
-        drop(connection);
-        let moved = if done { moved } else { self.advance_locked(lease, change).await? };
-        let changed = matches!(moved.change.event, Some(Event::Confirm(_))) || moved.is_last();
+        // What is planned from an outdated row is not written, and what cannot be is planned anew.
+        let planned = lease.take_kept().and_then(|kept| plan(*kept, &change).ok()).filter(Move::is_alone);
+        let written = match &planned {
+            // One statement suffices for most moves. It changes nothing where somebody wrote to the row after it was read.
+            Some(moved) => heeding(async { moved.write(&mut *self.pool.acquire().await?, lease).await }).await?,
+            None => None,
+        };
+        let (moved, version) = match planned.zip(written) {
+            Some(done) => done,
+            None => self.advance_locked(lease, &change).await?,
+        };
+        if change.keep_lease {
+            lease.keep(moved.kept(version));
+        }
+        let changed = matches!(change.event, Some(Event::Confirm(_))) || moved.is_last();
         if let Some(decision) = moved.before.state.decision().filter(|_| changed) {
             // After the commit, so that rows are never locked crosswise; what is not woken comes by itself, only later.
-            let woken = self.wake_kin(moved.before.id, decision, moved.change.now).await;
+            let woken = self.wake_kin(moved.before.id, decision, change.now).await;
             woken
                 .unwrap_or_else(|problem| tracing::warn!(request = %moved.before.id, %problem, "others are not woken"));
         }
@@ -140,7 +148,7 @@ impl Store {
     }
 
     /// The same in a transaction of several statements, with the row locked.
-    async fn advance_locked(&self, lease: &Lease, change: Change) -> Result<Move, StoreError> {
+    async fn advance_locked<'a>(&self, lease: &Lease, change: &'a Change) -> Result<(Move<'a>, String), StoreError> {
         let mut transaction = begin(&self.pool).await?;
         match make(&mut transaction, lease, change).await {
             Ok(moved) => {
@@ -156,26 +164,26 @@ impl Store {
     }
 }
 
-async fn make(connection: &mut sqlx::PgConnection, lease: &Lease, change: Change) -> Result<Move, StoreError> {
+async fn make<'a>(
+    connection: &mut sqlx::PgConnection,
+    lease: &Lease,
+    change: &'a Change,
+) -> Result<(Move<'a>, String), StoreError> {
     lock(connection, lease).await?;
-    let moved = plan(read(connection, lease).await?, change)?;
-    if !moved.write(connection, lease).await? {
-        return Err(StoreError::LeaseLost(lease.request));
-    }
-    for finding in &moved.change.findings {
-        findings::raise(connection, &moved.about(), finding, moved.change.now).await?;
+    let moved = plan(requests::read(connection, lease).await?, change)?;
+    let written = moved.write(connection, lease).await?.ok_or(StoreError::LeaseLost(lease.request))?;
+    for finding in &change.findings {
+        findings::raise(connection, &moved.about(), finding, change.now).await?;
     }
     if moved.is_last() {
-        follow_up(connection, lease, moved.change.now).await?;
+        follow_up(connection, lease, change.now).await?;
     }
-    Ok(moved)
+    Ok((moved, written))
 }
 
 /// What the change makes of the request in this row.
-fn plan(row: RequestRow, mut change: Change) -> Result<Move, StoreError> {
-    let (version, connection, tenant) = (row.version.clone(), row.connection.clone(), row.tenant.clone());
-    let digest = row.snapshot_digest.clone();
-    let before = row.request()?;
+fn plan(kept: Kept, change: &Change) -> Result<Move<'_>, StoreError> {
+    let Kept { request: before, version, tenant, snapshot_digest } = kept;
     if must_yield(before.end_requested.as_ref(), change.event.as_ref()) {
         return Err(StoreError::EndOrdered(before.id));
     }
@@ -183,20 +191,19 @@ fn plan(row: RequestRow, mut change: Change) -> Result<Move, StoreError> {
         Some(event) => apply(before.state.clone(), event).map_err(|illegal| StoreError::Illegal(before.id, illegal))?,
         None => before.state.clone(),
     };
-    if state.status().is_terminal() {
-        close_what_is_open(&before, &mut change);
-    }
+    let told = told(&before, change, state.status().is_terminal());
     // What was decided on stays as it was, the tenant first of all.
     let undecided = before.state.decision().is_none();
-    change.reading = change.reading.filter(|_| undecided);
-    let reading = change.reading.as_ref();
-    let after = after(&before, state, &change);
+    let reading = change.reading.as_ref().filter(|_| undecided);
+    let after = after(&before, state, change, reading, &told);
+    let attempts: Vec<_> = told.into_iter().filter(|attempt| !before.attempts.contains(attempt)).collect();
     Ok(Move {
         tenant: reading.and_then(|r| r.tenant.as_ref()).map(|t| t.as_str().to_owned()).or(tenant),
-        snapshot_digest: reading.map(|r| r.digest.clone()).or(digest).filter(|_| undecided),
-        events: of_attempts(&before, &after, &change)?,
+        snapshot_digest: reading.map(|r| r.digest.clone()).or(snapshot_digest),
+        reading,
+        events: of_attempts(&before, &attempts, change.now)?,
+        attempts,
         version,
-        connection,
         before,
         after,
         change,
@@ -204,15 +211,15 @@ fn plan(row: RequestRow, mut change: Change) -> Result<Move, StoreError> {
 }
 
 /// The request as the change leaves it.
-fn after(before: &Request, state: State, change: &Change) -> Request {
+fn after(before: &Request, state: State, change: &Change, reading: Option<&Reading>, told: &[Attempt]) -> Request {
     let moved = before.state.underlying().status() != state.underlying().status();
     let looked = change.event.is_some() || change.heard_until.is_some();
     let end_taken_up = matches!(change.event, Some(Event::End(_))) || state.status().is_terminal();
     Request {
-        number: change.reading.as_ref().map_or_else(|| before.number.clone(), |reading| reading.number.clone()),
+        number: reading.map_or(&before.number, |reading| &reading.number).clone(),
         state_since: if moved { change.now } else { before.state_since },
         looks: if looked { 0 } else { before.looks.saturating_add(1) },
-        attempts: attempts_after(before, change),
+        attempts: attempts_after(before, told),
         end_requested: before.end_requested.clone().filter(|_| !end_taken_up),
         doubt: change.doubt.unwrap_or(before.doubt),
         state,
@@ -221,21 +228,15 @@ fn after(before: &Request, state: State, change: &Change) -> Request {
 }
 
 /// The request's attempts as the change leaves them, oldest first.
-fn attempts_after(before: &Request, change: &Change) -> Vec<Attempt> {
+fn attempts_after(before: &Request, told: &[Attempt]) -> Vec<Attempt> {
     let mut attempts = before.attempts.clone();
-    for changed in &change.attempts {
+    for changed in told {
         match attempts.iter_mut().find(|attempt| attempt.id == changed.id) {
             Some(attempt) => attempt.clone_from(changed),
             None => attempts.push(changed.clone()),
         }
     }
     attempts
-}
-
-/// The request, if the lease is still held.
-async fn read(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<RequestRow, StoreError> {
-    let row = request_rows!("advance::read", "id = $1 and lease_token = $2", lease.request.0, lease.token);
-    row.fetch_optional(connection).await?.ok_or(StoreError::LeaseLost(lease.request))
 }
 
 /// Waits for whoever writes to the row, and keeps others from it.
@@ -279,21 +280,23 @@ async fn follow_up(connection: &mut sqlx::PgConnection, lease: &Lease, now: Time
     Ok(())
 }
 
-/// No attempt of a request that is over may keep others from its holding.
-fn close_what_is_open(before: &Request, change: &mut Change) {
-    let now = change.now;
-    let told: Vec<_> = change.attempts.iter().map(|attempt| attempt.id).collect();
-    let left = before.attempts.iter().filter(|attempt| !told.contains(&attempt.id)).cloned();
-    change.attempts.extend(left.filter(|attempt| attempt.outcome == AttemptOutcome::Open));
-    for attempt in change.attempts.iter_mut().filter(|attempt| attempt.outcome == AttemptOutcome::Open) {
-        attempt.close(AttemptOutcome::Absent, None, now);
+/// The attempts that the change tells of. No attempt of a request that is over may keep others from its holding.
+fn told(before: &Request, change: &Change, is_over: bool) -> Vec<Attempt> {
+    let mut told = change.attempts.clone();
+    if is_over {
+        let left = before.attempts.iter().filter(|attempt| !change.attempts.iter().any(|told| told.id == attempt.id));
+        told.extend(left.filter(|attempt| attempt.outcome == AttemptOutcome::Open).cloned());
+        for attempt in told.iter_mut().filter(|attempt| attempt.outcome == AttemptOutcome::Open) {
+            attempt.close(AttemptOutcome::Absent, None, change.now);
+        }
     }
+    told
 }
 
 /// What the log tells of the attempts that changed.
-fn of_attempts(before: &Request, after: &Request, change: &Change) -> Result<Vec<AuditEvent>, StoreError> {
+fn of_attempts(before: &Request, changed: &[Attempt], now: Timestamp) -> Result<Vec<AuditEvent>, StoreError> {
     let mut events = vec![];
-    for attempt in after.attempts.iter().filter(|attempt| !before.attempts.contains(attempt)) {
+    for attempt in changed {
         let event = match before.attempts.iter().find(|earlier| earlier.id == attempt.id) {
             None => "attempt-recorded",
             // Looks for it are only counted. All else that is learnt of a closed one, such as another outcome, is told anew:
@@ -304,7 +307,7 @@ fn of_attempts(before: &Request, after: &Request, change: &Change) -> Result<Vec
             Some(_) => continue,
         };
         let detail = requests::json(attempt)?;
-        events.push(AuditEvent { at: change.now, event, actor: Actor::stint(), moved: None, detail });
+        events.push(AuditEvent { at: now, event, actor: Actor::stint(), moved: None, detail });
     }
     Ok(events)
 }

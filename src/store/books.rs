@@ -47,7 +47,7 @@ impl Store {
             tenant.as_str(),
         );
         let rows = rows.fetch_all(&self.pool).await?.into_iter();
-        rows.map(|row| requests::parse(RequestId(row.id), "decision", row.target.unwrap_or_default())).collect()
+        rows.map(|row| requests::parse(RequestId(row.id), "decision", &row.target.unwrap_or_default())).collect()
     }
 
     /// What stint holds of the tenant, as far as it concerns what shows there.
@@ -348,11 +348,11 @@ impl Row {
         let missing = |column| StoreError::bad("requests", column, request, "missing");
         let target = self.target.ok_or_else(|| missing("decision"))?;
         let principal = ObjectId(self.principal_id.ok_or_else(|| missing("principal_id"))?);
-        let target = requests::parse(request, "decision", target)?;
+        let target = requests::parse(request, "decision", &target)?;
         let stands = match Status::named(&self.stands) {
             Some(Status::Active) => {
                 let assignment = self.assignment.ok_or_else(|| missing("assignment"))?;
-                let Assignment { ends_at, confirmed_at, .. } = requests::parse(request, "assignment", assignment)?;
+                let Assignment { ends_at, confirmed_at, .. } = requests::parse(request, "assignment", &assignment)?;
                 Stands::InForce { ends_at, confirmed_at, unseen_since: self.unseen_since.map(Column::to_jiff) }
             }
             Some(status) if status.is_terminal() => Stands::Over(self.state_since.to_jiff()),

@@ -1,10 +1,12 @@
 //! The right to make the next step of a request's life.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, requests::Kept};
 use crate::domain::id::RequestId;
 
 /// The right to make one request's next step. Only [`Store::lease_due`] makes one; once it lapsed and somebody else took
@@ -14,9 +16,26 @@ pub struct Lease {
     pub(super) request: RequestId,
     pub(super) token: Uuid,
     is_end: bool,
+    /// The row as its holder last read or wrote it. Under a lease hardly anybody else writes there.
+    kept: Mutex<Option<Box<Kept>>>,
+    /// The place it takes; dropped with it.
+    _place: Option<Arc<Place>>,
 }
 
-/// How many requests may be leased at once.
+/// What a lease is for, as far as shares go.
+#[derive(Clone, Debug)]
+struct Place {
+    connection: String,
+    tenant: Option<String>,
+    is_end: bool,
+}
+
+/// What this process has in work: leases that were not dropped yet.
+#[derive(Debug, Default)]
+pub(super) struct Places(Mutex<Vec<Weak<Place>>>);
+
+/// How many requests this process may lease at once. What other workers have in work is their own concern: more of them
+/// do more.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
     /// Requests that only have to end: ordered to, or their time is over.
@@ -34,7 +53,7 @@ impl Lease {
     /// one: under any other token no row changes.
     #[must_use]
     pub fn drawn(request: RequestId, token: Uuid, is_end: bool) -> Self {
-        Self { request, token, is_end }
+        Self { request, token, is_end, kept: Mutex::default(), _place: None }
     }
 
     /// What the row must hold for this lease to change it.
@@ -54,6 +73,35 @@ impl Lease {
     pub fn is_end(&self) -> bool {
         self.is_end
     }
+
+    pub(super) fn keep(&self, kept: Kept) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(kept));
+    }
+
+    /// What was kept, once: while a move is on its way nobody knows what the row holds.
+    pub(super) fn take_kept(&self) -> Option<Box<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Places {
+    fn take(&self, place: Place) -> Arc<Place> {
+        let place = Arc::new(place);
+        self.all().push(Arc::downgrade(&place));
+        place
+    }
+
+    /// Those that are taken, column by column.
+    fn taken(&self) -> (Vec<String>, Vec<Option<String>>, Vec<bool>) {
+        let mut all = self.all();
+        all.retain(|place| place.strong_count() > 0);
+        let taken = all.iter().filter_map(Weak::upgrade);
+        taken.map(|place| (place.connection.clone(), place.tenant.clone(), place.is_end)).collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Weak<Place>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Store {
@@ -69,6 +117,7 @@ impl Store {
         // A reading follows a lease on what is still being verified, so it covers the hints so far. Of what waits, no more of
         // a connection and tenant can be chosen than there is room for, so no more is looked at: a backlog costs nothing.
         // A lease need not outlive a crash of the database: one that is lost changes no row. So nobody waits for the disk.
+        let (connections, tenants, are_ends) = self.places.taken();
         let rows = sqlx::query!(
             "-- store::leases::lease_due\n\
              with recursive pairs as (\
@@ -80,8 +129,7 @@ impl Store {
              where r.due_at is not null and r.end_requested is null and coalesce(r.held_state, r.state) not in ('active', 'ending') \
              and (r.connection, coalesce(r.tenant, '')) > (pairs.connection, pairs.tenant) \
              order by r.connection, coalesce(r.tenant, '') limit 1) as next), \
-             candidates as (select id from requests where leased_until > $1 \
-             union select id from requests where due_at <= $1 \
+             candidates as (select id from requests where due_at <= $1 and (leased_until is null or leased_until <= $1) \
              and (end_requested is not null or coalesce(held_state, state) in ('active', 'ending')) \
              union select first.id from pairs cross join lateral (\
              select r.id from requests r \
@@ -89,16 +137,17 @@ impl Store {
              and r.connection = pairs.connection and coalesce(r.tenant, '') = pairs.tenant \
              and r.due_at <= $1 and (r.leased_until is null or r.leased_until <= $1) \
              order by r.due_at limit $4) as first), \
-             open as (select id, connection, tenant, leased_until > $1 as leased, \
+             open as (select id, connection, tenant, \
              due_at + case when coalesce(held_state, state) = 'active' then interval '30 seconds' else interval '0' end as due_at, \
              end_requested is not null or coalesce(held_state, state) = 'ending' \
              or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1 as is_end \
              from requests where id in (select id from candidates)), \
-             by_connection as (select connection, count(*) as leased from open where leased and not is_end group by connection), \
-             by_tenant as (select tenant, is_end, count(*) as leased from open where leased group by tenant, is_end), \
+             places as (select * from unnest($7::text[], $8::text[], $9::boolean[]) as place (connection, tenant, is_end)), \
+             by_connection as (select connection, count(*) as leased from places where not is_end group by connection), \
+             by_tenant as (select tenant, is_end, count(*) as leased from places group by tenant, is_end), \
              of_tenants as (select open.id, open.connection, open.tenant, open.due_at, open.is_end, \
              row_number() over (partition by open.is_end, open.tenant order by open.due_at) + coalesce(by_tenant.leased, 0) as nth \
-             from open left join by_tenant using (tenant, is_end) where open.leased is not true), \
+             from open left join by_tenant using (tenant, is_end)), \
              of_connections as (select id, due_at, is_end, \
              row_number() over (partition by is_end, connection order by due_at) + coalesce(by_connection.leased, 0) as nth \
              from of_tenants left join by_connection using (connection) where tenant is null or nth <= $6::bigint), \
@@ -112,7 +161,7 @@ impl Store {
              where (select set from unhurried) = 'off' \
              and id in (select id from requests where id in (select id from chosen) and due_at <= $1 \
              and (leased_until is null or leased_until <= $1) for update skip locked) \
-             returning id, lease_token as \"token!\", (end_requested is not null \
+             returning id, connection, tenant, lease_token as \"token!\", (end_requested is not null \
              or coalesce(held_state, state) = 'ending' \
              or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1) as \"is_end!\"",
             now.to_sqlx(),
@@ -121,10 +170,17 @@ impl Store {
             i64::from(room.others),
             i64::from(room.per_connection),
             i64::from(room.per_tenant),
+            &connections,
+            &tenants as &[Option<String>],
+            &are_ends,
         );
         let rows = rows.fetch_all(&self.steady).await?;
-        let lease = |id, token, is_end| Lease::drawn(RequestId(id), token, is_end);
-        Ok(rows.into_iter().map(|row| lease(row.id, row.token, row.is_end)).collect())
+        let leases = rows.into_iter().map(|row| {
+            let place = Place { connection: row.connection, tenant: row.tenant, is_end: row.is_end };
+            let lease = Lease::drawn(RequestId(row.id), row.token, row.is_end);
+            Lease { _place: Some(self.places.take(place)), ..lease }
+        });
+        Ok(leases.collect())
     }
 
     /// When the next request or note falls due or its lapsed lease may be taken over; `None` when nothing is open.

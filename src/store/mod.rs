@@ -71,7 +71,7 @@ pub use sweeps::{Sweep, SweepResult};
 pub use tree::Head;
 pub use wake::Wakes;
 
-use self::intake::Intake;
+use self::{intake::Intake, leases::Places};
 
 /// stint's database.
 #[derive(Clone, Debug)]
@@ -83,6 +83,8 @@ pub struct Store {
     steady: PgPool,
     /// Where deliveries wait to be taken in.
     intake: Arc<Intake>,
+    /// What is in work here.
+    places: Arc<Places>,
     /// Those that the URL names.
     servers: Arc<[PgConnectOptions]>,
 }
@@ -126,7 +128,7 @@ impl Store {
         if options.len() > 1 {
             tokio::spawn(hosts::follow(options, [pool.clone(), readers.clone(), steady.clone()], turned));
         }
-        Ok(Self { pool, readers, steady, intake: Arc::default(), servers: servers.into() })
+        Ok(Self { pool, readers, steady, intake: Arc::default(), places: Arc::default(), servers: servers.into() })
     }
 
     /// Opens one connection to a server that takes writes, to say what keeps it from being opened.

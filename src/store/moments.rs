@@ -136,11 +136,11 @@ impl Row {
         let id = RequestId(self.id);
         let status = requests::status(id, &self.state)?;
         let stands = self.held_state.as_deref().map(|held| requests::status(id, held)).transpose()?;
-        let order = |column, order: Option<Value>| order.map(|order| requests::parse(id, column, order)).transpose();
-        let assignment = self.assignment.map(|read| requests::parse::<Assignment>(id, "assignment", read));
+        let order = |column, order: Option<Value>| order.map(|order| requests::parse(id, column, &order)).transpose();
+        let assignment = self.assignment.map(|read| requests::parse::<Assignment>(id, "assignment", &read));
         let course = Course {
             status: stands.unwrap_or(status),
-            decision: requests::parse::<Decision>(id, "decision", self.decision)?,
+            decision: requests::parse::<Decision>(id, "decision", &self.decision)?,
             assignment: assignment.transpose()?,
             end: order("end_order", self.end_order)?,
             ordered: order("end_requested", self.end_requested)?,

@@ -4,8 +4,12 @@ use jiff_sqlx::{Timestamp as Column, ToSqlx};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Change, Lease, StoreError, attempts, audit, requests};
+use super::{
+    Change, Lease, Reading, StoreError, attempts, audit,
+    requests::{self, Kept},
+};
 use crate::domain::{
+    attempt::Attempt,
     audit::{AuditEvent, digest, facts},
     in_force::{Span, span},
     note::{self, NewNote},
@@ -13,16 +17,19 @@ use crate::domain::{
 };
 
 /// A change, and the request before and after it.
-pub(super) struct Move {
-    pub change: Change,
+pub(super) struct Move<'a> {
+    pub change: &'a Change,
+    /// What is kept of the ticket as just read.
+    pub reading: Option<&'a Reading>,
     pub before: Request,
     pub after: Request,
     /// Which version of the row `before` was read from.
     pub version: String,
-    pub connection: String,
     pub tenant: Option<String>,
-    /// Digest of the ticket snapshot beside it, while nothing is decided: a decision holds its own.
+    /// Digest of the ticket's snapshot.
     pub snapshot_digest: Option<String>,
+    /// The attempts that changed, oldest first.
+    pub attempts: Vec<Attempt>,
     /// What the log tells besides the move itself.
     pub events: Vec<AuditEvent>,
 }
@@ -54,11 +61,11 @@ struct Events {
     details: Vec<Value>,
 }
 
-impl Move {
+impl Move<'_> {
     pub(super) fn about(&self) -> audit::About<'_> {
         audit::About {
             request: Some(self.before.id),
-            connection: Some(&self.connection),
+            connection: Some(self.before.connection.as_str()),
             tenant: self.tenant.as_deref(),
         }
     }
@@ -73,12 +80,22 @@ impl Move {
         self.change.findings.is_empty() && !self.is_last()
     }
 
-    /// Writes row, attempts, events, and the note that tells of it; `false`, and nothing is written, when the lease is lost or
-    /// the row is not the version any more that `before` was read from.
+    /// The request as it stands afterwards, in this version of its row.
+    pub(super) fn kept(&self, version: String) -> Kept {
+        let (request, tenant) = (self.after.clone(), self.tenant.clone());
+        Kept { request, version, tenant, snapshot_digest: self.snapshot_digest.clone() }
+    }
+
+    /// Writes row, attempts, events, and the note that tells of it; gives the row's new version. `None`, and nothing is
+    /// written, when the lease is lost or the row is not the version any more that `before` was read from.
     ///
     /// # Errors
     /// [`StoreError::ApprovalUsed`], [`StoreError::HoldingBusy`]; when the database fails.
-    pub(super) async fn write(&self, connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<bool, StoreError> {
+    pub(super) async fn write(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        lease: &Lease,
+    ) -> Result<Option<String>, StoreError> {
         let Self { change, after, .. } = self;
         let events: Vec<_> = self.events.iter().cloned().chain(self.event()).collect();
         let events = Events::of(&events);
@@ -86,7 +103,7 @@ impl Move {
         let parts = Parts::of(&after.state)?;
         let keeps = change.keep_lease && !self.is_last();
         let span = self.span();
-        let reading = change.reading.as_ref();
+        let reading = self.reading;
         let written = sqlx::query_scalar!(
             "-- store::moved::write\n\
              with unhurried as materialized (select set_config('synchronous_commit', \
@@ -104,7 +121,7 @@ impl Move {
              end_requested = case when $25 then null else end_requested end, doubt = $26, \
              hinted_approval = case when $28 then '' when hinted_at <= $27 then null else hinted_approval end, \
              approval_given_at = coalesce($29, approval_given_at), in_force_from = $40, in_force_until = $41 \
-             where id = $1 and lease_token = $42 and xmin::text = $44 and (select set from unhurried) is not null returning id), \
+             where id = $1 and lease_token = $42 and xmin::text = $44 and (select set from unhurried) is not null returning xmin::text as version), \
              attempt as (insert into attempts (id, request_id, tenant, principal_id, target, kind, recorded_at, send_not_after, \
              duration_seconds, ends_at, outcome, code, http_status, graph_request_id, schedule_request_id, schedule_id, \
              closed_at, absent_reads, last_absent_at) \
@@ -127,7 +144,7 @@ impl Move {
              pending as (insert into audit_pending (event_id) select id from event), \
              note as (insert into notes (request_id, step, text, created_at, due_at) \
              select $1, $38, $39, $19, $19 where $38::text is not null and exists (select from written) on conflict (request_id, step) do nothing) \
-             select id from written",
+             select version as \"version!\" from written",
             lease.request.0,
             after.state.status().as_str(),
             parts.held_state,
@@ -157,7 +174,7 @@ impl Move {
             change.heard_until.map(ToSqlx::to_sqlx) as Option<Column>,
             change.another_approval,
             change.approval.as_ref().map(|approval| approval.given_at.to_sqlx()) as Option<Column>,
-            self.connection,
+            self.before.connection.as_str(),
             &events.at as &[Column],
             &events.names,
             &events.actors,
@@ -172,20 +189,17 @@ impl Move {
             lease.token,
             change.may_be_lost(),
             self.version,
-            self.attempts()?,
+            self.rows()?,
         );
-        let written = written.fetch_all(connection).await;
-        Ok(!written.map_err(|error| StoreError::of_request(error, lease.request))?.is_empty())
+        written.fetch_optional(connection).await.map_err(|error| StoreError::of_request(error, lease.request))
     }
 
     /// The attempts that changed, as rows.
-    fn attempts(&self) -> Result<Value, StoreError> {
-        let (before, after) = (&self.before, &self.after);
-        let Some(decision) = after.state.decision().or(before.state.decision()) else { return Ok(json!([])) };
-        let (tenant, holding) = (&decision.tenant, decision.holding());
-        let changed = after.attempts.iter().filter(|attempt| !before.attempts.contains(attempt));
-        let rows: Result<_, _> = changed.map(|attempt| attempts::row(before.id, tenant, &holding, attempt)).collect();
-        Ok(Value::Array(rows?))
+    fn rows(&self) -> Result<Value, StoreError> {
+        let Some(decision) = self.after.state.decision().or(self.before.state.decision()) else { return Ok(json!([])) };
+        let (request, holding) = (self.before.id, decision.holding());
+        let row = |attempt| attempts::row(request, &decision.tenant, &holding, attempt);
+        Ok(Value::Array(self.attempts.iter().map(row).collect::<Result<_, _>>()?))
     }
 
     /// What the log tells of the move itself.
@@ -193,7 +207,8 @@ impl Move {
         let event = self.change.event.as_ref()?;
         let mut detail = facts(event, &self.before.state, &self.after.state);
         // What was read without a decision is sealed with the move that followed from it.
-        if let Some(digest) = &self.snapshot_digest {
+        // A decision holds its own.
+        if let Some(digest) = self.snapshot_digest.as_ref().filter(|_| self.before.state.decision().is_none()) {
             detail["snapshot_digest"] = json!(digest);
         }
         Some(AuditEvent {

@@ -6,25 +6,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Store, StoreError, attempts, audit, begin, commit::commit};
+use super::{Lease, Store, StoreError, attempts, audit, begin, commit::commit};
 use crate::domain::{
     audit::{Actor, AuditEvent},
     id::{ConnectionName, EntitlementKey, RequestId, TenantName, TicketId, TicketNumber},
     request::{EndOrder, Request, State, Status},
 };
-
-/// The columns a state is made of.
-pub(super) struct StateColumns {
-    pub id: RequestId,
-    pub state: String,
-    pub held_state: Option<String>,
-    pub hold: Option<Value>,
-    pub decision: Option<Value>,
-    pub assignment: Option<Value>,
-    pub end_order: Option<Value>,
-    pub reasons: Option<Value>,
-    pub failure: Option<Value>,
-}
 
 /// What other requests about a ticket leave of its approvals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +38,17 @@ pub enum Ordered {
 }
 
 impl Store {
+    /// The leased request as it stands now. A move under the lease is planned from this.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]; when the database fails or the row does not hold what it must.
+    pub async fn read(&self, lease: &Lease) -> Result<Request, StoreError> {
+        let kept = read(&mut *self.pool.acquire().await?, lease).await?;
+        let request = kept.request.clone();
+        lease.keep(kept);
+        Ok(request)
+    }
+
     /// One request with its attempts; `None` when there is none of this id.
     ///
     /// # Errors
@@ -194,7 +192,6 @@ macro_rules! request_rows {
         )
     };
 }
-pub(super) use request_rows;
 
 /// What [`request_rows`] reads.
 pub(super) struct RequestRow {
@@ -223,54 +220,62 @@ pub(super) struct RequestRow {
     pub attempts: Option<Value>,
 }
 
+/// A request, and what else of its row a move is planned from.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub request: Request,
+    /// Which version of the row this is.
+    pub version: String,
+    pub tenant: Option<String>,
+    /// Digest of the ticket's snapshot.
+    pub snapshot_digest: Option<String>,
+}
+
 pub(super) async fn load(connection: &mut sqlx::PgConnection, ids: &[Uuid]) -> Result<Vec<Request>, StoreError> {
     let rows = request_rows!("requests::load", "id = any($1) order by id", ids);
     rows.fetch_all(connection).await?.into_iter().map(RequestRow::request).collect()
 }
 
+/// The request, if the lease is still held.
+pub(super) async fn read(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<Kept, StoreError> {
+    let row = request_rows!("requests::read", "id = $1 and lease_token = $2", lease.request.0, lease.token);
+    let mut row = row.fetch_optional(connection).await?.ok_or(StoreError::LeaseLost(lease.request))?;
+    let (version, tenant) = (std::mem::take(&mut row.version), row.tenant.take());
+    let snapshot_digest = row.snapshot_digest.take();
+    Ok(Kept { request: row.request()?, version, tenant, snapshot_digest })
+}
+
 impl RequestRow {
     /// The request that this row holds.
-    pub(super) fn request(self) -> Result<Request, StoreError> {
-        let id = RequestId(self.id);
-        let attempts: Vec<Value> = self.attempts.map_or(Ok(vec![]), |rows| parse(id, "attempts", rows))?;
-        let columns = StateColumns {
-            id,
-            state: self.state,
-            held_state: self.held_state,
-            hold: self.hold,
-            decision: self.decision,
-            assignment: self.assignment,
-            end_order: self.end_order,
-            reasons: self.reasons,
-            failure: self.failure,
-        };
+    fn request(self) -> Result<Request, StoreError> {
+        let (id, state) = (RequestId(self.id), self.state()?);
+        let attempts: Vec<Value> = self.attempts.map_or(Ok(vec![]), |rows| parse(id, "attempts", &rows))?;
         Ok(Request {
             id,
             connection: ConnectionName::new(self.connection),
             ticket: TicketId::new(self.ticket_id),
             number: TicketNumber::new(self.ticket_number),
             received_at: self.received_at.to_jiff(),
-            state: columns.state()?,
+            state,
             state_since: self.state_since.to_jiff(),
             hinted_at: self.hinted_at.to_jiff(),
             looks: u32::try_from(self.looks).unwrap_or(0),
             attempts: attempts.into_iter().map(|row| attempts::read(id, row)).collect::<Result<_, _>>()?,
-            end_requested: self.end_requested.map(|order| parse(id, "end_requested", order)).transpose()?,
-            doubt: self.doubt.map(|doubt| parse(id, "doubt", doubt)).transpose()?,
+            end_requested: self.end_requested.map(|order| parse(id, "end_requested", &order)).transpose()?,
+            doubt: self.doubt.map(|doubt| parse(id, "doubt", &doubt)).transpose()?,
         })
     }
-}
 
-impl StateColumns {
-    /// The state these columns spell.
-    pub(super) fn state(self) -> Result<State, StoreError> {
-        let status = status(self.id, &self.state)?;
+    /// The state its columns spell.
+    fn state(&self) -> Result<State, StoreError> {
+        let id = RequestId(self.id);
+        let status = status(id, &self.state)?;
         if status != Status::Held {
             return self.named(status);
         }
         let hold = self.part("hold", self.hold.as_ref())?;
         let was = self.held_state.as_deref().unwrap_or_default();
-        let was = status_named(self.id, "held_state", was)?;
+        let was = status_named(id, "held_state", was)?;
         Ok(State::Held { hold, was: Box::new(self.named(was)?) })
     }
 
@@ -291,13 +296,15 @@ impl StateColumns {
             Status::Ended => State::Ended(end_order()?),
             Status::Rejected => State::Rejected(self.part("reasons", self.reasons.as_ref())?),
             Status::Failed => State::Failed(self.part("failure", self.failure.as_ref())?),
-            Status::Held => return Err(StoreError::bad("requests", "held_state", self.id, "held twice")),
+            Status::Held => {
+                return Err(StoreError::bad("requests", "held_state", RequestId(self.id), "held twice"));
+            }
         })
     }
 
     fn part<T: DeserializeOwned>(&self, column: &'static str, value: Option<&Value>) -> Result<T, StoreError> {
-        let missing = || StoreError::bad("requests", column, self.id, "missing");
-        parse(self.id, column, value.ok_or_else(missing)?.clone())
+        let id = RequestId(self.id);
+        parse(id, column, value.ok_or_else(|| StoreError::bad("requests", column, id, "missing"))?)
     }
 }
 
@@ -309,8 +316,8 @@ fn status_named(id: RequestId, column: &'static str, name: &str) -> Result<Statu
     Status::named(name).ok_or_else(|| StoreError::bad("requests", column, id, format!("unknown state {name:?}")))
 }
 
-pub(super) fn parse<T: DeserializeOwned>(id: RequestId, column: &'static str, value: Value) -> Result<T, StoreError> {
-    serde_json::from_value(value).map_err(|error| StoreError::bad("requests", column, id, error))
+pub(super) fn parse<T: DeserializeOwned>(id: RequestId, column: &'static str, value: &Value) -> Result<T, StoreError> {
+    T::deserialize(value).map_err(|error| StoreError::bad("requests", column, id, error))
 }
 
 pub(super) fn json(value: &impl serde::Serialize) -> Result<Value, StoreError> {

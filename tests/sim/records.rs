@@ -36,7 +36,7 @@ fn failed() -> StoreError {
 }
 
 impl ModelRecords {
-    async fn read<T>(&self, name: &'static str, read: impl FnOnce(&Database) -> T + Send) -> Result<T, StoreError> {
+    async fn ask<T>(&self, name: &'static str, read: impl FnOnce(&Database) -> T + Send) -> Result<T, StoreError> {
         match self.scene.pass(At::Read(name)).await {
             Some(_) => Err(failed()),
             None => Ok(read(&self.scene.world().database)),
@@ -72,15 +72,16 @@ impl ModelRecords {
 
 impl Records for ModelRecords {
     async fn lease_due(&self, now: Timestamp, until: Timestamp, room: Room) -> Result<Vec<Lease>, StoreError> {
-        self.write("lease-due", |database| database.lease_due(now, until, room)).await
+        let (worker, _) = self.scene.world().polled;
+        self.write("lease-due", |database| database.lease_due(now, until, room, worker)).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.read("next-due", Database::next_due).await
+        self.ask("next-due", Database::next_due).await
     }
 
     async fn may_send(&self, lease: &Lease) -> Result<bool, StoreError> {
-        let may = self.read("may-send", |database| database.may_send(lease)).await?;
+        let may = self.ask("may-send", |database| database.may_send(lease)).await?;
         let world = &mut *self.scene.world();
         let ((worker, task), now) = (world.polled, world.now);
         world.ledger.may_send.retain(|asked| (asked.0, asked.1) != (worker, task));
@@ -92,18 +93,18 @@ impl Records for ModelRecords {
         self.write("release", |database| database.release(&lease, due_at)).await
     }
 
-    async fn load(&self, id: RequestId) -> Result<Option<Request>, StoreError> {
-        let fault = self.scene.pass(At::Load).await;
+    async fn read(&self, lease: &Lease) -> Result<Request, StoreError> {
+        let (id, fault) = (lease.request(), self.scene.pass(At::Load).await);
         if fault == Some(Fault::DbDown) {
             return Err(failed());
         }
-        let row = self.scene.world().database.load(id);
-        let Some(row) = row.filter(|_| fault == Some(Fault::DbTorn)) else {
-            return Ok(self.scene.world().database.load(id));
-        };
-        // The row and its attempts are two statements.
-        let attempts = self.read("attempts", |database| database.attempts_of(id)).await?;
-        Ok(Some(Request { attempts, ..row }))
+        let row = self.scene.world().database.leased(lease)?;
+        if fault != Some(Fault::DbTorn) {
+            return Ok(row);
+        }
+        // As if the row and its attempts were two statements.
+        let attempts = self.ask("attempts", |database| database.attempts_of(id)).await?;
+        Ok(Request { attempts, ..row })
     }
 
     async fn advance(&self, lease: &Lease, change: Change) -> Result<Request, StoreError> {
@@ -120,7 +121,7 @@ impl Records for ModelRecords {
         ticket: &TicketId,
         other_than: RequestId,
     ) -> Result<Spent, StoreError> {
-        self.read("spent", |database| database.spent(connection, ticket, other_than)).await
+        self.ask("spent", |database| database.spent(connection, ticket, other_than)).await
     }
 
     async fn told(&self, _: &ConnectionName, _: &TicketId) -> Result<Option<Ticket>, StoreError> {
@@ -145,7 +146,7 @@ impl Records for ModelRecords {
         let ids = self.scene.world().database.kin_ids(of, tenant, holding, now);
         let mut kin = vec![];
         for id in ids {
-            kin.extend(self.read("kin", |database| database.load(id)).await?);
+            kin.extend(self.ask("kin", |database| database.load(id)).await?);
         }
         Ok(kin)
     }
@@ -157,7 +158,7 @@ impl Records for ModelRecords {
         since: Timestamp,
         other_than: RequestId,
     ) -> Result<i64, StoreError> {
-        self.read("begun-since", |database| database.begun_since(tenant, entitlement, since, other_than)).await
+        self.ask("begun-since", |database| database.begun_since(tenant, entitlement, since, other_than)).await
     }
 
     async fn lease_notes(
@@ -185,7 +186,7 @@ impl Records for ModelRecords {
     }
 
     async fn next_poll(&self, connections: &[ConnectionName]) -> Result<Option<Timestamp>, StoreError> {
-        self.read("next-poll", |database| database.next_poll(connections)).await
+        self.ask("next-poll", |database| database.next_poll(connections)).await
     }
 
     async fn conclude_poll(&self, poll: &Poll, result: &PollResult, due_at: Timestamp) -> Result<(), StoreError> {
@@ -197,7 +198,7 @@ impl Records for ModelRecords {
         connection: &ConnectionName,
         tickets: &[TicketId],
     ) -> Result<Vec<TicketId>, StoreError> {
-        self.read("read-by-requests", |database| database.read_by_requests(connection, tickets)).await
+        self.ask("read-by-requests", |database| database.read_by_requests(connection, tickets)).await
     }
 
     async fn notice(
@@ -221,11 +222,11 @@ impl Records for ModelRecords {
     }
 
     async fn next_sweep(&self, tenants: &[TenantName]) -> Result<Option<Timestamp>, StoreError> {
-        self.read("next-sweep", |database| database.next_sweep(tenants)).await
+        self.ask("next-sweep", |database| database.next_sweep(tenants)).await
     }
 
     async fn may_sweep(&self, sweep: &Sweep) -> Result<bool, StoreError> {
-        self.read("may-sweep", |database| database.may_sweep(sweep)).await
+        self.ask("may-sweep", |database| database.may_sweep(sweep)).await
     }
 
     async fn conclude_sweep(&self, sweep: &Sweep, result: &SweepResult, due_at: Timestamp) -> Result<(), StoreError> {
@@ -233,15 +234,15 @@ impl Records for ModelRecords {
     }
 
     async fn open_targets(&self, tenant: &TenantName) -> Result<Vec<Target>, StoreError> {
-        self.read("open-targets", |database| database.open_targets(tenant)).await
+        self.ask("open-targets", |database| database.open_targets(tenant)).await
     }
 
     async fn books(&self, tenant: &TenantName, shown: &[Held]) -> Result<Books, StoreError> {
-        self.read("books", |database| database.books(tenant, shown)).await
+        self.ask("books", |database| database.books(tenant, shown)).await
     }
 
     async fn entry(&self, tenant: &TenantName, request: RequestId) -> Result<Option<Entry>, StoreError> {
-        self.read("entry", |database| database.entry(tenant, request)).await
+        self.ask("entry", |database| database.entry(tenant, request)).await
     }
 
     async fn miss(&self, request: RequestId, now: Timestamp) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ port! {
     async fn next_due() -> Result<Option<Timestamp>, StoreError>;
     async fn may_send(lease: &Lease) -> Result<bool, StoreError>;
     async fn release(lease: Lease, due_at: Timestamp) -> Result<(), StoreError>;
-    async fn load(id: RequestId) -> Result<Option<Request>, StoreError>;
+    async fn read(lease: &Lease) -> Result<Request, StoreError>;
     async fn advance(lease: &Lease, change: Change) -> Result<Request, StoreError>;
     async fn order_end(id: RequestId, actor: &Actor, order: &EndOrder) -> Result<Ordered, StoreError>;
     async fn spent(connection: &ConnectionName, ticket: &TicketId, other_than: RequestId) -> Result<Spent, StoreError>;

@@ -23,8 +23,7 @@ impl Database {
     pub fn advance(&mut self, lease: &Lease, mut change: Change) -> Result<Request, StoreError> {
         let id = lease.request();
         let lost = || StoreError::LeaseLost(id);
-        self.row(id).filter(|row| row.is_leased_by(lease.token())).ok_or_else(lost)?;
-        let before = self.load(id).ok_or_else(lost)?;
+        let before = self.leased(lease)?;
         if must_yield(before.end_requested.as_ref(), change.event.as_ref()) {
             return Err(StoreError::EndOrdered(id));
         }

@@ -114,6 +114,7 @@ impl Database {
             looks: 0,
             due_at: Some(at),
             lease: None,
+            worker: 0,
             woken: false,
             hinted_approval: None,
             end_requested: None,

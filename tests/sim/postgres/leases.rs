@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use stint::{
     domain::{
         id::{RequestId, TenantName},
-        request::{State, Status},
+        request::{Request, State, Status},
     },
-    store::{DueNote, Lease, NoteResult, Room},
+    store::{DueNote, Lease, NoteResult, Room, StoreError},
 };
 
 use super::{Database, Row, is_free};
@@ -29,11 +29,13 @@ impl Row {
 }
 
 impl Database {
-    pub fn lease_due(&mut self, now: Timestamp, until: Timestamp, room: Room) -> Vec<Lease> {
+    /// Leases what is due to this worker, whose shares count what it has in work itself.
+    pub fn lease_due(&mut self, now: Timestamp, until: Timestamp, room: Room, worker: usize) -> Vec<Lease> {
         let mut due: Vec<_> =
             self.rows.iter().filter(|row| row.is_free(now)).filter(|r| r.due_at.is_some_and(|d| d <= now)).collect();
         due.sort_by_key(|row| row.turn());
-        let busy = |of: &dyn Fn(&Row) -> bool| self.rows.iter().filter(|row| !row.is_free(now) && of(row)).count();
+        let is_mine = |row: &&Row| !row.is_free(now) && row.worker == worker;
+        let busy = |of: &dyn Fn(&Row) -> bool| self.rows.iter().filter(is_mine).filter(|row| of(row)).count();
         let (mut chosen, mut places): (Vec<&Row>, [u32; 2]) = (vec![], [room.ends, room.others]);
         let mut of_tenants: Vec<(bool, TenantName, usize)> = vec![];
         let mut of_connections: Vec<(String, usize)> = vec![];
@@ -65,19 +67,27 @@ impl Database {
             }
         }
         let chosen: Vec<_> = chosen.into_iter().map(|row| (row.id, row.is_end(now))).collect();
-        chosen.into_iter().map(|(id, is_end)| self.lease(id, until, is_end)).collect()
+        chosen.into_iter().map(|(id, is_end)| self.lease(id, until, is_end, worker)).collect()
     }
 
-    fn lease(&mut self, id: RequestId, until: Timestamp, is_end: bool) -> Lease {
+    fn lease(&mut self, id: RequestId, until: Timestamp, is_end: bool, worker: usize) -> Lease {
         let token = self.token();
         if let Some(row) = self.row_mut(id) {
             row.lease = Some((token, until));
+            row.worker = worker;
             row.woken = false;
             if matches!(row.stands(), Status::Received | Status::Verifying) {
                 row.hinted_approval = None;
             }
         }
         Lease::drawn(id, token, is_end)
+    }
+
+    /// The request, while the lease is held.
+    pub fn leased(&self, lease: &Lease) -> Result<Request, StoreError> {
+        let id = lease.request();
+        let row = self.row(id).filter(|row| row.is_leased_by(lease.token()));
+        row.and_then(|_| self.load(id)).ok_or(StoreError::LeaseLost(id))
     }
 
     pub fn next_due(&self) -> Option<Timestamp> {

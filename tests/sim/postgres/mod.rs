@@ -56,6 +56,8 @@ pub struct Row {
     pub looks: u32,
     pub due_at: Option<Timestamp>,
     pub lease: Option<(Uuid, Timestamp)>,
+    /// Who leased it last.
+    worker: usize,
     pub woken: bool,
     pub hinted_approval: Option<String>,
     pub end_requested: Option<EndOrder>,
