@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sqlx::postgres::PgPool;
+use sqlx::{PgConnection, postgres::PgPool};
 use uuid::Uuid;
 
 use super::{
@@ -49,12 +49,13 @@ pub(super) async fn write(
     deliveries: impl Iterator<Item = &Delivery>,
 ) -> Result<Vec<Option<Received>>, StoreError> {
     let deliveries: Vec<&Delivery> = deliveries.collect();
-    let known = known(pool, &deliveries).await?;
+    let mut connection = pool.acquire().await?;
+    let known = known(&mut connection, &deliveries).await?;
     let plans: Vec<_> = deliveries.iter().zip(&known).map(|(delivery, known)| plan(delivery, known)).collect();
     let joined = if plans.iter().all(|plan| matches!(plan, Plan::Repeat)) {
         HashSet::new()
     } else {
-        Rows::of(deliveries.iter().copied().zip(&plans))?.write(pool).await?
+        Rows::of(deliveries.iter().copied().zip(&plans))?.write(&mut connection).await?
     };
     Ok(plans.into_iter().map(|plan| plan.outcome(&joined)).collect())
 }
@@ -72,7 +73,7 @@ impl Plan<'_> {
 }
 
 /// What is known of each, in their order.
-async fn known(pool: &PgPool, deliveries: &[&Delivery]) -> Result<Vec<Known>, StoreError> {
+async fn known(connection: &mut PgConnection, deliveries: &[&Delivery]) -> Result<Vec<Known>, StoreError> {
     let hints = || deliveries.iter().map(|delivery| delivery.hint());
     let connections: Vec<_> = deliveries.iter().map(|delivery| delivery.connection.to_string()).collect();
     let keys: Vec<_> = deliveries.iter().map(|delivery| delivery.key.clone()).collect();
@@ -95,7 +96,7 @@ async fn known(pool: &PgPool, deliveries: &[&Delivery]) -> Result<Vec<Known>, St
         &tickets as &[Option<String>],
         &approvals as &[Option<String>],
     );
-    Ok(rows.fetch_all(pool).await?)
+    Ok(rows.fetch_all(connection).await?)
 }
 
 fn plan<'a>(delivery: &'a Delivery, known: &Known) -> Plan<'a> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff_sqlx::{Timestamp, ToSqlx};
 use serde_json::Value;
-use sqlx::postgres::PgPool;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
@@ -131,7 +131,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the database refuses or fails.
-    pub(super) async fn write(self, pool: &PgPool) -> Result<HashSet<Uuid>, StoreError> {
+    pub(super) async fn write(self, connection: &mut PgConnection) -> Result<HashSet<Uuid>, StoreError> {
         let Self { requests, hints, told, deliveries, events } = self;
         let joined = sqlx::query_scalar!(
             "-- store::intake::write\n\
@@ -204,7 +204,7 @@ impl Rows {
             &events.digests,
             &events.details,
         );
-        Ok(commit::heeding(joined.fetch_all(pool)).await?.into_iter().collect())
+        Ok(commit::heeding(joined.fetch_all(connection)).await?.into_iter().collect())
     }
 }
 
