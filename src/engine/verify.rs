@@ -22,7 +22,7 @@ use crate::{
         withdrawal::CLOSED,
     },
     graph::{Composition, GraphError},
-    store::{Change, Reading, StoreError, UsedApproval},
+    store::{Change, Reading, Spent, StoreError, UsedApproval},
     tickets::{Source, settings::Common},
 };
 
@@ -76,12 +76,15 @@ pub(super) enum Trouble {
 impl<P: Ports> Engine<P> {
     /// Reads the ticket and moves the request as it says.
     pub(super) async fn verify(&self, request: &Request) -> Result<Change, StoreError> {
-        let examined = match self.examine(request).await {
+        // No other request about the ticket is open while this one is, so what others leave does not change meanwhile.
+        let spent = self.store.spent(&request.connection, &request.ticket, request.id);
+        let (examined, spent) = tokio::join!(self.examine(request), spent);
+        let examined = match examined {
             Ok(examined) => examined,
             Err(trouble) => return Ok(self.troubled(request, trouble)),
         };
         let Examined { ticket, reading, approval, verdict, .. } = examined;
-        let verdict = self.unless_spent(request, &ticket, verdict).await?;
+        let verdict = unless_spent(&ticket, verdict, spent?);
         let now = self.clock.now();
         let mut change = match verdict {
             Verdict::Approved(decision) => {
@@ -98,24 +101,6 @@ impl<P: Ports> Engine<P> {
         change.approval = approval.filter(|_| uses_up(change.event.as_ref()));
         change.reading = Some(reading);
         Ok(change)
-    }
-
-    /// An approval that other requests about the ticket used up or called off does not come back, whatever id it has by now.
-    async fn unless_spent(&self, request: &Request, ticket: &Ticket, verdict: Verdict) -> Result<Verdict, StoreError> {
-        let Verdict::Approved(decision) = verdict else { return Ok(verdict) };
-        let spent = self.store.spent(&request.connection, &request.ticket, request.id).await?;
-        let opened_at = ticket.newest_approval().map_or(decision.approved_at, |approval| approval.opened_at);
-        let reason = if spent.given_at.is_some_and(|given_at| opened_at <= given_at) {
-            Reason::new(USED, "another request about this ticket used this approval up")
-        } else if spent.called_off_at.is_some_and(|at| decision.approved_at <= at + CLOCKS_APART) {
-            Reason::new(
-                "approval-called-off",
-                "the ticket's access was called off after this approval, or just before it",
-            )
-        } else {
-            return Ok(Verdict::Approved(decision));
-        };
-        Ok(Verdict::Rejected(vec![reason]))
     }
 
     /// The move that trouble makes before anything was sent.
@@ -214,6 +199,20 @@ impl<P: Ports> Engine<P> {
         })?;
         Ok(policy::decide(case, &directory))
     }
+}
+
+/// An approval that other requests about the ticket used up or called off does not come back, whatever id it has by now.
+fn unless_spent(ticket: &Ticket, verdict: Verdict, spent: Spent) -> Verdict {
+    let Verdict::Approved(decision) = verdict else { return verdict };
+    let opened_at = ticket.newest_approval().map_or(decision.approved_at, |approval| approval.opened_at);
+    let reason = if spent.given_at.is_some_and(|given_at| opened_at <= given_at) {
+        Reason::new(USED, "another request about this ticket used this approval up")
+    } else if spent.called_off_at.is_some_and(|at| decision.approved_at <= at + CLOCKS_APART) {
+        Reason::new("approval-called-off", "the ticket's access was called off after this approval, or just before it")
+    } else {
+        return Verdict::Approved(decision);
+    };
+    Verdict::Rejected(vec![reason])
 }
 
 /// Asks the directory and PIM what the case needs to know.

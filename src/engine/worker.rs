@@ -164,8 +164,11 @@ impl<P: Ports> Worker<P> {
         let full = self.room_for_others(self.room(tasks)) == 0;
         let next = if full { Some(now) } else { self.engine.next_due().await };
         if next.is_some_and(|next| next <= now) && tasks.is_empty() {
-            // Another worker is just taking it: a moment later it is not due any more.
-            let _ = tokio::time::timeout(Duration::from_millis(20), stop.cancelled()).await;
+            // Another worker is just taking it: a moment later it is not due any more. Or it has just arrived.
+            let woken = async {
+                tokio::select! { () = stop.cancelled() => {}, () = self.engine.wake.notified() => {} }
+            };
+            let _ = tokio::time::timeout(Duration::from_millis(20), woken).await;
             return;
         }
         // What is due already waits for a place, not for the clock.
