@@ -1,5 +1,7 @@
 //! Many tenants: what one refuses or throttles is met once, told once, and touches no other.
 
+use std::collections::BTreeSet;
+
 use sqlx::Row as _;
 use stint::{
     sandbox::{
@@ -8,7 +10,7 @@ use stint::{
         jira::IssueDraft,
         story,
     },
-    store::Room,
+    store::{Lease, Room, Store},
 };
 use uuid::{Uuid, uuid};
 
@@ -337,6 +339,14 @@ async fn a_tenant_takes_no_more_places_than_its_share_for_ends_or_for_anything_e
     assert_eq!(taken.iter().map(|(id, end)| (id, *end)).collect::<Vec<_>>(), expected);
     let more = store.lease_due(now, now + seconds(120), room).await.expect("leases");
     assert_eq!(more.len(), 0, "what is in work counts");
+    let another = Store::open(&it.database_url, 1).expect("a store");
+    let theirs = another.lease_due(now, now + seconds(120), room).await.expect("leases");
+    let both = |leases: &[Lease]| leases.iter().map(Lease::is_end).collect::<BTreeSet<_>>().len() == 2;
+    assert!(theirs.len() == 2 && both(&theirs), "another worker has shares of its own: {theirs:?}");
+    drop(leases);
+    let more = store.lease_due(now, now + seconds(120), room).await.expect("leases");
+    assert!(!more.is_empty(), "what is dropped takes no place");
+    assert!(more.iter().all(|lease| theirs.iter().all(|other| other.request() != lease.request())));
 }
 
 #[tokio::test]

@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use stint::clock::Clock;
+use stint::{clock::Clock, sandbox::Call};
 
 use crate::{
     calls::{Slow, one_after_the_other},
     client::Client,
-    report::{Must, Report, say},
+    prompt::{address, bearer, graph_token},
+    report::{Must, Report, Times, say},
     world::{TENANTS, Ticket, World, post},
 };
 
@@ -22,6 +23,9 @@ const LEAST: f64 = 0.9;
 
 /// How long Graph takes to answer, in milliseconds.
 const LATENCY: u64 = 50;
+
+/// How often Graph is asked without stint.
+const ASKED: u32 = 50;
 
 /// Those who post at a time.
 const SENDERS: usize = 8;
@@ -43,7 +47,7 @@ pub fn measure(world: &World<'_>, report: &mut Report) {
 }
 
 /// What Graph alone takes for one grant, from the first reading to the proof that it is in force: its calls one after the
-/// other, those at the same time counted once.
+/// other, those at the same time counted once, and each as long as it takes who asks without stint.
 fn alone(world: &World<'_>, latency: u64) -> Duration {
     let database = world.database();
     let stint = world.stint(&database, None);
@@ -59,8 +63,20 @@ fn alone(world: &World<'_>, latency: u64) -> Duration {
     let began = Clock::system().now();
     post(&mut client, &last.path, &last.webhook);
     await_active(world, &database, TENANTS + 1);
-    let calls = one_after_the_other(&world.sandbox.graph, began, latency).len();
-    Duration::from_millis(latency) * u32::try_from(calls).expect("a few calls")
+    let calls = one_after_the_other(&world.sandbox.graph, began, latency);
+    answer(world, last.tenant, &calls[0]) * u32::try_from(calls.len()).expect("a few calls")
+}
+
+/// How long Graph takes to answer this, at the median.
+fn answer(world: &World<'_>, tenant: u64, call: &Call) -> Duration {
+    let headers = bearer(&graph_token(world, tenant));
+    let mut client = Client::new(&address(&world.sandbox.graph.url()), &headers);
+    let times = (0..ASKED).map(|_| {
+        let answer = client.get(&call.path);
+        assert_eq!(answer.status, call.status, "{}", call.path);
+        answer.micros
+    });
+    Duration::from_secs_f64(Times::of(times.collect()).quantile(0.5) / 1e6)
 }
 
 /// Grants a second of so many workers on one database, from the first call to the last proof.

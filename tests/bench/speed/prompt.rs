@@ -155,7 +155,13 @@ fn calls_of_one(world: &World<'_>, creates: &Creates, stint: &Stint, latency: u6
     all
 }
 
-fn address(url: &str) -> String {
+/// The headers of who shows this token.
+pub fn bearer(token: &str) -> String {
+    format!("authorization: Bearer {token}\r\naccept: application/json\r\n")
+}
+
+/// Where a service listens.
+pub fn address(url: &str) -> String {
     url.trim_start_matches("http://").trim_end_matches('/').to_owned()
 }
 
@@ -163,8 +169,7 @@ fn address(url: &str) -> String {
 fn answered(calls: &[Asked]) -> f64 {
     let mut clients = HashMap::new();
     let times = calls.iter().map(|Asked { address, bearer, call }| {
-        let headers = format!("authorization: Bearer {bearer}\r\naccept: application/json\r\n");
-        let client = clients.entry(address).or_insert_with(|| Client::new(address, &headers));
+        let client = clients.entry(address).or_insert_with(|| Client::new(address, &self::bearer(bearer)));
         let answer = client.get(&call.path);
         assert_eq!(answer.status, call.status, "{}", call.path);
         answer.micros
@@ -173,7 +178,7 @@ fn answered(calls: &[Asked]) -> f64 {
 }
 
 /// A token that Graph takes for this tenant.
-fn graph_token(world: &World<'_>, tenant: u64) -> String {
+pub fn graph_token(world: &World<'_>, tenant: u64) -> String {
     let form = format!(
         "client_id={}&client_secret={}&grant_type=client_credentials&scope={}/.default",
         story::CLIENT_ID,

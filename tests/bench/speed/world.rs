@@ -30,8 +30,8 @@ use crate::{
     process::{Process, free_port},
 };
 
-/// PIM takes few calls of a tenant at a time, so there are as many tenants as requests in flight.
-pub const TENANTS: u64 = 64;
+/// PIM takes few calls of a tenant at a time, so there are as many tenants as requests that four workers have in flight.
+pub const TENANTS: u64 = 256;
 
 /// Ticket systems, each of which serves some of the tenants: no single one may take half of the places.
 const DESKS: u64 = 4;
