@@ -1,7 +1,6 @@
 //! Attempts as rows; written only inside a move.
 
 use jiff::Timestamp;
-use jiff_sqlx::{Timestamp as Column, ToSqlx};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -122,34 +121,18 @@ pub(super) async fn put_at(
     attempt: &Attempt,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "-- store::attempts::put\n\
+        "-- store::attempts::put_at\n\
          insert into attempts (id, request_id, tenant, principal_id, target, kind, recorded_at, send_not_after, \
          duration_seconds, ends_at, outcome, code, http_status, graph_request_id, schedule_request_id, schedule_id, \
          closed_at, absent_reads, last_absent_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+         select id, request_id, tenant, principal_id, target, kind, recorded_at, send_not_after, duration_seconds, ends_at, \
+         outcome, code, http_status, graph_request_id, schedule_request_id, schedule_id, closed_at, absent_reads, \
+         last_absent_at from jsonb_populate_record(null::attempts, $1) \
          on conflict (id) do update set outcome = excluded.outcome, code = excluded.code, \
          http_status = excluded.http_status, graph_request_id = excluded.graph_request_id, \
          schedule_request_id = excluded.schedule_request_id, schedule_id = excluded.schedule_id, \
          closed_at = excluded.closed_at, absent_reads = excluded.absent_reads, last_absent_at = excluded.last_absent_at",
-        attempt.id.0,
-        request.0,
-        tenant.as_str(),
-        holding.principal.0,
-        holding.target.to_string(),
-        attempt.kind.as_str(),
-        attempt.recorded_at.to_sqlx(),
-        attempt.send_not_after.to_sqlx(),
-        attempt.duration.and_then(|d| i32::try_from(d.as_secs()).ok()),
-        attempt.ends_at.map(ToSqlx::to_sqlx) as Option<Column>,
-        attempt.outcome.as_str(),
-        attempt.code,
-        attempt.http_status.map(i32::from),
-        attempt.graph_request_id,
-        attempt.schedule_request_id,
-        attempt.schedule_id,
-        attempt.closed_at.map(ToSqlx::to_sqlx) as Option<Column>,
-        i32::try_from(attempt.absent_reads).unwrap_or(i32::MAX),
-        attempt.last_absent_at.map(ToSqlx::to_sqlx) as Option<Column>,
+        row(request, tenant, holding, attempt)?,
     )
     .execute(connection)
     .await

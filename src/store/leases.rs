@@ -34,8 +34,7 @@ struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Places(Mutex<Vec<Weak<Place>>>);
 
-/// How many requests this process may lease at once. What other workers have in work is their own concern: more of them
-/// do more.
+/// How many requests this process may lease at once. What others have in work does not count.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
     /// Requests that only have to end: ordered to, or their time is over.
