@@ -121,7 +121,9 @@ impl Move<'_> {
              end_requested = case when $25 then null else end_requested end, doubt = $26, \
              hinted_approval = case when $28 then '' when hinted_at <= $27 then null else hinted_approval end, \
              approval_given_at = coalesce($29, approval_given_at), in_force_from = $40, in_force_until = $41 \
-             where id = $1 and lease_token = $42 and xmin::text = $44 and (select set from unhurried) is not null returning xmin::text as version), \
+             where id = $1 and lease_token = $42 and concat(xmin, ' ', extract(epoch from updated_at)) = $44 \
+             and (select set from unhurried) is not null \
+             returning concat(xmin, ' ', extract(epoch from updated_at)) as version), \
              attempt as (insert into attempts (id, request_id, tenant, principal_id, target, kind, recorded_at, send_not_after, \
              duration_seconds, ends_at, outcome, code, http_status, graph_request_id, schedule_request_id, schedule_id, \
              closed_at, absent_reads, last_absent_at) \

@@ -177,7 +177,8 @@ pub(super) async fn order_end_in(
 }
 
 /// Requests with all of their attempts, by one statement: its name, its condition on `r`, and what that binds. The
-/// version tells whether somebody has written to the row since.
+/// version tells whether somebody has written to the row since, or a crash has undone what was written last: the number of
+/// a transaction that it undid may be given to another one.
 macro_rules! request_rows {
     ($name:literal, $condition:literal, $($bound:expr),+) => {
         sqlx::query_as!(
@@ -185,7 +186,7 @@ macro_rules! request_rows {
             "-- store::" + $name + "\n\
              select id, connection, tenant, ticket_id, ticket_number, state, held_state, hold, decision, assignment, \
              end_order, reasons, failure, received_at, state_since, hinted_at, looks, end_requested, doubt, snapshot_digest, \
-             xmin::text as \"version!\", \
+             concat(xmin, ' ', extract(epoch from updated_at)) as \"version!\", \
              (select jsonb_agg(to_jsonb(a) order by a.number) from attempts a where a.request_id = r.id) as attempts \
              from requests r where " + $condition,
             $($bound),+
