@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A positive length of time, in whole seconds, written in ISO 8601 as `PT4H`, `PT1H30M` or `PT45S`.
 ///
 /// The grammar is `PT`, then at least one of `<n>H`, `<n>M`, `<n>S` in that order: upper case, whole numbers without
-/// sign or leading zero, at most 999,999 each. Days are refused because a day is not always 24 hours long.
+/// sign or leading zero, at most 999,999 each and less than a million hours together, so that it is read as it is written. Days are refused because a day is not always 24 hours long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Duration {
@@ -89,7 +89,7 @@ fn parse(text: &str) -> Option<Duration> {
             rest = after;
         }
     }
-    (rest.is_empty() && total > 0).then_some(Duration { seconds: total })
+    (rest.is_empty() && total > 0 && total / 3600 < 1_000_000).then_some(Duration { seconds: total })
 }
 
 fn whole_number(digits: &str) -> Option<u32> {
@@ -163,6 +163,7 @@ mod tests {
             "PT4HM",
             "PT4H4H",
             "PT9999999S",
+            "PT999999H71527S",
             "8 hours",
             "PT４H",
             "PT1H\0",
@@ -177,6 +178,13 @@ mod tests {
         fn what_is_printed_is_read_back(seconds in 1u32..=900_000) {
             let duration = Duration::seconds(seconds);
             prop_assert_eq!(duration.to_string().parse(), Ok(duration));
+        }
+
+        #[test]
+        fn what_is_accepted_is_printed_as_it_is_read(text in "PT([1-9][0-9]{0,5}H)?([1-9][0-9]{0,5}M)?([1-9][0-9]{0,5}S)?") {
+            if let Ok(duration) = text.parse::<Duration>() {
+                prop_assert_eq!(duration.to_string().parse(), Ok(duration));
+            }
         }
 
         #[test]
