@@ -84,7 +84,10 @@ impl<P: Ports> Engine<P> {
             Err(trouble) => return Ok(self.troubled(request, trouble)),
         };
         let Examined { ticket, reading, approval, verdict, .. } = examined;
-        let verdict = unless_spent(&ticket, verdict, spent?);
+        let verdict = match verdict {
+            Verdict::Approved(decision) => unless_spent(&ticket, decision, spent?),
+            other => other,
+        };
         let now = self.clock.now();
         let mut change = match verdict {
             Verdict::Approved(decision) => {
@@ -202,8 +205,7 @@ impl<P: Ports> Engine<P> {
 }
 
 /// An approval that other requests about the ticket used up or called off does not come back, whatever id it has by now.
-fn unless_spent(ticket: &Ticket, verdict: Verdict, spent: Spent) -> Verdict {
-    let Verdict::Approved(decision) = verdict else { return verdict };
+fn unless_spent(ticket: &Ticket, decision: Box<Decision>, spent: Spent) -> Verdict {
     let opened_at = ticket.newest_approval().map_or(decision.approved_at, |approval| approval.opened_at);
     let reason = if spent.given_at.is_some_and(|given_at| opened_at <= given_at) {
         Reason::new(USED, "another request about this ticket used this approval up")

@@ -127,7 +127,10 @@ impl Store {
         let planned = lease.take_kept().and_then(|kept| plan(*kept, &change).ok()).filter(Move::is_alone);
         let written = match &planned {
             // One statement suffices for most moves. It changes nothing where somebody wrote to the row after it was read.
-            Some(moved) => heeding(async { moved.write(&mut *self.pool.acquire().await?, lease).await }).await?,
+            Some(moved) => {
+                let mut connection = self.pool.acquire().await?;
+                heeding(moved.write(&mut connection, lease)).await?
+            }
             None => None,
         };
         let (moved, version) = match planned.zip(written) {
@@ -136,6 +139,7 @@ impl Store {
         };
         if change.keep_lease {
             lease.keep(moved.kept(version));
+            lease.is_for(moved.tenant.as_deref());
         }
         let changed = matches!(change.event, Some(Event::Confirm(_))) || moved.is_last();
         if let Some(decision) = moved.before.state.decision().filter(|_| changed) {

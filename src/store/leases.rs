@@ -19,14 +19,15 @@ pub struct Lease {
     /// The row as its holder last read or wrote it. Under a lease hardly anybody else writes there.
     kept: Mutex<Option<Box<Kept>>>,
     /// The place it takes; dropped with it.
-    _place: Option<Arc<Place>>,
+    place: Option<Arc<Place>>,
 }
 
 /// What a lease is for, as far as shares go.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Place {
     connection: String,
-    tenant: Option<String>,
+    /// Known once the ticket was read.
+    tenant: Mutex<Option<String>>,
     is_end: bool,
 }
 
@@ -52,7 +53,7 @@ impl Lease {
     /// one: under any other token no row changes.
     #[must_use]
     pub fn drawn(request: RequestId, token: Uuid, is_end: bool) -> Self {
-        Self { request, token, is_end, kept: Mutex::default(), _place: None }
+        Self { request, token, is_end, kept: Mutex::default(), place: None }
     }
 
     /// What the row must hold for this lease to change it.
@@ -74,13 +75,24 @@ impl Lease {
     }
 
     pub(super) fn keep(&self, kept: Kept) {
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(kept));
+        *locked(&self.kept) = Some(Box::new(kept));
+    }
+
+    /// From now on its place counts for this tenant.
+    pub(super) fn is_for(&self, tenant: Option<&str>) {
+        if let Some(place) = &self.place {
+            *locked(&place.tenant) = tenant.map(str::to_owned);
+        }
     }
 
     /// What was kept, once: while a move is on its way nobody knows what the row holds.
     pub(super) fn take_kept(&self) -> Option<Box<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+        locked(&self.kept).take()
     }
+}
+
+fn locked<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Places {
@@ -95,11 +107,11 @@ impl Places {
         let mut all = self.all();
         all.retain(|place| place.strong_count() > 0);
         let taken = all.iter().filter_map(Weak::upgrade);
-        taken.map(|place| (place.connection.clone(), place.tenant.clone(), place.is_end)).collect()
+        taken.map(|place| (place.connection.clone(), locked(&place.tenant).clone(), place.is_end)).collect()
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Weak<Place>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 
@@ -175,9 +187,9 @@ impl Store {
         );
         let rows = rows.fetch_all(&self.steady).await?;
         let leases = rows.into_iter().map(|row| {
-            let place = Place { connection: row.connection, tenant: row.tenant, is_end: row.is_end };
+            let place = Place { connection: row.connection, tenant: Mutex::new(row.tenant), is_end: row.is_end };
             let lease = Lease::drawn(RequestId(row.id), row.token, row.is_end);
-            Lease { _place: Some(self.places.take(place)), ..lease }
+            Lease { place: Some(self.places.take(place)), ..lease }
         });
         Ok(leases.collect())
     }

@@ -1,14 +1,19 @@
 //! What must hold in the end, read from the simulators' ledgers, the sender's acknowledgements and the database.
 
+use std::time::{Duration, Instant};
+
 use jiff::SignedDuration;
 use sqlx::{Connection as _, PgConnection, Row as _};
 use stint::{
     domain::proof::read_checkpoint,
     sandbox::{graph::Entry, story},
-    store::{Sealer, Sealing},
+    store::{Sealer, Sealing, StoreError},
 };
 
 use crate::ground::Ground;
+
+/// Within this Postgres notices that who held a lock is gone.
+const NOTICED: Duration = Duration::from_secs(30);
 
 /// A ticket that was approved and told.
 pub struct Asked {
@@ -123,10 +128,21 @@ async fn events(sql: &mut PgConnection, faults: &mut Vec<String>) {
     }
 }
 
+/// Seals what is left. Postgres may not have noticed yet that a service which was killed while it sealed is gone.
+async fn sealed(ground: &Ground, sealer: &Sealer) -> Result<Sealing, StoreError> {
+    let began = Instant::now();
+    loop {
+        match sealer.seal(ground.clock.now()).await {
+            Ok(Sealing::Busy) if began.elapsed() < NOTICED => tokio::time::sleep(Duration::from_millis(50)).await,
+            state => return state,
+        }
+    }
+}
+
 /// What was appended is sealed whole, the tree is what its leaves make, and the newest head is signed and has its root.
 async fn log(ground: &Ground, sql: &mut PgConnection, faults: &mut Vec<String>) {
     let sealer = Sealer::new(ground.store.clone(), Some(ground.key.clone()), vec![]);
-    let state = sealer.seal(ground.clock.now()).await;
+    let state = sealed(ground, &sealer).await;
     if !matches!(state, Ok(Sealing::Whole(_))) || sealer.is_forked() {
         faults.push(format!("the audit log is not sealed: {state:?}, forked: {}", sealer.is_forked()));
     }

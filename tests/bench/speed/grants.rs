@@ -12,7 +12,7 @@ use crate::{
     client::Client,
     prompt::{address, bearer, graph_token},
     report::{Must, Report, Times, say},
-    world::{TENANTS, Ticket, World, post},
+    world::{Ticket, World, post},
 };
 
 /// Requests that one stint works on at a time: three quarters of its places, the rest is kept for ends.
@@ -53,16 +53,16 @@ fn alone(world: &World<'_>, latency: u64) -> Duration {
     let stint = world.stint(&database, None);
     let mut client = Client::new(&stint.process.address, "");
     // The first one of its tenant fetches tokens; the last one is the one that is looked at.
-    let tickets: Vec<_> = (0..=TENANTS).map(|_| world.ticket()).collect();
+    let tickets: Vec<_> = (0..=world.tenants).map(|_| world.ticket()).collect();
     let (last, first) = tickets.split_last().expect("some");
     for ticket in first {
         post(&mut client, &ticket.path, &ticket.webhook);
     }
-    await_active(world, &database, TENANTS);
+    await_active(world, &database, world.tenants);
     let _slow = Slow::by(&world.sandbox.graph, latency);
     let began = Clock::system().now();
     post(&mut client, &last.path, &last.webhook);
-    await_active(world, &database, TENANTS + 1);
+    await_active(world, &database, world.tenants + 1);
     let calls = one_after_the_other(&world.sandbox.graph, began, latency);
     answer(world, last.tenant, &calls[0]) * u32::try_from(calls.len()).expect("a few calls")
 }

@@ -24,7 +24,7 @@ use crate::{
     client::Client,
     grants::await_active,
     report::{Must, Report, Times, say},
-    world::{Stint, TENANTS, Ticket, World, post, tenant_id},
+    world::{Stint, Ticket, World, post, tenant_id},
 };
 
 /// How long Graph takes to answer, in milliseconds.
@@ -65,10 +65,10 @@ pub fn measure(world: &World<'_>, report: &mut Report) {
         scope.spawn(|| creates.watch(&world.sandbox.graph));
         let _over = Over(&creates.over);
         // The first one of each tenant fetches tokens.
-        for _ in 0..TENANTS {
+        for _ in 0..world.tenants {
             creates.one(&stint, &world.ticket());
         }
-        await_active(world, &database, TENANTS);
+        await_active(world, &database, world.tenants);
         let _slow = Slow::by(&world.sandbox.graph, latency);
         let calls = calls_of_one(world, &creates, &stint, latency);
         let (mut totals, mut own) = (vec![], vec![]);

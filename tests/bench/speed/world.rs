@@ -31,7 +31,10 @@ use crate::{
 };
 
 /// PIM takes few calls of a tenant at a time, so there are as many tenants as requests that four workers have in flight.
-pub const TENANTS: u64 = 256;
+const TENANTS: u64 = 256;
+
+/// Where only that all work was really done is judged.
+const FEW_TENANTS: u64 = 16;
 
 /// Ticket systems, each of which serves some of the tenants: no single one may take half of the places.
 const DESKS: u64 = 4;
@@ -40,6 +43,8 @@ const DESKS: u64 = 4;
 pub struct World<'a> {
     /// How much is measured.
     pub size: Size,
+    /// Tenants.
+    pub tenants: u64,
     /// Entra, Graph and the desk.
     pub sandbox: Sandbox,
     /// Further worlds, for their desks.
@@ -76,11 +81,12 @@ impl<'a> World<'a> {
     /// Starts Postgres and the simulators.
     pub fn set_up(runtime: &'a Runtime, size: Size) -> Self {
         let mut worlds: Vec<_> = (0..DESKS).map(|_| runtime.block_on(start())).collect();
-        let folder = write_config(&worlds);
+        let tenants = size.of(TENANTS, FEW_TENANTS);
+        let folder = write_config(&worlds, tenants);
         let sandbox = worlds.remove(0);
-        (0..TENANTS).for_each(|tenant| seed(&sandbox, tenant));
+        (0..tenants).for_each(|tenant| seed(&sandbox, tenant));
         let postgres = cluster::start(runtime);
-        Self { size, sandbox, others: worlds, runtime, folder, postgres, made: AtomicU64::new(0) }
+        Self { size, tenants, sandbox, others: worlds, runtime, folder, postgres, made: AtomicU64::new(0) }
     }
 
     /// A new database with stint's schema; gives its URL.
@@ -107,7 +113,7 @@ impl<'a> World<'a> {
     /// A ticket that was approved, for somebody who never asked before.
     pub fn ticket(&self) -> Ticket {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let tenant = number % TENANTS;
+        let tenant = number % self.tenants;
         let (principal, upn) = (Uuid::now_v7().to_string(), format!("person{number}@tenant{tenant}.example"));
         self.sandbox.graph.add_user(tenant_id(tenant), User::member(&principal, &upn, "Somebody"));
         let nth = usize::try_from(tenant % DESKS).expect("a few");
@@ -173,7 +179,7 @@ fn seed(sandbox: &Sandbox, tenant: u64) {
     }
 }
 
-fn write_config(worlds: &[Sandbox]) -> TempDir {
+fn write_config(worlds: &[Sandbox], tenants: u64) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
     write("entra-secret", story::CLIENT_SECRET);
@@ -186,7 +192,7 @@ fn write_config(worlds: &[Sandbox]) -> TempDir {
          [api]\ntenant_id = \"{}\"\naudience = \"{audience}\"\nlogin_url = \"{entra}\"\n",
         story::TENANT
     )];
-    for tenant in 0..TENANTS {
+    for tenant in 0..tenants {
         parts.push(format!(
             "[tenants.tenant{tenant}]\ntenant_id = \"{}\"\ngraph_url = \"{graph}\"\nlogin_url = \"{entra}\"\n\
              client_id = \"{client}\"\ncredential = {{ kind = \"secret\", secret_file = \"entra-secret\" }}\n\
@@ -196,14 +202,14 @@ fn write_config(worlds: &[Sandbox]) -> TempDir {
     }
     for (desk, world) in (0..).zip(worlds) {
         write(&format!("webhook-{desk}"), &webhook_secret(desk));
-        let tenants: Vec<_> =
-            (desk..TENANTS).step_by(worlds.len()).map(|tenant| format!("\"tenant{tenant}\"")).collect();
+        let of_desk: Vec<_> =
+            (desk..tenants).step_by(worlds.len()).map(|tenant| format!("\"tenant{tenant}\"")).collect();
         parts.push(format!(
             "[connections.desk{desk}]\nsystem = \"standard\"\ntenants = [{}]\nbase_url = \"{}\"\n\
              auth = {{ kind = \"bearer\", token_file = \"desk-token\" }}\n\
              webhook = {{ scheme = \"standard-webhooks\", secret_files = [\"webhook-{desk}\"] }}\n\
              ticket_pattern = \"^DESK-[1-9][0-9]*$\"\nread_back = \"http\"\nfields = {{ tenant = \"customer\" }}\n",
-            tenants.join(", "),
+            of_desk.join(", "),
             world.desk.url()
         ));
     }
