@@ -64,6 +64,7 @@ async fn the_audit_log_refuses_to_be_rewritten_even_by_its_owner() {
         "delete from audit_events",
         "truncate audit_events",
         "truncate requests cascade",
+        "delete from requests",
     ] {
         let refused = sqlx::query(statement).execute(&mut sql).await.expect_err(statement).to_string();
         assert!(refused.contains("append-only"), "{statement}: {refused}");
