@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        assignment::{AssignOrder, ScheduleRequest},
+        assignment::{AssignOrder, ScheduleRequest, Sighting},
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         duration::{Duration, GRANTABLE},
         lifecycle::Event,
@@ -23,7 +23,7 @@ use crate::{
         request::{Assignment, Decision, Failure, Hold, Request, State},
         sight::{Seen, judge},
     },
-    graph::Way,
+    graph::{GraphError, Way},
     store::{Change, Lease, StoreError},
 };
 
@@ -94,17 +94,23 @@ impl<P: Ports> Engine<P> {
             _ => Change::later(now, now),
         };
         let begun = Change { attempts: vec![attempt.clone()], keep_lease: true, ..begun };
-        let request = self.store.advance(lease, begun).await?;
+        // What is there is looked at meanwhile. Whoever changed it before this attempt was recorded shows below; from then on
+        // nobody else may.
+        let holding = decision.holding();
+        let (begun, seen) = tokio::join!(self.store.advance(lease, begun), tenant.graph.look(&holding));
+        let (planned_from, request) = (request, begun?);
         let not_sent = |change| not_sent(attempt.clone(), self.clock.now(), change);
 
-        // While this attempt is open nobody else may change the holding, so who holds it now is who holds it when it is sent.
-        let kin = self.kin(&request, decision).await?;
-        let next = match self.next(tenant, &request, decision, &attempt, &kin).await {
+        let (kin_now, read_again) = tokio::join!(self.kin(&request, decision), self.read_again(&request, decision));
+        if has_changed(planned_from, &kin, &request, &kin_now?) {
+            return Ok(not_sent(replanned(&request, self.clock.now())));
+        }
+        let next = match self.next(tenant, &request, &attempt, &kin, seen) {
             Ok(next) => next,
             Err(Found::Ours) => return Ok(adopt(&request, attempt, self.clock.now())),
             Err(Found::Other(change)) => return Ok(not_sent(*change)),
         };
-        let read_at = match self.read_again(&request, decision).await {
+        let read_at = match read_again {
             Ok(read_at) => read_at,
             Err(change) => return Ok(not_sent(*change)),
         };
@@ -123,7 +129,7 @@ impl<P: Ports> Engine<P> {
         }
         // PIM refuses a second assignment, but an update takes whatever is there: so that is looked at last.
         let next = match next {
-            Next::Extend => match self.next(tenant, &request, decision, &attempt, &kin).await {
+            Next::Extend => match self.next(tenant, &request, &attempt, &kin, tenant.graph.look(&holding).await) {
                 Ok(next) => next,
                 Err(Found::Ours) => return Ok(adopt(&request, attempt, self.clock.now())),
                 Err(Found::Other(change)) => return Ok(not_sent(*change)),
@@ -145,23 +151,27 @@ impl<P: Ports> Engine<P> {
         Ok(Change { doubt: Some(None), ..self.conclude(&request, attempt, sent, &kin) })
     }
 
-    /// Looks first, and says what is to be sent, if anything.
-    async fn next(
+    /// What is to be sent, if anything, after what was seen.
+    fn next(
         &self,
         tenant: &Tenant<P::Entra>,
         request: &Request,
-        decision: &Decision,
         attempt: &Attempt,
         kin: &[Request],
+        seen: Result<Sighting, GraphError>,
     ) -> Result<Next, Found> {
         let now = self.clock.now();
         let others = covered_until(kin, now);
         match attempt.kind {
             // Somebody began to hold it, or for longer, since this was planned.
-            AttemptKind::Assign if others.is_some() => Err(Found::other(replanned(request, now))),
-            AttemptKind::Update if others > attempt.ends_at => Err(Found::other(replanned(request, now))),
-            AttemptKind::Update => self.look_to_join(tenant, request, decision, attempt, kin).await,
-            _ => self.look_first(tenant, request, decision, kin).await.map(|()| Next::Assign),
+            AttemptKind::Assign if others.is_some() => return Err(Found::other(replanned(request, now))),
+            AttemptKind::Update if others > attempt.ends_at => return Err(Found::other(replanned(request, now))),
+            _ => {}
+        }
+        let sighting = seen.map_err(|error| Found::Other(self.not_answered(request, &error)))?;
+        match attempt.kind {
+            AttemptKind::Update => self.may_join(tenant, request, attempt, kin, &sighting),
+            _ => self.is_free(request, kin, &sighting).map(|()| Next::Assign),
         }
     }
 
@@ -177,7 +187,8 @@ impl<P: Ports> Engine<P> {
         if may_be_joined(kin, self.clock.now()) {
             return Ok(());
         }
-        match self.look_first(tenant, request, decision, kin).await {
+        let sighting = self.look(tenant, request, decision).await?;
+        match self.is_free(request, kin, &sighting) {
             Ok(()) | Err(Found::Ours) => Ok(()),
             Err(Found::Other(change)) => Err(Box::new(Change { doubt: Some(None), ..*change })),
         }
@@ -199,17 +210,10 @@ impl<P: Ports> Engine<P> {
         Ok((begun >= i64::from(limit)).then(|| Hold::new("entitlement-rate", detail)))
     }
 
-    /// Looks before sending. `Ok`: nothing is there, go on.
-    async fn look_first(
-        &self,
-        tenant: &Tenant<P::Entra>,
-        request: &Request,
-        decision: &Decision,
-        kin: &[Request],
-    ) -> Result<(), Found> {
-        let sighting = self.look(tenant, request, decision).await.map_err(Found::Other)?;
+    /// Whether nothing is there that speaks against an assignment.
+    fn is_free(&self, request: &Request, kin: &[Request], sighting: &Sighting) -> Result<(), Found> {
         let now = self.clock.now();
-        match judge(&sighting, request.id, &request.attempts, kin) {
+        match judge(sighting, request.id, &request.attempts, kin) {
             Seen::Nothing => Ok(()),
             Seen::OfKin { .. } => {
                 Err(Found::other(hold_until(request, foreign(true), now, retry::next_try(now, request.looks))))
@@ -218,13 +222,19 @@ impl<P: Ports> Engine<P> {
                 Err(Found::other(hold_until(request, foreign(of_stint), now, retry::parked(now))))
             }
             Seen::Over(over) => {
-                let made_it = revoked_since(&sighting, request, &over);
+                let made_it = revoked_since(sighting, request, &over);
                 let change = Change::to(came_to_nothing(&over), now, now);
                 Err(Found::other(carried_out(change, &made_it, &over.status, now)))
             }
             Seen::InForce { .. } | Seen::Known(_) => Err(Found::Ours),
         }
     }
+}
+
+/// Whether anybody else changed what this request or its kin attempted while an attempt was planned and recorded.
+fn has_changed(before: &Request, kin_before: &[Request], now: &Request, kin_now: &[Request]) -> bool {
+    let earlier = now.attempts.split_last().map(|(_, earlier)| earlier);
+    kin_now != kin_before || earlier != Some(&before.attempts)
 }
 
 /// An earlier attempt took effect after all; this one is not sent and stands for it.

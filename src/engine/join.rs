@@ -46,16 +46,15 @@ pub(super) fn planned(duration: Duration, kin: &[Request], now: Timestamp) -> Op
 }
 
 impl<P: Ports> Engine<P> {
-    /// Looks at the assignment that is to be joined.
-    pub(super) async fn look_to_join(
+    /// Whether the assignment that is seen can be joined, and how.
+    pub(super) fn may_join(
         &self,
         tenant: &Tenant<P::Entra>,
         request: &Request,
-        decision: &Decision,
         attempt: &Attempt,
         kin: &[Request],
+        sighting: &Sighting,
     ) -> Result<Next, Found> {
-        let sighting = self.look(tenant, request, decision).await.map_err(Found::Other)?;
         let now = self.clock.now();
         let wait = |due_at| Err(Found::other(hold_until(request, waits(), now, due_at)));
         let ahead = tenant.graph.seconds_ahead();
@@ -67,7 +66,7 @@ impl<P: Ports> Engine<P> {
                 retry::next_try(now, request.looks),
             )));
         }
-        match judge(&sighting, request.id, &request.attempts, kin) {
+        match judge(sighting, request.id, &request.attempts, kin) {
             Seen::OfKin { contested: true, .. } => {
                 Err(Found::other(hold_until(request, foreign(false), now, retry::parked(now))))
             }
@@ -77,7 +76,7 @@ impl<P: Ports> Engine<P> {
                 // This attempt has not been sent, so it has moved nothing.
                 let mut before = request.clone();
                 before.attempts.retain(|earlier| earlier.id != attempt.id);
-                Ok(next(&sighting, &before, attempt, kin, now))
+                Ok(next(sighting, &before, attempt, kin, now))
             }
             Seen::Foreign { of_stint } => {
                 Err(Found::other(hold_until(request, foreign(of_stint), now, retry::parked(now))))

@@ -60,7 +60,8 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    fn not_answered(&self, request: &Request, error: &GraphError) -> Box<Change> {
+    /// Graph does not say, and the request is held.
+    pub(super) fn not_answered(&self, request: &Request, error: &GraphError) -> Box<Change> {
         let now = self.clock.now();
         let due_at = retry::after_graph(now, error, request);
         Box::new(hold_until(request, Hold::new(error.code(), error.to_string()), now, due_at))

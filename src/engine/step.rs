@@ -32,7 +32,7 @@ impl<P: Ports> Engine<P> {
     pub async fn step(&self, lease: Lease) {
         let id = lease.request();
         let began = self.clock.monotonic();
-        let mut known = None;
+        let mut known = lease.take_leased();
         for _ in 0..MAX_MOVES {
             let was_known = known.is_some();
             match self.one_move(&lease, known).await {
@@ -48,20 +48,48 @@ impl<P: Ports> Engine<P> {
         self.give_back(lease, 1).await;
     }
 
-    /// One effect and its move. The request is known where the last move has just brought it: whatever came in between is
-    /// noticed by the next one.
+    /// One effect and its move. The request is known where it was just leased, or the last move has just brought it: whatever
+    /// came in between is noticed by the next one.
     async fn one_move(&self, lease: &Lease, known: Option<Box<Request>>) -> Result<Next, StoreError> {
         let request = match known {
             Some(request) => *request,
             None => self.store.read(lease).await?,
         };
-        let before = request.state.status();
-        let (effect, began) = (due(&request.state).name(), self.clock.monotonic());
+        if matches!(request.state, State::Received) && request.end_requested.is_none() {
+            return self.take(lease, &request).await;
+        }
+        let began = self.clock.monotonic();
         let change = self.change_due(lease, &request).await;
+        self.make(lease, &request, began, change).await
+    }
+
+    /// A new request's ticket is read while that is recorded; what it shows is the next move.
+    async fn take(&self, lease: &Lease, request: &Request) -> Result<Next, StoreError> {
+        let (now, began) = (self.clock.now(), self.clock.monotonic());
+        let take = Ok(Some(Change::to(Event::Take, now, now)));
+        let (taken, inquiry) = tokio::join!(self.make(lease, request, began, take), self.inquire(request));
+        match taken? {
+            Next::Move(Some(taken)) => {
+                let change = self.verified(&taken, inquiry).map(Some);
+                self.make(lease, &taken, began, change).await
+            }
+            next => Ok(next),
+        }
+    }
+
+    /// Makes the move that an effect, begun then, leads to.
+    async fn make(
+        &self,
+        lease: &Lease,
+        request: &Request,
+        began: Duration,
+        change: Result<Option<Change>, StoreError>,
+    ) -> Result<Next, StoreError> {
+        let before = request.state.status();
         self.mind_tenants().await;
         let change = match change {
             Err(StoreError::EndOrdered(_)) => return Ok(Next::Move(None)),
-            Err(StoreError::HoldingBusy(_)) => Some(self.busy(&request)),
+            Err(StoreError::HoldingBusy(_)) => Some(self.busy(request)),
             change => change?,
         };
         let Some(mut change) = change else { return Ok(Next::Nothing) };
@@ -74,6 +102,7 @@ impl<P: Ports> Engine<P> {
         };
         let after = moved.state.status();
         let outcome = if before == after { "waiting" } else { "moved" };
+        let effect = due(&request.state).name();
         self.metrics.step(effect, outcome, self.clock.monotonic().saturating_sub(began));
         if before != after {
             self.metrics.moved(after);
@@ -91,8 +120,7 @@ impl<P: Ports> Engine<P> {
             return Ok(Some(change));
         }
         match (due(&request.state), request.state.underlying()) {
-            (Effect::Verify, State::Received) => Ok(Some(Change::to(Event::Take, now, now))),
-            (Effect::Verify, _) => self.verify(request).await.map(Some),
+            (Effect::Verify, _) => self.verified(request, self.inquire(request).await).map(Some),
             (Effect::Assign, State::Approved(decision) | State::Assigning(decision)) => {
                 self.assign(lease, request, decision).await.map(Some)
             }

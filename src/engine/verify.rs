@@ -73,19 +73,30 @@ pub(super) enum Trouble {
     NoTenant(Box<Reading>, Option<UsedApproval>, Reason),
 }
 
+/// What a ticket, the directory and other requests about the ticket say.
+pub(super) struct Inquiry {
+    examined: Result<Examined, Trouble>,
+    spent: Result<Spent, StoreError>,
+}
+
 impl<P: Ports> Engine<P> {
-    /// Reads the ticket and moves the request as it says.
-    pub(super) async fn verify(&self, request: &Request) -> Result<Change, StoreError> {
+    /// Reads the ticket back, and asks what deciding on it needs.
+    pub(super) async fn inquire(&self, request: &Request) -> Inquiry {
         // No other request about the ticket is open while this one is, so what others leave does not change meanwhile.
         let spent = self.store.spent(&request.connection, &request.ticket, request.id);
         let (examined, spent) = tokio::join!(self.examine(request), spent);
-        let examined = match examined {
+        Inquiry { examined, spent }
+    }
+
+    /// Moves the request as that says.
+    pub(super) fn verified(&self, request: &Request, inquiry: Inquiry) -> Result<Change, StoreError> {
+        let examined = match inquiry.examined {
             Ok(examined) => examined,
             Err(trouble) => return Ok(self.troubled(request, trouble)),
         };
         let Examined { ticket, reading, approval, verdict, .. } = examined;
         let verdict = match verdict {
-            Verdict::Approved(decision) => unless_spent(&ticket, decision, spent?),
+            Verdict::Approved(decision) => unless_spent(&ticket, decision, inquiry.spent?),
             other => other,
         };
         let now = self.clock.now();

@@ -80,7 +80,11 @@ impl Database {
                 row.hinted_approval = None;
             }
         }
-        Lease::drawn(id, token, is_end)
+        let lease = Lease::drawn(id, token, is_end);
+        match self.load(id) {
+            Some(request) => lease.showing(request),
+            None => lease,
+        }
     }
 
     /// The request, while the lease is held.
