@@ -72,6 +72,57 @@ async fn the_audit_log_refuses_to_be_rewritten_even_by_its_owner() {
     it.ends().await;
 }
 
+/// Each rule about a single row, and what breaks it where a request is active.
+const RULES: [(&str, &str); 23] = [
+    ("requests_state_is_known", "update requests set state = 'lost'"),
+    ("requests_held_state_is_open", "update requests set state = 'held', hold = '{}', held_state = 'ended'"),
+    ("requests_held_says_why_and_where", "update requests set state = 'held', held_state = 'active'"),
+    ("requests_open_is_due", "update requests set due_at = null"),
+    ("requests_lease_is_whole", "update requests set leased_until = now(), lease_token = null"),
+    ("requests_decided_has_decision", "update requests set decision = null"),
+    ("requests_active_was_read_back", "update requests set assignment = null"),
+    ("requests_ending_has_order", "update requests set state = 'ending'"),
+    ("requests_rejected_has_reasons", "update requests set state = 'rejected', due_at = null"),
+    ("requests_failed_has_failure", "update requests set state = 'failed', due_at = null"),
+    ("requests_snapshot_has_digest", "update requests set snapshot_digest = null"),
+    ("requests_in_force_is_a_time", "update requests set in_force_until = in_force_from - interval '1 second'"),
+    ("attempts_kind_is_known", "update attempts set kind = 'guess'"),
+    ("attempts_outcome_is_known", "update attempts set outcome = 'unclear'"),
+    ("attempts_assign_has_duration", "update attempts set duration_seconds = null"),
+    ("attempts_assign_has_end", "update attempts set ends_at = null"),
+    ("attempts_closed_has_time", "update attempts set closed_at = null"),
+    ("notes_step_is_known", "update notes set step = 'begun'"),
+    ("notes_lease_is_whole", "update notes set leased_until = now(), lease_token = null"),
+    ("notes_written_is_done", "update notes set written_at = now(), due_at = now()"),
+    ("deliveries_outcome_is_known", "update deliveries set outcome = 'lost'"),
+    ("deliveries_accepted_has_request", "update deliveries set request_id = null"),
+    ("deliveries_refused_says_why", "update deliveries set outcome = 'ignored', request_id = null, detail = null"),
+];
+
+#[tokio::test]
+async fn a_row_that_breaks_a_rule_is_refused_by_the_rule_s_name() {
+    let it = It::begins().await;
+    let ticket = it.approved(IssueDraft { duration: "PT15M".into(), ..IssueDraft::default() });
+    let id = it.taken_in(&ticket).await;
+    it.until(&id, "active").await;
+    let mut sql = it.sql().await;
+    for (rule, statement) in RULES {
+        let refused = sqlx::query(statement).execute(&mut sql).await.expect_err(statement);
+        let refused = refused.into_database_error().expect("the database refuses");
+        assert_eq!(refused.code().as_deref(), Some("23514"), "{statement}: {refused}");
+        assert_eq!(refused.constraint(), Some(rule), "{statement}: {refused}");
+    }
+    for table in ["requests", "attempts", "notes", "deliveries"] {
+        let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {table}")))
+            .fetch_one(&mut sql)
+            .await
+            .expect("a count");
+        assert!(count > 0, "no row of {table} was there to break a rule");
+    }
+    it.until(&id, "ended").await;
+    it.ends().await;
+}
+
 #[tokio::test]
 async fn every_table_and_column_says_what_it_is() {
     let it = It::begins().await;
