@@ -71,7 +71,11 @@ impl<P: Ports> Engine<P> {
         match taken? {
             Next::Move(Some(taken)) => {
                 let change = self.verified(&taken, inquiry).map(Some);
-                self.make(lease, &taken, began, change).await
+                match self.make(lease, &taken, began, change).await {
+                    // A crash of the database undid that it was taken: the row says where to go on.
+                    Err(StoreError::Illegal(..)) => Ok(Next::Move(None)),
+                    made => made,
+                }
             }
             next => Ok(next),
         }
