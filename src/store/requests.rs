@@ -177,8 +177,8 @@ pub(super) async fn order_end_in(
 }
 
 /// Requests with all of their attempts, by one statement: its name, what comes before and after their columns, which are of
-/// `r`, and what it binds. The version tells whether somebody has written to the row since, or a crash has undone what was written last: the number of
-/// a transaction that it undid may be given to another one.
+/// `r`, and what it binds. The version tells whether somebody has written to the row since, or a crash has undone what was
+/// written last: the number of a transaction that it undid may be given to another one.
 macro_rules! request_rows {
     ($name:literal, $before:literal, $after:literal, $($bound:expr),+ $(,)?) => {
         sqlx::query_as!(
