@@ -98,6 +98,29 @@ async fn a_second_ticket_joins_and_moves_the_end_out() {
     it.ends().await;
 }
 
+/// Changes the request in force when the first extension is recorded, as somebody does who comes right before that.
+const COMES_BETWEEN: &str = "create function comes_between() returns trigger language plpgsql as $$ begin \
+     if not exists (select from attempts where kind = 'update') then \
+     update requests set looks = looks + 1 where state = 'active'; end if; return new; end $$; \
+     create trigger comes_between before insert on attempts for each row execute function comes_between()";
+
+#[tokio::test]
+async fn what_was_seen_before_somebody_came_between_is_not_acted_on() {
+    let it = It::begins().await;
+    let (first, _) = active(&it, "PT50M").await;
+    it.pass(minutes(10)).await;
+    sqlx::raw_sql(COMES_BETWEEN).execute(&mut it.sql().await).await.expect("somebody");
+    let (second, _) = active(&it, "PT80M").await;
+    let two = it.document(&second).await;
+    let attempts = two["attempts"].as_array().expect("attempts");
+    let outcomes: Vec<_> = attempts.iter().map(|attempt| attempt["outcome"].as_str()).collect();
+    assert_eq!(outcomes, [Some("not-sent"), Some("accepted")], "{two:#}");
+    assert_eq!((it.creates().len(), updates(&it).len()), (1, 1));
+    it.until(&first, "ended").await;
+    it.until(&second, "ended").await;
+    it.ends().await;
+}
+
 #[tokio::test]
 async fn a_shorter_second_ticket_joins_without_a_call_and_moves_nothing() {
     let it = It::begins().await;
