@@ -99,7 +99,10 @@ impl Place {
         while let Some((case, played)) = played.next().await {
             let faults = match played {
                 Ok(played) => {
-                    missed += usize::from(!played.struck);
+                    if !played.struck {
+                        missed += 1;
+                        println!("{case}: not reached");
+                    }
                     played.faults
                 }
                 Err(problem) => vec![problem.to_string()],
