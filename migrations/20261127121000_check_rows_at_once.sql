@@ -2,17 +2,6 @@
 -- request cost. One function per table knows the same rules, and names the one that a row breaks. What is there has kept them
 -- so far and is not looked at again.
 
-create function refuse_row(relation text, broken text) returns boolean language plpgsql immutable as $$
-begin
-    if broken is not null then
-        raise check_violation using table = relation, constraint = broken,
-            message = format('new row for relation "%s" violates check constraint "%s"', relation, broken);
-    end if;
-    return true;
-end
-$$;
-comment on function refuse_row(text, text) is 'Refuses a row that breaks a rule, and names the rule.';
-
 create function request_holds(
     state text, held_state text, hold jsonb, decision jsonb, assignment jsonb, end_order jsonb, reasons jsonb, failure jsonb,
     due_at timestamptz, lease_token uuid, leased_until timestamptz, snapshot jsonb, snapshot_digest text,
@@ -20,8 +9,7 @@ create function request_holds(
 ) returns boolean language plpgsql immutable as $$
 declare
     stands text := coalesce(held_state, state);
-begin
-    return refuse_row('requests', case
+    broken text := case
         when state not in (
             'received', 'verifying', 'approved', 'assigning', 'active', 'ending', 'ended', 'rejected', 'failed', 'held'
         ) then 'requests_state_is_known'
@@ -37,7 +25,13 @@ begin
         when failure is null and state = 'failed' then 'requests_failed_has_failure'
         when snapshot is not null and snapshot_digest is null then 'requests_snapshot_has_digest'
         when in_force_until < in_force_from then 'requests_in_force_is_a_time'
-    end);
+    end;
+begin
+    if broken is not null then
+        raise check_violation using table = 'requests', constraint = broken,
+            message = format('new row for relation "requests" violates check constraint "%s"', broken);
+    end if;
+    return true;
 end
 $$;
 comment on function request_holds is 'Whether a request''s row keeps every rule about a single row.';
@@ -61,15 +55,21 @@ alter table requests
 
 create function attempt_holds(kind text, outcome text, duration_seconds integer, ends_at timestamptz, closed_at timestamptz)
 returns boolean language plpgsql immutable as $$
-begin
-    return refuse_row('attempts', case
+declare
+    broken text := case
         when kind not in ('assign', 'update', 'remove', 'cancel', 'validate', 'revoke-sessions') then 'attempts_kind_is_known'
         when outcome not in ('open', 'accepted', 'refused', 'not-sent', 'absent') then 'attempts_outcome_is_known'
         when kind <> 'update' and (kind in ('assign', 'validate')) <> (duration_seconds is not null)
             then 'attempts_assign_has_duration'
         when (kind in ('assign', 'update', 'validate')) <> (ends_at is not null) then 'attempts_assign_has_end'
         when (outcome = 'open') <> (closed_at is null) then 'attempts_closed_has_time'
-    end);
+    end;
+begin
+    if broken is not null then
+        raise check_violation using table = 'attempts', constraint = broken,
+            message = format('new row for relation "attempts" violates check constraint "%s"', broken);
+    end if;
+    return true;
 end
 $$;
 comment on function attempt_holds is 'Whether an attempt''s row keeps every rule about a single row.';
@@ -84,12 +84,18 @@ alter table attempts
 create function note_holds(
     step text, lease_token uuid, leased_until timestamptz, written_at timestamptz, due_at timestamptz
 ) returns boolean language plpgsql immutable as $$
-begin
-    return refuse_row('notes', case
+declare
+    broken text := case
         when step not in ('granted', 'rejected', 'failed', 'ended', 'revoked') then 'notes_step_is_known'
         when (lease_token is null) <> (leased_until is null) then 'notes_lease_is_whole'
         when written_at is not null and due_at is not null then 'notes_written_is_done'
-    end);
+    end;
+begin
+    if broken is not null then
+        raise check_violation using table = 'notes', constraint = broken,
+            message = format('new row for relation "notes" violates check constraint "%s"', broken);
+    end if;
+    return true;
 end
 $$;
 comment on function note_holds is 'Whether a note''s row keeps every rule about a single row.';
@@ -101,12 +107,18 @@ alter table notes
 
 create function delivery_holds(outcome text, request_id uuid, detail text)
 returns boolean language plpgsql immutable as $$
-begin
-    return refuse_row('deliveries', case
+declare
+    broken text := case
         when outcome not in ('accepted', 'ignored', 'rejected') then 'deliveries_outcome_is_known'
         when (outcome = 'accepted') <> (request_id is not null) then 'deliveries_accepted_has_request'
         when outcome <> 'accepted' and detail is null then 'deliveries_refused_says_why'
-    end);
+    end;
+begin
+    if broken is not null then
+        raise check_violation using table = 'deliveries', constraint = broken,
+            message = format('new row for relation "deliveries" violates check constraint "%s"', broken);
+    end if;
+    return true;
 end
 $$;
 comment on function delivery_holds is 'Whether a delivery''s row keeps every rule about a single row.';

@@ -48,19 +48,6 @@ pub struct Request {
     pub doubt: Option<Doubt>,
 }
 
-impl Request {
-    /// Whether all that is left to do is to end it: that was ordered or has begun, or its time is over.
-    #[must_use]
-    pub fn only_ends(&self, now: Timestamp) -> bool {
-        let over = match self.state.underlying() {
-            State::Active(_, assignment) => assignment.ends_at <= now,
-            State::Ending(..) => true,
-            _ => false,
-        };
-        over || self.end_requested.is_some()
-    }
-}
-
 /// Where a request stands. Each variant carries exactly what is true there.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {

@@ -127,13 +127,16 @@ impl<P: Ports> Engine<P> {
         if !self.store.may_send(lease).await? {
             return Ok(not_sent(go_on(&request, now, now)));
         }
-        // PIM refuses a second assignment, but an update takes whatever is there: so that is looked at last.
+        // PIM refuses a second assignment, but an update takes whatever is there, and nothing refuses what is not sent: so
+        // that is looked at last.
         let next = match next {
-            Next::Extend => match self.next(tenant, &request, &attempt, &kin, tenant.graph.look(&holding).await) {
-                Ok(next) => next,
-                Err(Found::Ours) => return Ok(adopt(&request, attempt, self.clock.now())),
-                Err(Found::Other(change)) => return Ok(not_sent(*change)),
-            },
+            Next::Extend | Next::Covered(_) => {
+                match self.next(tenant, &request, &attempt, &kin, tenant.graph.look(&holding).await) {
+                    Ok(next) => next,
+                    Err(Found::Ours) => return Ok(adopt(&request, attempt, self.clock.now())),
+                    Err(Found::Other(change)) => return Ok(not_sent(*change)),
+                }
+            }
             other => other,
         };
         let deadline = send_not_after.min(read_at + TICKET_FRESH);
@@ -234,7 +237,10 @@ impl<P: Ports> Engine<P> {
 /// Whether anybody else changed what this request or its kin attempted while an attempt was planned and recorded.
 fn has_changed(before: &Request, kin_before: &[Request], now: &Request, kin_now: &[Request]) -> bool {
     let earlier = now.attempts.split_last().map(|(_, earlier)| earlier);
-    kin_now != kin_before || earlier != Some(&before.attempts)
+    // How often somebody looked, or was told of his ticket, changes nothing.
+    let stands =
+        |kin: &Request| (kin.id, kin.state.underlying().clone(), kin.end_requested.clone(), kin.attempts.clone());
+    !kin_now.iter().map(stands).eq(kin_before.iter().map(stands)) || earlier != Some(&before.attempts)
 }
 
 /// An earlier attempt took effect after all; this one is not sent and stands for it.

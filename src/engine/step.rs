@@ -32,7 +32,7 @@ impl<P: Ports> Engine<P> {
     pub async fn step(&self, lease: Lease) {
         let id = lease.request();
         let began = self.clock.monotonic();
-        let mut known = lease.take_leased();
+        let mut known = None;
         for _ in 0..MAX_MOVES {
             let was_known = known.is_some();
             match self.one_move(&lease, known).await {
@@ -48,8 +48,8 @@ impl<P: Ports> Engine<P> {
         self.give_back(lease, 1).await;
     }
 
-    /// One effect and its move. The request is known where it was just leased, or the last move has just brought it: whatever
-    /// came in between is noticed by the next one.
+    /// One effect and its move. The request is known where the last move has just brought it: whatever came in between is
+    /// noticed by the next one.
     async fn one_move(&self, lease: &Lease, known: Option<Box<Request>>) -> Result<Next, StoreError> {
         let request = match known {
             Some(request) => *request,
@@ -67,7 +67,9 @@ impl<P: Ports> Engine<P> {
     async fn take(&self, lease: &Lease, request: &Request) -> Result<Next, StoreError> {
         let (now, began) = (self.clock.now(), self.clock.monotonic());
         let take = Ok(Some(Change::to(Event::Take, now, now)));
-        let (taken, inquiry) = tokio::join!(self.make(lease, request, began, take), self.inquire(request));
+        // Tries count anew from where it is taken.
+        let untried = Request { looks: 0, ..request.clone() };
+        let (taken, inquiry) = tokio::join!(self.make(lease, request, began, take), self.inquire(&untried));
         match taken? {
             Next::Move(Some(taken)) => {
                 let change = self.verified(&taken, inquiry).map(Some);

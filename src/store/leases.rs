@@ -6,11 +6,8 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
-use super::{
-    Store, StoreError,
-    requests::{Kept, RequestRow, request_rows},
-};
-use crate::domain::{id::RequestId, request::Request};
+use super::{Store, StoreError, requests::Kept};
+use crate::domain::id::RequestId;
 
 /// The right to make one request's next step. Only [`Store::lease_due`] makes one; once it lapsed and somebody else took
 /// it over, it changes no row.
@@ -19,8 +16,6 @@ pub struct Lease {
     pub(super) request: RequestId,
     pub(super) token: Uuid,
     is_end: bool,
-    /// The request as it was leased.
-    leased: Mutex<Option<Box<Request>>>,
     /// The row as its holder last read or wrote it. Under a lease hardly anybody else writes there.
     kept: Mutex<Option<Box<Kept>>>,
     /// The place it takes; dropped with it.
@@ -58,18 +53,7 @@ impl Lease {
     /// one: under any other token no row changes.
     #[must_use]
     pub fn drawn(request: RequestId, token: Uuid, is_end: bool) -> Self {
-        Self { request, token, is_end, leased: Mutex::default(), kept: Mutex::default(), place: None }
-    }
-
-    /// The same lease, which shows the request as it was leased.
-    #[must_use]
-    pub fn showing(self, request: Request) -> Self {
-        Self { leased: Mutex::new(Some(Box::new(request))), ..self }
-    }
-
-    /// The request as it was leased, once; `None` where it must be read.
-    pub fn take_leased(&self) -> Option<Box<Request>> {
-        locked(&self.leased).take()
+        Self { request, token, is_end, kept: Mutex::default(), place: None }
     }
 
     /// What the row must hold for this lease to change it.
@@ -145,9 +129,9 @@ impl Store {
         // a connection and tenant can be chosen than there is room for, so no more is looked at: a backlog costs nothing.
         // A lease need not outlive a crash of the database: one that is lost changes no row. So nobody waits for the disk.
         let (connections, tenants, are_ends) = self.places.taken();
-        let rows = request_rows!(
-            "leases::lease_due",
-            "with recursive pairs as (\
+        let rows = sqlx::query!(
+            "-- store::leases::lease_due\n\
+             with recursive pairs as (\
              (select connection, coalesce(tenant, '') as tenant from requests \
              where due_at is not null and end_requested is null and coalesce(held_state, state) not in ('active', 'ending') \
              order by connection, coalesce(tenant, '') limit 1) \
@@ -182,14 +166,15 @@ impl Store {
              from of_connections where is_end or nth <= $5::bigint), \
              chosen as (select id from placed where place <= case when is_end then $3::bigint else $4::bigint end), \
              unhurried as materialized (select set_config('synchronous_commit', 'off', true) as set) \
-             update requests r set lease_token = gen_random_uuid(), leased_until = $2, woken = false, \
+             update requests set lease_token = gen_random_uuid(), leased_until = $2, woken = false, \
              hinted_approval = case when coalesce(held_state, state) in ('received', 'verifying') then null \
              else hinted_approval end \
              where (select set from unhurried) = 'off' \
              and id in (select id from requests where id in (select id from chosen) and due_at <= $1 \
              and (leased_until is null or leased_until <= $1) for update skip locked) \
-             returning",
-            "",
+             returning id, connection, tenant, lease_token as \"token!\", (end_requested is not null \
+             or coalesce(held_state, state) = 'ending' \
+             or coalesce(held_state, state) = 'active' and (assignment->>'ends_at')::timestamptz <= $1) as \"is_end!\"",
             now.to_sqlx(),
             until.to_sqlx(),
             i64::from(room.ends),
@@ -201,22 +186,12 @@ impl Store {
             &are_ends,
         );
         let rows = rows.fetch_all(&self.steady).await?;
-        Ok(rows.into_iter().filter_map(|row| self.leased(row, now)).collect())
-    }
-
-    /// The lease that this row has just got.
-    fn leased(&self, row: RequestRow, now: Timestamp) -> Option<Lease> {
-        let (id, token) = (RequestId(row.id), row.lease_token?);
-        let (connection, tenant) = (row.connection.clone(), row.tenant.clone());
-        let kept = row.kept();
-        // What cannot be read says so to whoever works on it.
-        let is_end = kept.as_ref().is_ok_and(|kept| kept.request.only_ends(now));
-        let place = self.places.take(Place { connection, tenant: Mutex::new(tenant), is_end });
-        let lease = Lease { place: Some(place), ..Lease::drawn(id, token, is_end) };
-        let Ok(kept) = kept else { return Some(lease) };
-        let request = kept.request.clone();
-        lease.keep(kept);
-        Some(lease.showing(request))
+        let leases = rows.into_iter().map(|row| {
+            let place = Place { connection: row.connection, tenant: Mutex::new(row.tenant), is_end: row.is_end };
+            let lease = Lease::drawn(RequestId(row.id), row.token, row.is_end);
+            Lease { place: Some(self.places.take(place)), ..lease }
+        });
+        Ok(leases.collect())
     }
 
     /// When the next request or note falls due or its lapsed lease may be taken over; `None` when nothing is open.

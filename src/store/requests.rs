@@ -176,23 +176,23 @@ pub(super) async fn order_end_in(
     Ok(Ordered::Recorded)
 }
 
-/// Requests with all of their attempts, by one statement: its name, what comes before and after their columns, which are of
-/// `r`, and what it binds. The version tells whether somebody has written to the row since, or a crash has undone what was
-/// written last: the number of a transaction that it undid may be given to another one.
+/// Requests with all of their attempts, by one statement: its name, its condition on `r`, and what that binds. The
+/// version tells whether somebody has written to the row since, or a crash has undone what was written last: the number of
+/// a transaction that it undid may be given to another one.
 macro_rules! request_rows {
-    ($name:literal, $before:literal, $after:literal, $($bound:expr),+ $(,)?) => {
+    ($name:literal, $condition:literal, $($bound:expr),+) => {
         sqlx::query_as!(
             $crate::store::requests::RequestRow,
-            "-- store::" + $name + "\n" + $before + " id, connection, tenant, ticket_id, ticket_number, state, held_state, \
-             hold, decision, assignment, end_order, reasons, failure, received_at, state_since, hinted_at, looks, \
-             end_requested, doubt, snapshot_digest, lease_token, \
+            "-- store::" + $name + "\n\
+             select id, connection, tenant, ticket_id, ticket_number, state, held_state, hold, decision, assignment, \
+             end_order, reasons, failure, received_at, state_since, hinted_at, looks, end_requested, doubt, snapshot_digest, \
              concat(xmin, ' ', extract(epoch from updated_at)) as \"version!\", \
-             (select jsonb_agg(to_jsonb(a) order by a.number) from attempts a where a.request_id = r.id) as attempts " + $after,
+             (select jsonb_agg(to_jsonb(a) order by a.number) from attempts a where a.request_id = r.id) as attempts \
+             from requests r where " + $condition,
             $($bound),+
         )
     };
 }
-pub(super) use request_rows;
 
 /// What [`request_rows`] reads.
 pub(super) struct RequestRow {
@@ -217,8 +217,6 @@ pub(super) struct RequestRow {
     pub doubt: Option<Value>,
     /// Digest of the ticket's snapshot.
     pub snapshot_digest: Option<String>,
-    /// Whoever works on it, if anybody does.
-    pub lease_token: Option<Uuid>,
     pub version: String,
     pub attempts: Option<Value>,
 }
@@ -235,29 +233,20 @@ pub(super) struct Kept {
 }
 
 pub(super) async fn load(connection: &mut sqlx::PgConnection, ids: &[Uuid]) -> Result<Vec<Request>, StoreError> {
-    let rows = request_rows!("requests::load", "select", "from requests r where id = any($1) order by id", ids);
+    let rows = request_rows!("requests::load", "id = any($1) order by id", ids);
     rows.fetch_all(connection).await?.into_iter().map(RequestRow::request).collect()
 }
 
 /// The request, if the lease is still held.
 pub(super) async fn read(connection: &mut sqlx::PgConnection, lease: &Lease) -> Result<Kept, StoreError> {
-    let row = request_rows!(
-        "requests::read",
-        "select",
-        "from requests r where id = $1 and lease_token = $2",
-        lease.request.0,
-        lease.token,
-    );
-    row.fetch_optional(connection).await?.ok_or(StoreError::LeaseLost(lease.request))?.kept()
+    let row = request_rows!("requests::read", "id = $1 and lease_token = $2", lease.request.0, lease.token);
+    let mut row = row.fetch_optional(connection).await?.ok_or(StoreError::LeaseLost(lease.request))?;
+    let (version, tenant) = (std::mem::take(&mut row.version), row.tenant.take());
+    let snapshot_digest = row.snapshot_digest.take();
+    Ok(Kept { request: row.request()?, version, tenant, snapshot_digest })
 }
 
 impl RequestRow {
-    pub(super) fn kept(mut self) -> Result<Kept, StoreError> {
-        let (version, tenant) = (std::mem::take(&mut self.version), self.tenant.take());
-        let snapshot_digest = self.snapshot_digest.take();
-        Ok(Kept { request: self.request()?, version, tenant, snapshot_digest })
-    }
-
     /// The request that this row holds.
     fn request(self) -> Result<Request, StoreError> {
         let (id, state) = (RequestId(self.id), self.state()?);

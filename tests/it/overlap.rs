@@ -98,10 +98,10 @@ async fn a_second_ticket_joins_and_moves_the_end_out() {
     it.ends().await;
 }
 
-/// Changes the request in force when the first extension is recorded, as somebody does who comes right before that.
+/// Changes the attempt in force when the first extension is recorded, as somebody does who comes right before that.
 const COMES_BETWEEN: &str = "create function comes_between() returns trigger language plpgsql as $$ begin \
      if not exists (select from attempts where kind = 'update') then \
-     update requests set looks = looks + 1 where state = 'active'; end if; return new; end $$; \
+     update attempts set absent_reads = absent_reads + 1; end if; return new; end $$; \
      create trigger comes_between before insert on attempts for each row execute function comes_between()";
 
 #[tokio::test]

@@ -80,11 +80,7 @@ impl Database {
                 row.hinted_approval = None;
             }
         }
-        let lease = Lease::drawn(id, token, is_end);
-        match self.load(id) {
-            Some(request) => lease.showing(request),
-            None => lease,
-        }
+        Lease::drawn(id, token, is_end)
     }
 
     /// The request, while the lease is held.
