@@ -137,7 +137,7 @@ impl<P: Ports> Engine<P> {
                     Err(Found::Other(change)) => return Ok(not_sent(*change)),
                 }
             }
-            other => other,
+            Next::Assign => Next::Assign,
         };
         let deadline = send_not_after.min(read_at + TICKET_FRESH);
         if self.clock.monotonic() >= deadline {
