@@ -29,6 +29,7 @@ use stint::{
     store::Store,
 };
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 /// No work that is due at one moment takes so long.
 const RESTS_WITHIN: Duration = Duration::from_mins(2);
@@ -208,6 +209,13 @@ pub fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
 }
 
+/// A service that waits for answers for as long as they take.
+pub fn never_gives_up(setup: &mut Setup) {
+    let ever = Duration::from_hours(24);
+    setup.surroundings.outbound.total = ever;
+    setup.surroundings.pace.step = ever;
+}
+
 impl It {
     /// The usual world.
     pub async fn begins() -> Self {
@@ -288,6 +296,22 @@ impl It {
     pub async fn work(&self) {
         let worked = tokio::time::timeout(RESTS_WITHIN, self.world.service.worker.run_until_idle()).await;
         worked.expect("a worker that comes to rest").expect("a working database");
+    }
+
+    /// Lets the worker run as in service, while the clock stands still, until something is so. What never becomes so fails
+    /// the story.
+    pub async fn works_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let becomes_so = async {
+            while !is_so(self) {
+                // Who waits asks, and leaves all others their turn meanwhile.
+                self.fetch(&self.world.running.ops_url, "/livez", &Credential::Nobody).await;
+            }
+        };
+        let becomes_so = tokio::time::timeout(RESTS_WITHIN, becomes_so);
+        tokio::select! {
+            () = self.world.service.worker.run(CancellationToken::new()) => unreachable!("nobody tells it to stop"),
+            so = becomes_so => so.unwrap_or_else(|_| panic!("{what}: never")),
+        }
     }
 
     /// Lets time pass, doing each step when it falls due.
