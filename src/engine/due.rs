@@ -12,8 +12,8 @@ use crate::store::{DueNote, Lease, Poll, Room, StoreError, Sweep};
 pub enum Due {
     /// The next step of a request.
     Step(Lease),
-    /// A note for a ticket.
-    Note(DueNote),
+    /// A note for a ticket, and until when of [`crate::clock::Clock::monotonic`] it may be sent.
+    Note(DueNote, Duration),
     /// A search for approvals whose webhook never came.
     Poll(Poll),
     /// A comparison of a tenant with Graph.
@@ -50,12 +50,14 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// When nothing can be leased.
     pub async fn lease_others(&self, lasting: SignedDuration, room: Room) -> Result<Vec<Due>, StoreError> {
-        let now = self.clock.now();
+        let (now, began) = (self.clock.now(), self.clock.monotonic());
         let until = now + lasting;
+        // Whoever takes it over may go by another clock: the second half of the lease is left to that.
+        let not_after = began + lasting.unsigned_abs() / 2;
         let mut left = room.others;
         let notes = self.store.lease_notes(now, until, left, room.per_connection).await?;
         left = self::left(left, notes.len());
-        let mut due: Vec<_> = notes.into_iter().map(Due::Note).collect();
+        let mut due: Vec<_> = notes.into_iter().map(|note| Due::Note(note, not_after)).collect();
         let polls = self.due_polls(until, left).await;
         left = self::left(left, polls.len());
         due.extend(polls.into_iter().map(Due::Poll));
@@ -67,7 +69,7 @@ impl<P: Ports> Engine<P> {
     pub async fn perform(&self, due: Due) {
         match due {
             Due::Step(lease) => self.step(lease).await,
-            Due::Note(note) => self.write_note(note).await,
+            Due::Note(note, not_after) => self.write_note(note, not_after).await,
             Due::Poll(poll) => self.poll(poll).await,
             Due::Sweep(sweep) => self.sweep(sweep).await,
         }

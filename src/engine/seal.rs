@@ -277,6 +277,8 @@ impl Engine<Live> {
         );
         let key = format!("checkpoint:{}", head.head.size);
         let note = Note { ticket: ticket.clone(), key, text, internal: connection.settings().internal_notes };
-        connection.write_note(&note, maybe_written).await.map_err(|error| NotPublished(error.to_string()))
+        // Nothing is lost by a head that somebody else notes as well.
+        let ever = Duration::MAX;
+        connection.write_note(&note, maybe_written, ever).await.map_err(|error| NotPublished(error.to_string()))
     }
 }

@@ -1,5 +1,7 @@
 //! Notes on tickets: once each, as people see it. A note that fails never delays access or its end.
 
+use std::time::Duration as Wait;
+
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
@@ -15,9 +17,10 @@ const GIVE_UP_AFTER: Duration = Duration::hours(24);
 
 impl<P: Ports> Engine<P> {
     /// Tries to write one note. From the second try on the ticket is searched for it first, since the first may have
-    /// been written without an answer.
-    pub async fn write_note(&self, due: DueNote) {
-        let result = self.try_note(&due).await;
+    /// been written without an answer. It is not sent after this time of [`crate::clock::Clock::monotonic`]: its lease lapses,
+    /// and another writes it.
+    pub async fn write_note(&self, due: DueNote, not_after: Wait) {
+        let result = self.try_note(&due, not_after).await;
         self.metrics.note(match &result {
             NoteResult::Written => "written",
             NoteResult::Later(..) => "later",
@@ -33,7 +36,7 @@ impl<P: Ports> Engine<P> {
         }
     }
 
-    async fn try_note(&self, due: &DueNote) -> NoteResult {
+    async fn try_note(&self, due: &DueNote, not_after: Wait) -> NoteResult {
         let now = self.clock.now();
         let Some(connection) = self.connections.get(&due.connection) else {
             return NoteResult::Later(retry::parked(now), format!("no connection {}", due.connection));
@@ -47,7 +50,7 @@ impl<P: Ports> Engine<P> {
         if !connection.takes_notes() {
             return NoteResult::GivenUp("this connection has no way to sign in, so it takes no notes".into());
         }
-        let written = connection.write_note(&note, due.tries > 1).await;
+        let written = connection.write_note(&note, due.tries > 1, not_after).await;
         let Err(error) = self.heard(connection, written).await else { return NoteResult::Written };
         let now = self.clock.now();
         let again = retry::after_ticket_error(now, &error, due.tries.saturating_sub(1));

@@ -74,13 +74,17 @@ impl Client {
         self.circuit.accepted(began);
     }
 
-    /// Sends the call once.
-    pub(super) async fn send(&self, call: &Call) -> Result<Answer, TicketError> {
+    /// Sends the call once. One that changes something is not sent after this time of [`Clock::monotonic`], compared as the
+    /// last thing before, so that neither a long sign-in nor a stopped process makes it late.
+    pub(super) async fn send(&self, call: &Call, change_not_after: Elapsed) -> Result<Answer, TicketError> {
         let credential = match self.login.credential(&self.wire, &self.clock).await {
             Err(TicketError::Credential) => return Err(self.circuit.refused(self.clock.monotonic())),
             credential => credential?,
         };
         let started = self.clock.monotonic();
+        if changes_something(call) && started > change_not_after {
+            return Err(TicketError::Unavailable { reason: "too late to change anything".to_owned(), after: None });
+        }
         let outcome = self.wire.send(&self.base, call, &credential).await;
         self.log(call, self.clock.monotonic().saturating_sub(started), &outcome);
         let sorted = sort(call, outcome, self.clock.now());

@@ -214,12 +214,22 @@ async fn a_list_from_a_site_that_no_longer_knows_us_is_an_error() {
 async fn a_note_is_posted_once_and_an_unclear_outcome_says_so() {
     let (desk, connection) = Desk::open(&[(504, b"")]).await;
     let note = Note { ticket: TicketId::new("10482"), key: "r1:ended".into(), text: "Ended.".into(), internal: true };
-    let error = connection.write_note(&note, false).await.expect_err("an error");
+    let error = connection.write_note(&note, false, Elapsed::MAX).await.expect_err("an error");
     assert_eq!(error.code(), "outcome-unknown");
     assert_eq!(desk.asked(), ["POST /ex/jira/1/rest/api/3/issue/10482/comment"]);
     desk.answers.lock().expect("a lock").extend([(200, br#"{"comments": []}"#.to_vec()), (201, b"{}".to_vec())]);
-    assert_eq!(connection.write_note(&note, true).await, Ok(()));
+    assert_eq!(connection.write_note(&note, true, Elapsed::MAX).await, Ok(()));
     assert_eq!(desk.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn a_note_that_comes_too_late_is_looked_for_and_not_sent() {
+    let (desk, connection) = Desk::open(&[(200, br#"{"comments": []}"#)]).await;
+    let note = Note { ticket: TicketId::new("10482"), key: "r1:ended".into(), text: "Ended.".into(), internal: true };
+    let error = connection.write_note(&note, true, Elapsed::ZERO).await.expect_err("an error");
+    assert_eq!(error.code(), "ticket-unavailable");
+    assert_eq!(desk.asked().len(), 1);
+    assert!(desk.asked()[0].starts_with("GET "), "{:?}", desk.asked());
 }
 
 #[tokio::test]
@@ -228,12 +238,12 @@ async fn where_the_journal_may_not_be_read_a_note_is_written_unseen() {
     let (desk, connection) = Desk::of(servicenow::fixtures::settings, &answers).await;
     let ticket = TicketId::new(format!("sc_req_item/{}", servicenow::fixtures::ITEM));
     let note = Note { ticket, key: "r1:ended".into(), text: "Ended.".into(), internal: true };
-    assert_eq!(connection.write_note(&note, true).await, Ok(()));
+    assert_eq!(connection.write_note(&note, true, Elapsed::MAX).await, Ok(()));
     let asked = desk.asked();
     assert!(asked[0].starts_with("GET /ex/jira/1/api/now/table/sys_journal_field?"), "{asked:?}");
     assert!(asked[1].starts_with("PATCH /ex/jira/1/api/now/table/sc_req_item/"), "{asked:?}");
     desk.answers.lock().expect("a lock").push_back((403, b"{}".to_vec()));
-    let refused = connection.write_note(&note, false).await.expect_err("an error");
+    let refused = connection.write_note(&note, false, Elapsed::MAX).await.expect_err("an error");
     assert_eq!((refused.code(), desk.asked().len()), ("ticket-not-permitted", 3));
 }
 

@@ -13,7 +13,7 @@
 //! once for each try; no credential leaves for anywhere but the configured base URL. Left out: waiting and trying again,
 //! which the engine does by the request's own row.
 
-use std::fmt;
+use std::{fmt, time::Duration as Elapsed};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -262,7 +262,7 @@ impl Connection {
     /// # Errors
     /// When it cannot be read whole: then nothing is known.
     pub async fn read(&self, ticket: &TicketId) -> Result<Reading, TicketError> {
-        self.walk(|so_far| self.system().read(ticket, so_far)).await
+        self.walk(Elapsed::MAX, |so_far| self.system().read(ticket, so_far)).await
     }
 
     /// The tickets that read as approved and changed within this window.
@@ -270,7 +270,7 @@ impl Connection {
     /// # Errors
     /// When they cannot be listed whole.
     pub async fn changed(&self, window: &Lookback) -> Result<Vec<Listed>, TicketError> {
-        self.walk(|so_far| self.system().changed(window, so_far)).await
+        self.walk(Elapsed::MAX, |so_far| self.system().changed(window, so_far)).await
     }
 
     /// Whether its credential was refused, and not taken since.
@@ -286,12 +286,12 @@ impl Connection {
     }
 
     /// Writes a note. With `maybe_written` the ticket is searched for it first, because an earlier try may have
-    /// succeeded without an answer.
+    /// succeeded without an answer. It is not sent after this time of [`Clock::monotonic`]: then another may write it.
     ///
     /// # Errors
     /// When it is not written, or nobody knows whether it is.
-    pub async fn write_note(&self, note: &Note, maybe_written: bool) -> Result<(), TicketError> {
-        let write = async |looks| self.walk(|so_far| self.system().write_note(note, looks, so_far)).await;
+    pub async fn write_note(&self, note: &Note, maybe_written: bool, not_after: Elapsed) -> Result<(), TicketError> {
+        let write = async |looks| self.walk(not_after, |so_far| self.system().write_note(note, looks, so_far)).await;
         match write(maybe_written).await {
             // Nothing was written by a call that is not permitted, so this may be the look alone.
             Err(TicketError::NotPermitted { .. }) if maybe_written && self.system().writes_unseen() => {
@@ -302,10 +302,14 @@ impl Connection {
     }
 
     /// Carries something through, unless the credential is known to be broken, and minds what that says about it.
-    async fn walk<T>(&self, next: impl Fn(&[Answer]) -> Result<Step<T>, TicketError>) -> Result<T, TicketError> {
+    async fn walk<T>(
+        &self,
+        change_not_after: Elapsed,
+        next: impl Fn(&[Answer]) -> Result<Step<T>, TicketError>,
+    ) -> Result<T, TicketError> {
         let began = self.client.admit()?;
         let mut answers = Vec::new();
-        let result = self.steps(next, &mut answers).await;
+        let result = self.steps(change_not_after, next, &mut answers).await;
         let signed_in = match &result {
             Ok(_) => !answers.is_empty(),
             Err(error) => matches!(error, TicketError::NotPermitted { .. } | TicketError::Absent | TicketError::Full),
@@ -319,6 +323,7 @@ impl Connection {
     /// Sends call after call until the vendor file has its result.
     async fn steps<T>(
         &self,
+        change_not_after: Elapsed,
         next: impl Fn(&[Answer]) -> Result<Step<T>, TicketError>,
         answers: &mut Vec<Answer>,
     ) -> Result<T, TicketError> {
@@ -326,7 +331,7 @@ impl Connection {
         while answers.len() < MAX_CALLS && length <= MAX_ANSWERS {
             match next(answers)? {
                 Step::Done(result) => return Ok(result),
-                Step::Send(call) => answers.push(self.client.send(&call).await?),
+                Step::Send(call) => answers.push(self.client.send(&call, change_not_after).await?),
             }
             length += answers.last().map_or(0, |answer| answer.body.len());
         }

@@ -36,6 +36,8 @@ pub struct Case {
     pub story: Story,
     pub plan: Option<(Effect, Stroke)>,
     pub recovery: Recovery,
+    /// Whether the story came there each time that it was played without a stop.
+    pub always: bool,
 }
 
 /// What came of a case.
@@ -61,14 +63,15 @@ impl Story {
 impl Case {
     /// A story without any stop.
     pub fn whole(story: Story) -> Self {
-        Self { story, plan: None, recovery: Recovery::Same }
+        Self { story, plan: None, recovery: Recovery::Same, always: true }
     }
 
-    /// Every case of this side effect.
-    pub fn all_of(story: Story, effect: &Effect) -> Vec<Self> {
+    /// Every case of this side effect; `always`: whether it comes each time.
+    pub fn all_of(story: Story, effect: &Effect, always: bool) -> Vec<Self> {
         let strokes = strokes(&effect.label);
         let recoveries = [Recovery::Same, Recovery::Other, Recovery::Both];
-        let of = |stroke| recoveries.map(|recovery| Self { story, plan: Some((effect.clone(), stroke)), recovery });
+        let of =
+            |stroke| recoveries.map(|recovery| Self { story, plan: Some((effect.clone(), stroke)), recovery, always });
         strokes.into_iter().flat_map(of).collect()
     }
 
@@ -101,7 +104,7 @@ fn strokes(label: &str) -> Vec<Stroke> {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { story, plan, recovery } = self;
+        let Self { story, plan, recovery, .. } = self;
         match plan {
             Some((effect, stroke)) => {
                 write!(f, "{story:?}: {} ({}.), {stroke:?}, then {recovery:?}", effect.label, effect.nth)

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::labels;
 
 /// One side effect: the n-th of its kind, counted from 1.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Effect {
     /// `GET graph /v1.0/users/…` or `commit store::advance::…`
     pub label: String,
@@ -61,6 +61,8 @@ struct State {
     pid: Option<Pid>,
     /// Whether the process is only stopped, to go on later.
     pauses: bool,
+    /// Whether the process goes on and may not know yet how late it is.
+    wakes: bool,
 }
 
 impl Director {
@@ -78,6 +80,11 @@ impl Director {
     /// Whether the process was stopped.
     pub fn struck(&self) -> watch::Receiver<bool> {
         self.struck.subscribe()
+    }
+
+    /// A real clock never stands still, but this process is told the time: until it knows, no call gets through.
+    pub fn wakes(&self, wakes: bool) {
+        self.state().wakes = wakes;
     }
 
     /// Every side effect so far, in order.
@@ -138,6 +145,7 @@ impl Director {
 pub fn gate(director: &Arc<Director>) -> Gate {
     let director = Arc::clone(director);
     Arc::new(move |server, request: &Request<Bytes>| match director.effect(labels::of_call(server, request)) {
+        Fate::Pass if director.state().wakes => Way::LostBefore,
         Fate::Pass => Way::Through,
         Fate::Stopped { .. } => Way::SilentBefore,
         Fate::LastDone => {

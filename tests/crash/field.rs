@@ -247,8 +247,10 @@ impl Field {
         self.ground.clock.advance(SignedDuration::from_millis(1));
         let now = self.ground.clock.now();
         process.tell(now).await;
+        self.director.wakes(true);
         process.goes_on();
         process.takes_note(now).await;
+        self.director.wakes(false);
         self.proxies[0].freeze(false);
         self.live.insert(0, process);
     }

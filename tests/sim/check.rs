@@ -4,6 +4,8 @@
 //! [`SEEN`]. Times are the world's; where a plan sets wall clocks, what can only be told by comparing moments of different
 //! clocks is left out, and the lengths of what is given are still checked.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use stint::domain::{
     attempt::{ABSENT_APART, Attempt, AttemptKind, AttemptOutcome, SETTLE},
@@ -36,7 +38,7 @@ const LAG: SignedDuration = SignedDuration::from_secs(120 + 80);
 const SETTLES: SignedDuration = SignedDuration::from_mins(15 + 20);
 
 /// Which invariants are asked here, and in what way.
-pub const SEEN: [(&str, &str); 19] = [
+pub const SEEN: [(&str, &str); 20] = [
     ("I1", "assignments made by approval, in PIM's books"),
     ("I2", "each call against the attempt and decision committed before it left"),
     ("I3", "each acknowledged delivery's request, at the end"),
@@ -56,6 +58,7 @@ pub const SEEN: [(&str, &str); 19] = [
     ("I17", "not seen: nothing is served over HTTP here (tests/it/mutation)"),
     ("I18", "each removal that PIM carried out, against the rows of those who hold it"),
     ("I19", "each open request, from calm on"),
+    ("notes", "each stands on its ticket once"),
 ];
 
 /// An invariant that does not hold.
@@ -543,6 +546,12 @@ impl Checker {
         let left =
             grants.filter(|grant| grant.call.is_some() && grant.is_in_force(world.now)).find(|g| g.request.is_some());
         self.must(left.is_none(), "I4", || format!("{left:?} is in force when all is over"));
+        // By a clock that was set, a lease may lapse while its holder writes.
+        if !self.jumps {
+            let notes: BTreeSet<_> = world.desks.notes.iter().collect();
+            let twice = world.desks.notes.len() - notes.len();
+            self.must(twice == 0, "notes", || format!("{twice} stand on their tickets twice"));
+        }
     }
 }
 

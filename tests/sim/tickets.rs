@@ -1,7 +1,10 @@
 //! A model of the ticket systems: each ticket with everything that it ever was, and what a reading shows of that.
 
+use std::time::Duration as Elapsed;
+
 use jiff::{SignedDuration, Timestamp};
 use stint::{
+    clock::Clock,
     domain::{
         approval::Outcome,
         duration::Duration,
@@ -86,6 +89,7 @@ impl Kept {
 pub struct ModelDesk {
     pub scene: Scene,
     pub place: usize,
+    pub clock: Clock,
     pub common: Common,
 }
 
@@ -125,8 +129,11 @@ impl Desk for ModelDesk {
         Ok(listed.collect())
     }
 
-    async fn write_note(&self, note: &Note, maybe_written: bool) -> Result<(), TicketError> {
+    async fn write_note(&self, note: &Note, maybe_written: bool, not_after: Elapsed) -> Result<(), TicketError> {
         let fault = self.scene.pass(At::Note).await;
+        if self.clock.monotonic() > not_after {
+            return Err(TicketError::Unavailable { reason: "too late to write".into(), after: None });
+        }
         Self::refused(fault)?;
         let mut world = self.scene.world();
         let key = (note.ticket.clone(), note.key.clone());

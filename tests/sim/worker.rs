@@ -76,7 +76,7 @@ impl fmt::Debug for Worker {
 fn engine(scene: &Scene, clock: &Arc<ManualClock>) -> Arc<Engine<Model>> {
     let clock = Clock::manual(Arc::clone(clock));
     let desk = |place| {
-        let desk = ModelDesk { scene: scene.clone(), place, common: people::settings(place) };
+        let desk = ModelDesk { scene: scene.clone(), place, clock: clock.clone(), common: people::settings(place) };
         (people::connection(place), Arc::new(desk))
     };
     let tenant = |tenant| {

@@ -1,5 +1,7 @@
 //! Ticket systems, as the engine uses them.
 
+use std::time::Duration;
+
 use super::port;
 use crate::{
     domain::{id::TicketId, ticket::Reading},
@@ -12,7 +14,7 @@ port! {
 
     async fn read(ticket: &TicketId) -> Result<Reading, TicketError>;
     async fn changed(window: &Lookback) -> Result<Vec<Listed>, TicketError>;
-    async fn write_note(note: &Note, maybe_written: bool) -> Result<(), TicketError>;
+    async fn write_note(note: &Note, maybe_written: bool, not_after: Duration) -> Result<(), TicketError>;
 
     fn settings() -> &Common;
     fn source() -> Source;
