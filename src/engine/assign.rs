@@ -18,9 +18,10 @@ use crate::{
         assignment::{AssignOrder, ScheduleRequest, Sighting},
         attempt::{Attempt, AttemptKind, AttemptOutcome},
         duration::{Duration, GRANTABLE},
+        id::RequestId,
         lifecycle::Event,
         overlap::{covered_until, may_be_joined},
-        request::{Assignment, Decision, Failure, Hold, Request, State},
+        request::{Assignment, Decision, EndOrder, Failure, Hold, Request, State},
         sight::{Seen, judge},
     },
     graph::{GraphError, Way},
@@ -237,10 +238,12 @@ impl<P: Ports> Engine<P> {
 /// Whether anybody else changed what this request or its kin attempted while an attempt was planned and recorded.
 fn has_changed(before: &Request, kin_before: &[Request], now: &Request, kin_now: &[Request]) -> bool {
     let earlier = now.attempts.split_last().map(|(_, earlier)| earlier);
-    // How often somebody looked, or was told of his ticket, changes nothing.
-    let stands =
-        |kin: &Request| (kin.id, kin.state.underlying().clone(), kin.end_requested.clone(), kin.attempts.clone());
     !kin_now.iter().map(stands).eq(kin_before.iter().map(stands)) || earlier != Some(&before.attempts)
+}
+
+/// What of somebody who shares the holding matters for it: how often he looked, or was told of his ticket, does not.
+fn stands(kin: &Request) -> (RequestId, &State, Option<&EndOrder>, &[Attempt]) {
+    (kin.id, kin.state.underlying(), kin.end_requested.as_ref(), &kin.attempts)
 }
 
 /// An earlier attempt took effect after all; this one is not sent and stands for it.

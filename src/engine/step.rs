@@ -126,6 +126,8 @@ impl<P: Ports> Engine<P> {
             return Ok(Some(change));
         }
         match (due(&request.state), request.state.underlying()) {
+            // It was held when a crash of the database undid that it was taken.
+            (Effect::Verify, State::Received) => Ok(Some(go_on(request, now, now))),
             (Effect::Verify, _) => self.verified(request, self.inquire(request).await).map(Some),
             (Effect::Assign, State::Approved(decision) | State::Assigning(decision)) => {
                 self.assign(lease, request, decision).await.map(Some)

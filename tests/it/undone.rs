@@ -2,9 +2,13 @@
 //! anew.
 
 use sqlx::{AssertSqlSafe, PgConnection};
-use stint::sandbox::jira::IssueDraft;
+use stint::{
+    domain::{lifecycle::Event, request::Hold},
+    sandbox::jira::IssueDraft,
+    store::{Change, Room},
+};
 
-use crate::world::{It, minutes};
+use crate::world::{It, minutes, seconds};
 
 /// Keeps the decision from being committed until the first advisory lock is free.
 const HOLD_UP: &str = "create function hold_up() returns trigger language plpgsql as \
@@ -59,5 +63,20 @@ async fn a_decision_that_a_crash_undid_is_made_anew_at_once_and_grants_once() {
     assert!(it.world.clock.now().duration_since(began) < minutes(1), "it went on at once");
     it.until(&id, "ended").await;
     assert_eq!(it.creates().len(), 1);
+    it.ends().await;
+}
+
+#[tokio::test]
+async fn what_was_held_when_a_crash_undid_that_it_was_taken_is_taken_anew() {
+    let it = It::begins().await;
+    let id = it.taken_in(&it.approved(IssueDraft::default())).await;
+    let (store, now) = (&it.world.service.store, it.world.clock.now());
+    let room = Room { ends: 1, others: 1, per_connection: 1, per_tenant: 1 };
+    let lease = store.lease_due(now, now + seconds(120), room).await.expect("leases").remove(0);
+    let held = Event::Hold(Hold::new("ticket-unavailable", "no answer"));
+    store.advance(&lease, Change::to(held, now, now)).await.expect("held");
+    it.until(&id, "active").await;
+    assert!(it.world.clock.now().duration_since(now) < minutes(1), "it went on at once");
+    it.until(&id, "ended").await;
     it.ends().await;
 }
