@@ -132,11 +132,14 @@ pub(super) fn joined(
     now: Timestamp,
 ) -> Change {
     if let Some(made) = made_by_attempt(sighting, request, attempt) {
-        if matches!(made.progress, Progress::Over | Progress::Revoked) {
+        if made.progress == Progress::Over {
             return not_moved(request, attempt, &made.status, now);
         }
-        // It is listed: PIM took it.
+        // It is listed: PIM took it, whatever became of it since.
         found(attempt, Some(&made.id), made.schedule_id.as_deref(), now);
+        if made.progress == Progress::Revoked {
+            return lost(request, attempt, now);
+        }
     }
     let row = shared(sighting, request, kin);
     match row.filter(|_| attempt.outcome == AttemptOutcome::Accepted) {

@@ -242,6 +242,29 @@ async fn a_join_whose_answer_is_lost_moves_the_end_once_and_to_one_place() {
 }
 
 #[tokio::test]
+async fn a_join_that_somebody_revoked_before_it_was_seen_gets_no_time_anew() {
+    let it = It::begins().await;
+    active(&it, "PT50M").await;
+    it.pass(minutes(8)).await;
+    let (second, _) = asked(&it, "PT80M").await;
+    let (graph, sent_at) = (&it.world.sandbox.graph, it.world.clock.now());
+    graph.fault(Fault::once(On::Create, FaultKind::DropAfterCommit));
+    it.work().await;
+    assert_eq!(updates(&it).len(), 1);
+    assert!(graph.remove_grant(story::TENANT, story::NINA_ID, story::EXCHANGE_ADMINISTRATOR, "/"));
+    graph.set(|knobs| knobs.status = Some("Revoked".into()));
+    let is_closed =
+        |document: &Value| !["open", "accepted"].contains(&document["attempts"][0]["outcome"].as_str().expect("one"));
+    it.until_true(&second, "its first attempt is closed", is_closed).await;
+    graph.set(|knobs| knobs.status = None);
+    it.until(&second, "active").await;
+    assert!(it.world.clock.now() > sent_at + minutes(5), "it was asked for again");
+    assert!(end_in_pim(&it) <= sent_at + minutes(80) + seconds(TOLERANCE), "until {}", end_in_pim(&it));
+    it.until(&second, "ended").await;
+    it.ends().await;
+}
+
+#[tokio::test]
 async fn a_cut_back_whose_answer_is_lost_is_settled_by_reading() {
     for kind in [FaultKind::DropAfterCommit, FaultKind::DropBeforeCommit, FaultKind::StatusAfterCommit(504)] {
         for lag in [0, 90] {
